@@ -1,0 +1,213 @@
+#include "rpc/codec.h"
+#include "rpc/limits.h"
+#include "rpc/pb.h"
+#include "rpc/wire.pb-c.h"
+
+/* A length-checked copy of a fixed-size bytes field. */
+static bool take_fixed(ProtobufCBinaryData in, void *out, size_t n)
+{
+	if (in.len != n)
+		return false;
+	memcpy(out, in.data, n);
+	return true;
+}
+
+static bool take_incarnation(const Warmcast__Incarnation *in, struct incarnation *out)
+{
+	if (in == NULL)
+		return false;
+	*out = (struct incarnation){ .count = in->count, .nonce = in->nonce };
+	return true;
+}
+
+static enum err take_hello(const Warmcast__Hello *in, struct rpc_msg *m)
+{
+	struct rpc_hello h = {
+		.cluster = bytes_str(in->cluster),
+		.name = bytes_str(in->name),
+		.version_min = in->version_min,
+		.version_max = in->version_max,
+		.features = in->features,
+		.build = bytes_str(in->build),
+		.rpc_address = bytes_str(in->rpc_address),
+	};
+	if (!take_fixed(in->node_id, h.node.b, NODE_ID_BYTES) ||
+	    !take_incarnation(in->incarnation, &h.incarnation))
+		return ERR_INVALID;
+	m->kind = RPC_HELLO;
+	m->hello = h;
+	return OK;
+}
+
+static enum err take_position(const Warmcast__RowPosition *in, struct rpc_row_position *out)
+{
+	struct rpc_row_position p = {
+		.stream = (enum rpc_stream)in->stream,
+		.have = in->have,
+		.horizon = in->horizon,
+		.floor = in->floor,
+		.base = in->base_floor,
+		.fingerprint = in->fingerprint,
+	};
+	if (!take_fixed(in->owner, p.owner.b, NODE_ID_BYTES) ||
+	    !take_incarnation(in->incarnation, &p.incarnation))
+		return ERR_INVALID;
+	*out = p;
+	return OK;
+}
+
+static enum err take_digest(const Warmcast__Digest *in, struct arena *a, struct rpc_msg *m)
+{
+	if (in->n_rows > RPC_DIGEST_ROWS_MAX)
+		return ERR_TOO_BIG;
+	struct rpc_row_position *rows = arena_array(a, in->n_rows, sizeof(*rows));
+	if (rows == NULL)
+		return ERR_TOO_BIG;
+	size_t n = 0;
+	for (size_t i = 0; i < in->n_rows; i++) {
+		if (in->rows[i]->stream >= RPC_STREAMS)
+			continue; /* a stream of a newer peer (V1) */
+		enum err e = take_position(in->rows[i], &rows[n++]);
+		if (e != OK)
+			return e;
+	}
+	m->kind = RPC_DIGEST;
+	m->digest = (struct rpc_digest){
+		.answer = in->answer,
+		.first = pb_bytes(in->first),
+		.last = pb_bytes(in->last),
+		.rows = rows,
+		.rows_n = n,
+	};
+	return OK;
+}
+
+static enum err take_ancestors(const Warmcast__RowFrame *in, struct rpc_row_frame *f)
+{
+	if (in->n_ancestors > RPC_ANCESTORS_MAX)
+		return ERR_TOO_BIG;
+	for (size_t i = 0; i < in->n_ancestors; i++) {
+		if (!take_incarnation(in->ancestors[i]->incarnation, &f->ancestors[i].incarnation))
+			return ERR_INVALID;
+		f->ancestors[i].version = in->ancestors[i]->version;
+	}
+	f->ancestors_n = in->n_ancestors;
+	return OK;
+}
+
+static enum err take_entries(const Warmcast__RowFrame *in, struct arena *a, struct rpc_row_frame *f)
+{
+	if (in->n_entries > RPC_FRAME_ENTRIES_MAX)
+		return ERR_TOO_BIG;
+	struct rpc_entry *entries = arena_array(a, in->n_entries, sizeof(*entries));
+	if (entries == NULL)
+		return ERR_TOO_BIG;
+	for (size_t i = 0; i < in->n_entries; i++) {
+		const Warmcast__Entry *e = in->entries[i];
+		entries[i] = (struct rpc_entry){
+			.version = e->version,
+			.key = pb_bytes(e->key),
+			.value = pb_bytes(e->value),
+			.deleted = e->deleted,
+		};
+	}
+	f->entries = entries;
+	f->entries_n = in->n_entries;
+	return OK;
+}
+
+static enum err take_row_frame(const Warmcast__RowFrame *in, struct arena *a, struct rpc_msg *m)
+{
+	if (in->stream >= RPC_STREAMS) {
+		m->kind = RPC_UNKNOWN; /* a stream of a newer peer (V1) */
+		return OK;
+	}
+	struct rpc_row_frame f = {
+		.stream = (enum rpc_stream)in->stream,
+		.from = in->from,
+		.to = in->to,
+		.horizon = in->horizon,
+		.floor = in->floor,
+		.reset = in->reset,
+		.repair = in->repair,
+	};
+	if (!take_fixed(in->owner, f.owner.b, NODE_ID_BYTES) ||
+	    !take_incarnation(in->incarnation, &f.incarnation))
+		return ERR_INVALID;
+	enum err e = take_ancestors(in, &f);
+	if (e == OK)
+		e = take_entries(in, a, &f);
+	if (e != OK)
+		return e;
+	m->kind = RPC_ROW_FRAME;
+	m->row_frame = f;
+	return OK;
+}
+
+static enum err take_sessions(
+    const ProtobufCBinaryData *in, size_t n, struct arena *a, const struct rpc_session_id **out)
+{
+	if (n > RPC_SESSIONS_MAX)
+		return ERR_TOO_BIG;
+	struct rpc_session_id *ids = arena_array(a, n, sizeof(*ids));
+	if (ids == NULL)
+		return ERR_TOO_BIG;
+	for (size_t i = 0; i < n; i++) {
+		if (!take_fixed(in[i], ids[i].b, RPC_SESSION_ID_BYTES))
+			return ERR_INVALID;
+	}
+	*out = ids;
+	return OK;
+}
+
+static enum err take_session_news(const Warmcast__SessionNews *in, struct arena *a, struct rpc_msg *m)
+{
+	struct rpc_session_news s = { .alive_n = in->n_alive, .ended_n = in->n_ended };
+	enum err e = take_sessions(in->alive, in->n_alive, a, &s.alive);
+	if (e == OK)
+		e = take_sessions(in->ended, in->n_ended, a, &s.ended);
+	if (e != OK)
+		return e;
+	m->kind = RPC_SESSION_NEWS;
+	m->session_news = s;
+	return OK;
+}
+
+static enum err take_body(const Warmcast__Envelope *env, struct arena *a, struct rpc_msg *m)
+{
+	switch (env->body_case) {
+	case WARMCAST__ENVELOPE__BODY_HELLO: return take_hello(env->hello, m);
+	case WARMCAST__ENVELOPE__BODY_REFUSAL:
+		m->kind = RPC_REFUSAL;
+		m->refusal.reason = (enum rpc_refusal)env->refusal->reason;
+		m->refusal.text = bytes_str(env->refusal->text);
+		return OK;
+	case WARMCAST__ENVELOPE__BODY_BYE:
+		m->kind = RPC_BYE;
+		m->bye.reason = env->bye->reason;
+		return OK;
+	case WARMCAST__ENVELOPE__BODY_HEARTBEAT: m->kind = RPC_HEARTBEAT; return OK;
+	case WARMCAST__ENVELOPE__BODY_DIGEST: return take_digest(env->digest, a, m);
+	case WARMCAST__ENVELOPE__BODY_ROW_FRAME: return take_row_frame(env->row_frame, a, m);
+	case WARMCAST__ENVELOPE__BODY_SESSION_NEWS: return take_session_news(env->session_news, a, m);
+	default: m->kind = RPC_UNKNOWN; return OK; /* a kind of a newer peer (V1) */
+	}
+}
+
+enum err rpc_decode(struct bytes frame, struct arena *a, struct rpc_msg *m)
+{
+	if (frame.n > RPC_FRAME_MAX)
+		return ERR_TOO_BIG;
+	ProtobufCMessage *pb;
+	enum err e = pb_unpack(&warmcast__envelope__descriptor, frame, a, &pb);
+	if (e != OK)
+		return e;
+	const Warmcast__Envelope *env = (const Warmcast__Envelope *)(const void *)pb;
+	struct rpc_msg got = { .kind = RPC_UNKNOWN, .acked_bytes = env->acked_bytes };
+	e = take_body(env, a, &got);
+	if (e == OK)
+		e = limits_msg(&got);
+	if (e == OK)
+		*m = got;
+	return e;
+}

@@ -1,0 +1,234 @@
+#include "rpc/codec.h"
+#include "rpc/limits.h"
+#include "rpc/pb.h"
+#include "rpc/wire.pb-c.h"
+
+/* The protobuf-c form of a message: its nodes in one arena, whose exhaustion is kept until the end,
+ * so that building reads straight. */
+struct builder {
+	struct arena *arena;
+	bool exhausted;
+};
+
+static void *make(struct builder *b, size_t count, size_t size)
+{
+	void *p = arena_array(b->arena, count, size);
+	if (p == NULL)
+		b->exhausted = true;
+	return p;
+}
+
+static char *make_text(struct builder *b, struct bytes s)
+{
+	char *p = arena_str(b->arena, s);
+	if (p == NULL)
+		b->exhausted = true;
+	return p;
+}
+
+static Warmcast__Incarnation *make_incarnation(struct builder *b, struct incarnation in)
+{
+	Warmcast__Incarnation *m = make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__incarnation__init(m);
+	m->count = in.count;
+	m->nonce = in.nonce;
+	return m;
+}
+
+static ProtobufCBinaryData id_data(const struct node_id *id)
+{
+	return pb_data(bytes_of(id->b, NODE_ID_BYTES));
+}
+
+static Warmcast__Hello *make_hello(struct builder *b, const struct rpc_hello *h)
+{
+	Warmcast__Hello *m = make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__hello__init(m);
+	m->cluster = make_text(b, h->cluster);
+	m->node_id = id_data(&h->node);
+	m->name = make_text(b, h->name);
+	m->incarnation = make_incarnation(b, h->incarnation);
+	m->version_min = h->version_min;
+	m->version_max = h->version_max;
+	m->features = h->features;
+	m->build = make_text(b, h->build);
+	m->rpc_address = make_text(b, h->rpc_address);
+	return m;
+}
+
+static Warmcast__Refusal *make_refusal(struct builder *b, const struct rpc_msg *in)
+{
+	Warmcast__Refusal *m = make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__refusal__init(m);
+	m->reason = (uint32_t)in->refusal.reason;
+	m->text = make_text(b, in->refusal.text);
+	return m;
+}
+
+static Warmcast__RowPosition *make_position(struct builder *b, const struct rpc_row_position *p)
+{
+	Warmcast__RowPosition *m = make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__row_position__init(m);
+	m->owner = id_data(&p->owner);
+	m->stream = (uint32_t)p->stream;
+	m->incarnation = make_incarnation(b, p->incarnation);
+	m->have = p->have;
+	m->horizon = p->horizon;
+	m->floor = p->floor;
+	m->base_floor = p->base;
+	m->fingerprint = p->fingerprint;
+	return m;
+}
+
+static Warmcast__Digest *make_digest(struct builder *b, const struct rpc_digest *d)
+{
+	Warmcast__Digest *m = make(b, 1, sizeof(*m));
+	Warmcast__RowPosition **rows = make(b, d->rows_n, sizeof(*rows));
+	if (m == NULL || rows == NULL)
+		return NULL;
+	warmcast__digest__init(m);
+	m->answer = d->answer;
+	m->first = pb_data(d->first);
+	m->last = pb_data(d->last);
+	for (size_t i = 0; i < d->rows_n; i++)
+		rows[i] = make_position(b, &d->rows[i]);
+	m->rows = rows;
+	m->n_rows = d->rows_n;
+	return m;
+}
+
+static Warmcast__Ancestor *make_ancestor(struct builder *b, const struct rpc_ancestor *a)
+{
+	Warmcast__Ancestor *m = make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__ancestor__init(m);
+	m->incarnation = make_incarnation(b, a->incarnation);
+	m->version = a->version;
+	return m;
+}
+
+static Warmcast__Entry *make_entry(struct builder *b, const struct rpc_entry *e)
+{
+	Warmcast__Entry *m = make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__entry__init(m);
+	m->version = e->version;
+	m->key = pb_data(e->key);
+	m->value = pb_data(e->value);
+	m->deleted = e->deleted;
+	return m;
+}
+
+static Warmcast__RowFrame *make_row_frame(struct builder *b, const struct rpc_row_frame *f)
+{
+	Warmcast__RowFrame *m = make(b, 1, sizeof(*m));
+	Warmcast__Ancestor **ancestors = make(b, f->ancestors_n, sizeof(*ancestors));
+	Warmcast__Entry **entries = make(b, f->entries_n, sizeof(*entries));
+	if (m == NULL || ancestors == NULL || entries == NULL)
+		return NULL;
+	warmcast__row_frame__init(m);
+	m->owner = id_data(&f->owner);
+	m->stream = (uint32_t)f->stream;
+	m->incarnation = make_incarnation(b, f->incarnation);
+	for (size_t i = 0; i < f->ancestors_n; i++)
+		ancestors[i] = make_ancestor(b, &f->ancestors[i]);
+	m->ancestors = ancestors;
+	m->n_ancestors = f->ancestors_n;
+	m->from = f->from;
+	m->to = f->to;
+	m->horizon = f->horizon;
+	m->floor = f->floor;
+	m->reset = f->reset;
+	m->repair = f->repair;
+	for (size_t i = 0; i < f->entries_n; i++)
+		entries[i] = make_entry(b, &f->entries[i]);
+	m->entries = entries;
+	m->n_entries = f->entries_n;
+	return m;
+}
+
+static ProtobufCBinaryData *make_sessions(struct builder *b, const struct rpc_session_id *ids, size_t n)
+{
+	ProtobufCBinaryData *list = make(b, n, sizeof(*list));
+	for (size_t i = 0; list != NULL && i < n; i++)
+		list[i] = pb_data(bytes_of(ids[i].b, RPC_SESSION_ID_BYTES));
+	return list;
+}
+
+static Warmcast__SessionNews *make_session_news(struct builder *b, const struct rpc_session_news *s)
+{
+	Warmcast__SessionNews *m = make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__session_news__init(m);
+	m->alive = make_sessions(b, s->alive, s->alive_n);
+	m->n_alive = s->alive_n;
+	m->ended = make_sessions(b, s->ended, s->ended_n);
+	m->n_ended = s->ended_n;
+	return m;
+}
+
+static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Envelope *env,
+    Warmcast__Bye *bye, Warmcast__Heartbeat *heartbeat)
+{
+	switch (in->kind) {
+	case RPC_UNKNOWN: break;
+	case RPC_HELLO:
+		env->body_case = WARMCAST__ENVELOPE__BODY_HELLO;
+		env->hello = make_hello(b, &in->hello);
+		break;
+	case RPC_REFUSAL:
+		env->body_case = WARMCAST__ENVELOPE__BODY_REFUSAL;
+		env->refusal = make_refusal(b, in);
+		break;
+	case RPC_BYE:
+		env->body_case = WARMCAST__ENVELOPE__BODY_BYE;
+		bye->reason = in->bye.reason;
+		env->bye = bye;
+		break;
+	case RPC_HEARTBEAT:
+		env->body_case = WARMCAST__ENVELOPE__BODY_HEARTBEAT;
+		env->heartbeat = heartbeat;
+		break;
+	case RPC_DIGEST:
+		env->body_case = WARMCAST__ENVELOPE__BODY_DIGEST;
+		env->digest = make_digest(b, &in->digest);
+		break;
+	case RPC_ROW_FRAME:
+		env->body_case = WARMCAST__ENVELOPE__BODY_ROW_FRAME;
+		env->row_frame = make_row_frame(b, &in->row_frame);
+		break;
+	case RPC_SESSION_NEWS:
+		env->body_case = WARMCAST__ENVELOPE__BODY_SESSION_NEWS;
+		env->session_news = make_session_news(b, &in->session_news);
+		break;
+	}
+}
+
+enum err rpc_encode(const struct rpc_msg *m, struct arena *scratch, struct buf *out)
+{
+	if (m->kind == RPC_UNKNOWN)
+		return ERR_INVALID;
+	enum err e = limits_msg(m);
+	if (e != OK)
+		return e;
+	Warmcast__Envelope env = WARMCAST__ENVELOPE__INIT;
+	Warmcast__Bye bye = WARMCAST__BYE__INIT;
+	Warmcast__Heartbeat heartbeat = WARMCAST__HEARTBEAT__INIT;
+	struct builder b = { .arena = scratch };
+	env.acked_bytes = m->acked_bytes;
+	make_body(&b, m, &env, &bye, &heartbeat);
+	if (b.exhausted)
+		return ERR_TOO_BIG;
+	return pb_pack(&env.base, RPC_FRAME_MAX, out);
+}

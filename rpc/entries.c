@@ -1,0 +1,221 @@
+#include "rpc/entries.h"
+
+#include "rpc/entries.pb-c.h"
+#include "rpc/limits.h"
+#include "rpc/pb.h"
+
+enum { LOCATION_CLASS = 'o' };
+
+const char *node_state_str(enum node_state s)
+{
+	switch (s) {
+	case NODE_JOINING: return "joining";
+	case NODE_READY: return "ready";
+	case NODE_DRAINING: return "draining";
+	case NODE_LEFT: return "left";
+	}
+	return "unknown";
+}
+
+enum err rpc_location_key(struct bytes origin, struct bytes content, uint8_t *key, size_t *key_n)
+{
+	if (origin.n == 0 || content.n == 0 || bytes_index(origin, 0) != origin.n)
+		return ERR_INVALID;
+	if (origin.n > RPC_KEY_MAX - 2 || content.n > RPC_KEY_MAX - 2 - origin.n)
+		return ERR_TOO_BIG;
+	uint8_t *at = key;
+	*at++ = LOCATION_CLASS;
+	memcpy(at, origin.p, origin.n);
+	at += origin.n;
+	*at++ = 0;
+	memcpy(at, content.p, content.n);
+	*key_n = 2 + origin.n + content.n;
+	return OK;
+}
+
+enum err rpc_location_key_split(struct bytes key, struct bytes *origin, struct bytes *content)
+{
+	if (key.n > RPC_KEY_MAX || key.n == 0 || key.p[0] != LOCATION_CLASS)
+		return ERR_INVALID;
+	struct bytes rest = bytes_from(key, 1);
+	size_t nul = bytes_index(rest, 0);
+	if (nul == 0 || nul + 1 >= rest.n)
+		return ERR_INVALID;
+	*origin = bytes_head(rest, nul);
+	*content = bytes_from(rest, nul + 1);
+	return OK;
+}
+
+static enum err check_register(const struct rpc_register *r)
+{
+	const struct {
+		struct bytes text;
+		size_t min, max;
+	} texts[] = {
+		{ r->name, 1, RPC_NAME_MAX },
+		{ r->zone, 0, RPC_NAME_MAX },
+		{ r->rpc_address, 0, RPC_ADDRESS_MAX },
+		{ r->api_url, 0, RPC_ADDRESS_MAX },
+		{ r->build, 0, RPC_NAME_MAX },
+	};
+	enum err e = OK;
+	for (size_t i = 0; e == OK && i < sizeof(texts) / sizeof(texts[0]); i++)
+		e = limits_text(texts[i].text, texts[i].min, texts[i].max);
+	if (e == OK && r->http_urls_n > RPC_URLS_MAX)
+		return ERR_TOO_BIG;
+	for (size_t i = 0; e == OK && i < r->http_urls_n; i++)
+		e = limits_text(r->http_urls[i], 1, RPC_ADDRESS_MAX);
+	return e;
+}
+
+static enum err pack_register(const struct rpc_register *r, struct arena *a, struct buf *out)
+{
+	Warmcast__Register m = WARMCAST__REGISTER__INIT;
+	char *urls[RPC_URLS_MAX];
+	m.name = arena_str(a, r->name);
+	m.zone = arena_str(a, r->zone);
+	m.rpc_address = arena_str(a, r->rpc_address);
+	m.api_url = arena_str(a, r->api_url);
+	m.build = arena_str(a, r->build);
+	if (m.name == NULL || m.zone == NULL || m.rpc_address == NULL || m.api_url == NULL || m.build == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < r->http_urls_n; i++) {
+		urls[i] = arena_str(a, r->http_urls[i]);
+		if (urls[i] == NULL)
+			return ERR_NO_MEMORY;
+	}
+	m.roles = r->roles;
+	m.state = (uint32_t)r->state;
+	m.http_urls = urls;
+	m.n_http_urls = r->http_urls_n;
+	m.version_min = r->version_min;
+	m.version_max = r->version_max;
+	m.features = r->features;
+	m.life = r->life;
+	m.capacity_sessions = r->capacity_sessions;
+	m.capacity_mbps = r->capacity_mbps;
+	return pb_pack(&m.base, RPC_VALUE_MAX, out);
+}
+
+enum { REGISTER_TEXT_MAX = 4 * RPC_NAME_MAX + (RPC_URLS_MAX + 2) * RPC_ADDRESS_MAX + 64 };
+
+enum err rpc_encode_register(const struct rpc_register *r, struct buf *out)
+{
+	enum err e = check_register(r);
+	if (e != OK)
+		return e;
+	if (r->state < NODE_JOINING || r->state > NODE_LEFT)
+		return ERR_INVALID;
+	struct arena a;
+	arena_init(&a, REGISTER_TEXT_MAX);
+	e = pack_register(r, &a, out);
+	arena_fini(&a);
+	return e;
+}
+
+/* A state that a newer build may have (V1) is none that a viewer can be sent to. */
+static enum node_state known_state(uint32_t s)
+{
+	return s >= NODE_JOINING && s <= NODE_LEFT ? (enum node_state)s : NODE_JOINING;
+}
+
+enum err rpc_decode_register(struct bytes value, struct arena *a, struct rpc_register *r)
+{
+	if (value.n > RPC_VALUE_MAX)
+		return ERR_TOO_BIG;
+	ProtobufCMessage *pb;
+	enum err e = pb_unpack(&warmcast__register__descriptor, value, a, &pb);
+	if (e != OK)
+		return e;
+	const Warmcast__Register *m = (const Warmcast__Register *)(const void *)pb;
+	struct rpc_register got = {
+		.name = bytes_str(m->name),
+		.zone = bytes_str(m->zone),
+		.roles = m->roles,
+		.state = known_state(m->state),
+		.rpc_address = bytes_str(m->rpc_address),
+		.api_url = bytes_str(m->api_url),
+		.build = bytes_str(m->build),
+		.version_min = m->version_min,
+		.version_max = m->version_max,
+		.features = m->features,
+		.life = m->life,
+		.capacity_sessions = m->capacity_sessions,
+		.capacity_mbps = m->capacity_mbps,
+	};
+	if (m->n_http_urls > RPC_URLS_MAX)
+		return ERR_TOO_BIG;
+	for (size_t i = 0; i < m->n_http_urls; i++)
+		got.http_urls[got.http_urls_n++] = bytes_str(m->http_urls[i]);
+	e = check_register(&got);
+	if (e == OK)
+		*r = got;
+	return e;
+}
+
+enum err rpc_encode_load(const struct rpc_load *l, struct buf *out)
+{
+	Warmcast__Load m = WARMCAST__LOAD__INIT;
+	m.sessions = l->sessions;
+	m.egress_mbps = l->egress_mbps;
+	m.hit_permille = l->hit_permille;
+	m.cached_bytes = l->cached_bytes;
+	return pb_pack(&m.base, RPC_VALUE_MAX, out);
+}
+
+enum err rpc_decode_load(struct bytes value, struct arena *a, struct rpc_load *l)
+{
+	if (value.n > RPC_VALUE_MAX)
+		return ERR_TOO_BIG;
+	ProtobufCMessage *pb;
+	enum err e = pb_unpack(&warmcast__load__descriptor, value, a, &pb);
+	if (e != OK)
+		return e;
+	const Warmcast__Load *m = (const Warmcast__Load *)(const void *)pb;
+	*l = (struct rpc_load){
+		.sessions = m->sessions,
+		.egress_mbps = m->egress_mbps,
+		.hit_permille = m->hit_permille,
+		.cached_bytes = m->cached_bytes,
+	};
+	return OK;
+}
+
+enum err rpc_encode_location(const struct rpc_location *l, struct buf *out)
+{
+	enum err e = limits_text(l->entry, 0, RPC_ENTRY_NAME_MAX);
+	if (e != OK)
+		return e;
+	struct arena a;
+	arena_init(&a, RPC_ENTRY_NAME_MAX + 1);
+	Warmcast__Location m = WARMCAST__LOCATION__INIT;
+	m.bytes = l->bytes;
+	m.objects = l->objects;
+	m.share_permille = l->share_permille;
+	m.entry = arena_str(&a, l->entry);
+	e = m.entry == NULL ? ERR_NO_MEMORY : pb_pack(&m.base, RPC_VALUE_MAX, out);
+	arena_fini(&a);
+	return e;
+}
+
+enum err rpc_decode_location(struct bytes value, struct arena *a, struct rpc_location *l)
+{
+	if (value.n > RPC_VALUE_MAX)
+		return ERR_TOO_BIG;
+	ProtobufCMessage *pb;
+	enum err e = pb_unpack(&warmcast__location__descriptor, value, a, &pb);
+	if (e != OK)
+		return e;
+	const Warmcast__Location *m = (const Warmcast__Location *)(const void *)pb;
+	struct bytes entry = bytes_str(m->entry);
+	e = limits_text(entry, 0, RPC_ENTRY_NAME_MAX);
+	if (e == OK) {
+		*l = (struct rpc_location){
+			.bytes = m->bytes,
+			.objects = m->objects,
+			.share_permille = m->share_permille,
+			.entry = entry,
+		};
+	}
+	return e;
+}

@@ -1,0 +1,59 @@
+/* Keys and values of KVS entries (rpc/proto/entries.proto) as plain structs.
+ *
+ * Pure. Decoded slices point into the arena. Limits are those of rpc/msg.h, both ways: ERR_TOO_BIG;
+ * bytes that are none of the kind: ERR_INVALID. A node state that this build does not know decodes as
+ * NODE_JOINING: known, and not to be sent viewers.
+ */
+#ifndef RPC_ENTRIES_H
+#define RPC_ENTRIES_H
+
+#include "base/arena.h"
+#include "rpc/msg.h"
+
+enum { RPC_ROLE_API = 1, RPC_ROLE_DELIVERY = 2, RPC_ROLE_INGEST = 4 };
+
+/* What an owner says of itself; whether others can reach it is another axis (R8). */
+enum node_state { NODE_JOINING = 1, NODE_READY = 2, NODE_DRAINING = 3, NODE_LEFT = 4 };
+const char *node_state_str(enum node_state s);
+
+struct rpc_register {
+	struct bytes name, zone;
+	uint32_t roles;
+	enum node_state state;
+	struct bytes rpc_address;
+	struct bytes http_urls[RPC_URLS_MAX];
+	size_t http_urls_n;
+	struct bytes api_url, build;
+	uint32_t version_min, version_max;
+	uint64_t features;
+	uint32_t life;
+	uint32_t capacity_sessions, capacity_mbps;
+};
+
+struct rpc_load {
+	uint32_t sessions, egress_mbps, hit_permille;
+	uint64_t cached_bytes;
+};
+
+struct rpc_location {
+	uint64_t bytes;
+	uint32_t objects, share_permille;
+	struct bytes entry;
+};
+
+#define RPC_KEY_REGISTER BYTES_LIT("r")
+#define RPC_KEY_LOAD BYTES_LIT("l")
+/* "o" origin NUL content; both at least a byte, the origin without NUL. ERR_TOO_BIG past RPC_KEY_MAX; key has
+ * room for RPC_KEY_MAX bytes. */
+MUST_USE enum err rpc_location_key(struct bytes origin, struct bytes content, uint8_t *key, size_t *key_n);
+/* The way back; slices point into key. ERR_INVALID when it is no location key. */
+MUST_USE enum err rpc_location_key_split(struct bytes key, struct bytes *origin, struct bytes *content);
+
+MUST_USE enum err rpc_encode_register(const struct rpc_register *r, struct buf *out);
+MUST_USE enum err rpc_decode_register(struct bytes value, struct arena *a, struct rpc_register *r);
+MUST_USE enum err rpc_encode_load(const struct rpc_load *l, struct buf *out);
+MUST_USE enum err rpc_decode_load(struct bytes value, struct arena *a, struct rpc_load *l);
+MUST_USE enum err rpc_encode_location(const struct rpc_location *l, struct buf *out);
+MUST_USE enum err rpc_decode_location(struct bytes value, struct arena *a, struct rpc_location *l);
+
+#endif

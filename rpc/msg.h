@@ -1,0 +1,134 @@
+/* The messages of a link as plain structs, and the limits that hold for them.
+ *
+ * Slices point into the frame or the arena they were decoded with. Limits are enforced when
+ * encoding and when decoding: a frame that breaks one is refused whole (ERR_TOO_BIG).
+ */
+#ifndef RPC_MSG_H
+#define RPC_MSG_H
+
+#include "base/bytes.h"
+#include "base/node_id.h"
+
+/* Versions of the protocol that this build speaks (V2, V3). */
+enum { RPC_VERSION_MIN = 1, RPC_VERSION_MAX = 1 };
+
+enum {
+	RPC_FRAME_MAX = 64 * 1024, /* bytes of one Envelope */
+	RPC_CLUSTER_MAX = 64,      /* bytes, cluster and node names, zones, builds */
+	RPC_NAME_MAX = 64,
+	RPC_ADDRESS_MAX = 128, /* bytes of an address or URL */
+	RPC_TEXT_MAX = 256,    /* bytes of a refusal's text */
+	RPC_URLS_MAX = 8,
+	RPC_ANCESTORS_MAX = 8,
+	RPC_DIGEST_ROWS_MAX = 512, /* rows of one digest */
+	RPC_KEY_MAX = 330,         /* bytes; class + origin name + NUL + content id */
+	RPC_VALUE_MAX = 8 * 1024,  /* bytes of an entry's value */
+	RPC_ENTRY_NAME_MAX = 255,  /* bytes of the name of the playlist a viewer starts with */
+	RPC_FRAME_ENTRIES_MAX = 1024,
+	RPC_ROW_ID_BYTES = NODE_ID_BYTES + 1,
+	RPC_SESSION_ID_BYTES = 16,
+	RPC_SESSIONS_MAX = 1024, /* ids of one list of SessionNews */
+};
+
+/* The bound to give an arena: enough for encoding or decoding any message or entry within the limits,
+ * and all that a hostile one can cost. */
+enum { RPC_ARENA_MAX = 1024 * 1024 };
+
+enum rpc_stream { RPC_CONTROL = 0, RPC_LOAD = 1, RPC_LOCATIONS = 2, RPC_STREAMS = 3 };
+
+enum rpc_kind {
+	RPC_UNKNOWN = 0, /* decoded, but of a kind this build does not know: skip it */
+	RPC_HELLO,
+	RPC_REFUSAL,
+	RPC_BYE,
+	RPC_HEARTBEAT,
+	RPC_DIGEST,
+	RPC_ROW_FRAME,
+	RPC_SESSION_NEWS,
+};
+
+enum rpc_refusal {
+	RPC_REFUSED_CLUSTER = 1, /* of another cluster */
+	RPC_REFUSED_VERSION,     /* no common protocol version */
+	RPC_REFUSED_SELF,        /* dialled itself */
+	RPC_REFUSED_DUPLICATE,   /* this pair has a link already; the lower id's dial survives */
+	RPC_REFUSED_MALFORMED,   /* no valid hello */
+};
+
+struct rpc_hello {
+	struct bytes cluster;
+	struct node_id node;
+	struct bytes name;
+	struct incarnation incarnation;
+	uint32_t version_min, version_max;
+	uint64_t features;
+	struct bytes build;
+	struct bytes rpc_address;
+};
+
+struct rpc_row_position {
+	struct node_id owner;
+	enum rpc_stream stream;
+	struct incarnation incarnation;
+	uint64_t have, horizon, floor, base, fingerprint;
+};
+
+struct rpc_digest {
+	bool answer;
+	struct bytes first, last; /* empty or RPC_ROW_ID_BYTES */
+	const struct rpc_row_position *rows;
+	size_t rows_n;
+};
+
+struct rpc_ancestor {
+	struct incarnation incarnation;
+	uint64_t version;
+};
+
+struct rpc_entry {
+	uint64_t version;
+	struct bytes key;
+	struct bytes value;
+	bool deleted;
+};
+
+struct rpc_row_frame {
+	struct node_id owner;
+	enum rpc_stream stream;
+	struct incarnation incarnation;
+	struct rpc_ancestor ancestors[RPC_ANCESTORS_MAX];
+	size_t ancestors_n;
+	uint64_t from, to, horizon, floor;
+	bool reset, repair;
+	const struct rpc_entry *entries;
+	size_t entries_n;
+};
+
+struct rpc_session_id {
+	uint8_t b[RPC_SESSION_ID_BYTES];
+};
+
+struct rpc_session_news {
+	const struct rpc_session_id *alive, *ended;
+	size_t alive_n, ended_n;
+};
+
+struct rpc_msg {
+	enum rpc_kind kind;
+	uint64_t acked_bytes;
+	union {
+		struct rpc_hello hello;
+		struct {
+			enum rpc_refusal reason;
+			struct bytes text;
+		} refusal;
+		struct {
+			uint32_t reason;
+		} bye;
+		struct rpc_digest digest;
+		struct rpc_row_frame row_frame;
+		struct rpc_session_news session_news;
+	};
+};
+
+#endif

@@ -1,0 +1,261 @@
+#include "rpc/nng_conn.h"
+
+#include "base/obj.h"
+#include "rpc/nng_err.h"
+
+#include <nng/nng.h>
+
+enum {
+	CONN_MAGIC = 0x6e636f6e,
+	KEEP_OUT_BYTES = 16 * 1024, /* memory kept by an out-buffer that is empty */
+};
+
+struct nng_conn {
+	unsigned magic;
+	struct nng_hub *hub;
+	struct nng_signal signal;
+	nng_stream *stream;
+	nng_aio *recv_aio, *send_aio;
+
+	/* Under the hub's lock. The ring's free part is nng's while `receiving`, its filled part is the
+	 * control loop's; out[flying] is nng's while `sending`. */
+	uint8_t *in;
+	size_t in_head, in_n;
+	bool receiving, discarding, ended, shut;
+	struct buf out[2];
+	unsigned flying;
+	size_t flown;
+	bool sending, unsendable;
+};
+
+/* The ring's free part, if a receive may start now; `receiving` is set then. */
+static unsigned claim_receive(struct nng_conn *c, nng_iov iov[2])
+{
+	size_t room = NNG_CONN_IN_BYTES - c->in_n;
+	if (c->receiving || c->ended || c->shut || room == 0)
+		return 0;
+	c->receiving = true;
+	size_t tail = (c->in_head + c->in_n) % NNG_CONN_IN_BYTES;
+	size_t first = NNG_CONN_IN_BYTES - tail < room ? NNG_CONN_IN_BYTES - tail : room;
+	iov[0] = (nng_iov){ .iov_buf = c->in + tail, .iov_len = first };
+	iov[1] = (nng_iov){ .iov_buf = c->in, .iov_len = room - first };
+	return room > first ? 2 : 1;
+}
+
+/* Without the lock: nng may call back before it returns. */
+static void receive(struct nng_conn *c, const nng_iov *iov, unsigned n)
+{
+	if (n == 0)
+		return;
+	CHECK(nng_aio_set_iov(c->recv_aio, n, iov) == 0);
+	nng_stream_recv(c->stream, c->recv_aio);
+}
+
+static void on_received(void *arg)
+{
+	struct nng_conn *c = OBJ_CAST(struct nng_conn, CONN_MAGIC, arg);
+	nng_iov iov[2];
+	nng_hub_lock(c->hub);
+	c->receiving = false;
+	size_t n = nng_aio_count(c->recv_aio);
+	if (nng_aio_result(c->recv_aio) != 0 || n == 0)
+		c->ended = true;
+	else
+		c->in_n = c->discarding ? 0 : c->in_n + n;
+	if (c->ended || !c->discarding)
+		nng_hub_raise(c->hub, &c->signal);
+	unsigned pieces = claim_receive(c, iov);
+	nng_hub_unlock(c->hub);
+	receive(c, iov, pieces);
+}
+
+/* The next piece to send, if a send may start now; `sending` is set then. */
+static bool claim_send(struct nng_conn *c, nng_iov *iov)
+{
+	if (c->sending || c->unsendable || c->ended || c->shut)
+		return false;
+	if (c->flown == c->out[c->flying].n) {
+		struct buf *empty = &c->out[c->flying];
+		if (empty->cap > KEEP_OUT_BYTES)
+			buf_fini(empty);
+		buf_clear(empty);
+		c->flown = 0;
+		c->flying = 1 - c->flying;
+	}
+	struct buf *b = &c->out[c->flying];
+	if (c->flown == b->n)
+		return false;
+	c->sending = true;
+	*iov = (nng_iov){ .iov_buf = b->p + c->flown, .iov_len = b->n - c->flown };
+	return true;
+}
+
+static void transmit(struct nng_conn *c, const nng_iov *iov)
+{
+	CHECK(nng_aio_set_iov(c->send_aio, 1, iov) == 0);
+	nng_stream_send(c->stream, c->send_aio);
+}
+
+static void on_sent(void *arg)
+{
+	struct nng_conn *c = OBJ_CAST(struct nng_conn, CONN_MAGIC, arg);
+	nng_iov iov;
+	nng_hub_lock(c->hub);
+	c->sending = false;
+	/* The end is for the receiving side to find, after all that came before it. */
+	if (nng_aio_result(c->send_aio) != 0)
+		c->unsendable = true;
+	else
+		c->flown += nng_aio_count(c->send_aio);
+	bool more = claim_send(c, &iov);
+	if (!more)
+		CHECK(pthread_cond_signal(&c->hub->changed) == 0);
+	nng_hub_unlock(c->hub);
+	if (more)
+		transmit(c, &iov);
+}
+
+enum err nng_conn_new(struct nng_hub *hub, struct nng_stream *stream, size_t out_max,
+    void (*run)(void *owner), void *owner, struct nng_conn **out)
+{
+	struct nng_conn *c = OBJ_NEW(struct nng_conn, CONN_MAGIC);
+	c->hub = hub;
+	c->stream = stream;
+	c->signal = (struct nng_signal){ .run = run, .owner = owner };
+	buf_init(&c->out[0], out_max);
+	buf_init(&c->out[1], out_max);
+	c->in = malloc(NNG_CONN_IN_BYTES);
+	int rv = c->in == NULL ? NNG_ENOMEM : nng_aio_alloc(&c->recv_aio, on_received, c);
+	if (rv == 0)
+		rv = nng_aio_alloc(&c->send_aio, on_sent, c);
+	if (rv != 0) {
+		nng_conn_free(c);
+		return err_from_nng(rv);
+	}
+	nng_aio_set_timeout(c->recv_aio, NNG_DURATION_INFINITE);
+	nng_aio_set_timeout(c->send_aio, NNG_DURATION_INFINITE);
+	nng_iov iov[2];
+	nng_hub_lock(hub);
+	unsigned pieces = claim_receive(c, iov);
+	nng_hub_unlock(hub);
+	receive(c, iov, pieces);
+	*out = c;
+	return OK;
+}
+
+void nng_conn_free(struct nng_conn *c)
+{
+	if (c == NULL)
+		return;
+	nng_conn_shut(c);
+	if (c->recv_aio != NULL) {
+		nng_aio_stop(c->recv_aio);
+		nng_aio_free(c->recv_aio);
+	}
+	if (c->send_aio != NULL) {
+		nng_aio_stop(c->send_aio);
+		nng_aio_free(c->send_aio);
+	}
+	nng_stream_free(c->stream);
+	nng_hub_forget(c->hub, &c->signal);
+	buf_fini(&c->out[0]);
+	buf_fini(&c->out[1]);
+	free(c->in);
+	OBJ_FREE(c);
+}
+
+struct bytes nng_conn_peek(struct nng_conn *c)
+{
+	nng_hub_lock(c->hub);
+	size_t to_end = NNG_CONN_IN_BYTES - c->in_head;
+	struct bytes b = bytes_of(c->in + c->in_head, c->in_n < to_end ? c->in_n : to_end);
+	nng_hub_unlock(c->hub);
+	return b;
+}
+
+void nng_conn_consume(struct nng_conn *c, size_t n)
+{
+	nng_iov iov[2];
+	nng_hub_lock(c->hub);
+	CHECK(n <= c->in_n);
+	c->in_head = (c->in_head + n) % NNG_CONN_IN_BYTES;
+	c->in_n -= n;
+	unsigned pieces = claim_receive(c, iov);
+	nng_hub_unlock(c->hub);
+	receive(c, iov, pieces);
+}
+
+bool nng_conn_has_input(struct nng_conn *c)
+{
+	nng_hub_lock(c->hub);
+	bool has = c->in_n > 0;
+	nng_hub_unlock(c->hub);
+	return has;
+}
+
+void nng_conn_again(struct nng_conn *c)
+{
+	nng_hub_lock(c->hub);
+	nng_hub_raise(c->hub, &c->signal);
+	nng_hub_unlock(c->hub);
+}
+
+bool nng_conn_ended_locked(const struct nng_conn *c)
+{
+	return c->ended;
+}
+
+bool nng_conn_ended(struct nng_conn *c)
+{
+	nng_hub_lock(c->hub);
+	bool ended = c->ended && (c->in_n == 0 || c->discarding);
+	nng_hub_unlock(c->hub);
+	return ended;
+}
+
+bool nng_conn_drained_locked(const struct nng_conn *c)
+{
+	const struct buf *next = &c->out[1 - c->flying];
+	return c->ended || c->unsendable || (!c->sending && c->flown == c->out[c->flying].n && next->n == 0);
+}
+
+enum err nng_conn_send(struct nng_conn *c, struct bytes head, struct bytes body)
+{
+	nng_iov iov;
+	nng_hub_lock(c->hub);
+	struct buf *b = &c->out[1 - c->flying];
+	if (head.n + body.n > b->max - b->n) {
+		nng_hub_unlock(c->hub);
+		return ERR_FULL;
+	}
+	buf_put_bytes(b, head);
+	buf_put_bytes(b, body);
+	enum err e = buf_err(b);
+	bool start = e == OK && claim_send(c, &iov);
+	nng_hub_unlock(c->hub);
+	if (start)
+		transmit(c, &iov);
+	return e;
+}
+
+void nng_conn_discard_input(struct nng_conn *c)
+{
+	nng_iov iov[2];
+	nng_hub_lock(c->hub);
+	c->discarding = true;
+	unsigned pieces = 0;
+	if (!c->receiving) {
+		c->in_n = 0;
+		pieces = claim_receive(c, iov);
+	}
+	nng_hub_unlock(c->hub);
+	receive(c, iov, pieces);
+}
+
+void nng_conn_shut(struct nng_conn *c)
+{
+	nng_hub_lock(c->hub);
+	c->shut = true;
+	nng_hub_unlock(c->hub);
+	nng_stream_close(c->stream);
+}

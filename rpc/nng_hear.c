@@ -1,0 +1,206 @@
+#include "base/hash.h"
+#include "rpc/hello.h"
+#include "rpc/nng_set.h"
+
+#include <stdio.h>
+
+enum { QUIET_MS = 60 * 1000 };
+
+void link_say_hello(struct link *l)
+{
+	struct rpc_msg m = { .kind = RPC_HELLO, .hello = l->set->self.hello };
+	link_say(l, &m);
+}
+
+void link_say_heartbeat(struct link *l)
+{
+	struct rpc_msg m = { .kind = RPC_HEARTBEAT };
+	link_say(l, &m);
+}
+
+static struct bytes without_port(const char *address)
+{
+	struct bytes b = bytes_str(address);
+	for (size_t i = b.n; i > 0; i--) {
+		if (b.p[i - 1] == ':')
+			return bytes_head(b, i - 1);
+	}
+	return b;
+}
+
+static void report_refusal(struct link *l, enum rpc_refusal reason, bool by_peer, const char *text)
+{
+	static const struct hash_key key = { "refusals said" };
+	struct nng_links *set = l->set;
+	struct bytes who = l->dialled ? bytes_str(l->address) : without_port(l->address);
+	if (l->peer_known)
+		who = bytes_of(l->peer.hello.node.b, NODE_ID_BYTES);
+	set->counters.refused++;
+	if (once_say(&set->refusals, hash64(&key, who) ^ hash_mix((uint64_t)reason + 1), nng_now_ms(), QUIET_MS))
+		set->events->refused(
+		    set->ctx, l->address, reason, l->peer_known ? &l->peer.hello : NULL, by_peer, text);
+}
+
+/* Says no, and lingers until it is heard. A second link between two nodes that know each other is no
+ * event; nor, on the side that was dialled, is a node that dialled itself. */
+static void refuse(struct link *l, enum rpc_refusal reason)
+{
+	char text[RPC_TEXT_MAX + 1];
+	const struct rpc_hello *peer = l->peer_known ? &l->peer.hello : NULL;
+	const struct rpc_hello *self = &l->set->self.hello;
+	hello_refusal_text(reason, self, peer, text);
+	struct rpc_msg m = { .kind = RPC_REFUSAL, .refusal = { .reason = reason, .text = bytes_str(text) } };
+	link_say(l, &m);
+	enum dial_end end = DIAL_FAILED;
+	if (reason == RPC_REFUSED_DUPLICATE)
+		end = DIAL_DUPLICATE;
+	else if (reason == RPC_REFUSED_SELF && incarnation_cmp(self->incarnation, peer->incarnation) == 0)
+		end = DIAL_SELF;
+	if (reason != RPC_REFUSED_DUPLICATE)
+		report_refusal(l, reason, false, text);
+	if (link_is_listening(l)) /* the core may have closed it */
+		link_leave(l, true, false, end);
+}
+
+static void malformed(struct link *l)
+{
+	l->set->counters.malformed++;
+	refuse(l, RPC_REFUSED_MALFORMED);
+}
+
+static void refused_by_peer(struct link *l, const struct rpc_msg *m)
+{
+	char text[RPC_TEXT_MAX + 1];
+	enum rpc_refusal reason = m->refusal.reason;
+	snprintf(text, sizeof(text), "%.*s", (int)m->refusal.text.n, (const char *)m->refusal.text.p);
+	bool quiet = reason == RPC_REFUSED_DUPLICATE || (reason == RPC_REFUSED_SELF && !l->dialled);
+	if (!quiet)
+		report_refusal(l, reason, true, text);
+	if (link_is_listening(l)) /* the core may have closed it */
+		link_leave(l, false, false, reason == RPC_REFUSED_DUPLICATE ? DIAL_DUPLICATE : DIAL_FAILED);
+}
+
+/* A newer link to the same node takes the place of this one. */
+static void give_way(struct link *l, bool same_run)
+{
+	struct rpc_msg m = { .kind = RPC_BYE };
+	link_say(l, &m);
+	link_leave(l, true, same_run, DIAL_DUPLICATE);
+}
+
+static void welcome(struct link *l, struct link *old)
+{
+	bool same_run =
+	    old != NULL && incarnation_cmp(old->peer.hello.incarnation, l->peer.hello.incarnation) == 0;
+	if (l->dialled) {
+		link_say_hello(l);
+		l->state = LINK_CONFIRM;
+	} else {
+		link_say_heartbeat(l);
+	}
+	if (old != NULL)
+		give_way(old, same_run);
+	if (!l->dialled)
+		link_come_up(l);
+}
+
+static void hear_hello(struct link *l, const struct rpc_hello *h)
+{
+	const struct rpc_hello *self = &l->set->self.hello, *peer = &l->peer.hello;
+	hello_copy_set(&l->peer, h);
+	l->peer_known = true;
+	enum rpc_refusal reason = hello_check(self, peer, &l->version);
+	if (reason != RPC_NOT_REFUSED) {
+		/* The other side is to see for itself what is wrong, with a name to it. */
+		bool myself =
+		    reason == RPC_REFUSED_SELF && incarnation_cmp(self->incarnation, peer->incarnation) == 0;
+		if (l->dialled && !myself)
+			link_say_hello(l);
+		refuse(l, reason);
+		return;
+	}
+	if (l->dial != NULL)
+		dial_peer_is(l->dial, &peer->node);
+	struct link *old = link_to(l->set, &peer->node);
+	if (old != NULL) {
+		struct hello_link was = { .peer = old->peer.hello.incarnation, .dialled = old->dialled };
+		if (hello_meet(&self->node, peer, l->dialled, was) == HELLO_OLD_STAYS) {
+			refuse(l, RPC_REFUSED_DUPLICATE);
+			return;
+		}
+	}
+	welcome(l, old);
+}
+
+static bool take_ack(struct link *l, uint64_t acked)
+{
+	if (acked > l->said_bytes)
+		return false;
+	if (acked > l->acked_bytes)
+		l->acked_bytes = acked;
+	return true;
+}
+
+static void hear(struct link *l, const struct rpc_msg *m)
+{
+	struct nng_links *set = l->set;
+	if (m->kind == RPC_REFUSAL) {
+		refused_by_peer(l, m);
+		return;
+	}
+	if (m->kind == RPC_BYE) {
+		link_leave(l, false, true, DIAL_FAILED);
+		return;
+	}
+	if (l->state == LINK_HELLO) {
+		if (m->kind == RPC_HELLO)
+			hear_hello(l, &m->hello);
+		else
+			malformed(l);
+		return;
+	}
+	if (m->kind == RPC_HELLO) {
+		malformed(l);
+		return;
+	}
+	if (l->state == LINK_CONFIRM)
+		link_come_up(l);
+	if (l->state == LINK_UP)
+		set->events->message(set->ctx, l->id, m);
+}
+
+static void hear_frame(struct link *l, struct bytes frame)
+{
+	struct nng_links *set = l->set;
+	struct rpc_msg m;
+	set->counters.frames_in++;
+	set->counters.bytes_in += FRAME_PREFIX_BYTES + frame.n;
+	enum err e = rpc_decode(frame, &set->decode_arena, &m);
+	if (e != OK || !take_ack(l, m.acked_bytes))
+		malformed(l);
+	else
+		hear(l, &m);
+	arena_reset(&set->decode_arena);
+	l->consumed_bytes += FRAME_PREFIX_BYTES + frame.n;
+}
+
+/* Every frame that is whole in what came; at most one ring full, then the loop's other work is due. */
+void link_hear(struct link *l)
+{
+	for (size_t budget = NNG_CONN_IN_BYTES; budget > 0 && link_is_listening(l);) {
+		struct bytes came = nng_conn_peek(l->conn);
+		if (came.n == 0)
+			return;
+		if (came.n > budget)
+			came.n = budget;
+		budget -= came.n;
+		struct bytes rest = came, frame;
+		enum frame_result r = FRAME_READY;
+		while (link_is_listening(l) && (r = frame_next(&l->frames, &rest, &frame)) == FRAME_READY)
+			hear_frame(l, frame);
+		if (r == FRAME_TOO_BIG)
+			malformed(l);
+		else if (link_is_listening(l))
+			nng_conn_consume(l->conn, came.n);
+	}
+}

@@ -1,0 +1,352 @@
+#include "rpc/codec.h"
+
+#include "rpc_test.h"
+
+/* Encoding and decoding with arenas of their stated size. */
+struct codec {
+	struct arena scratch, arena;
+	struct buf out;
+	struct rpc_msg got;
+};
+
+static int setup(void **state)
+{
+	struct codec *c = calloc(1, sizeof(*c));
+	arena_init(&c->scratch, RPC_ARENA_MAX);
+	arena_init(&c->arena, RPC_ARENA_MAX);
+	buf_init(&c->out, RPC_FRAME_MAX);
+	*state = c;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct codec *c = *state;
+	arena_fini(&c->scratch);
+	arena_fini(&c->arena);
+	buf_fini(&c->out);
+	free(c);
+	return 0;
+}
+
+static enum err encode(struct codec *c, const struct rpc_msg *m)
+{
+	arena_reset(&c->scratch);
+	buf_clear(&c->out);
+	return rpc_encode(m, &c->scratch, &c->out);
+}
+
+static enum err decode(struct codec *c, struct bytes frame)
+{
+	arena_reset(&c->arena);
+	return rpc_decode(frame, &c->arena, &c->got);
+}
+
+static const struct rpc_msg *round_trip(struct codec *c, const struct rpc_msg *m)
+{
+	assert_int_equal(encode(c, m), OK);
+	assert_int_equal(decode(c, buf_bytes(&c->out)), OK);
+	assert_int_equal(c->got.kind, m->kind);
+	assert_int_equal(c->got.acked_bytes, m->acked_bytes);
+	return &c->got;
+}
+
+static void hello(void **state)
+{
+	struct rpc_msg m = { .kind = RPC_HELLO, .acked_bytes = 7, .hello = test_hello(9) };
+	const struct rpc_hello *h = &round_trip(*state, &m)->hello;
+	assert_bytes_equal(h->cluster, m.hello.cluster);
+	assert_true(node_id_eq(&h->node, &m.hello.node));
+	assert_bytes_equal(h->name, m.hello.name);
+	assert_int_equal(incarnation_cmp(h->incarnation, m.hello.incarnation), 0);
+	assert_int_equal(h->version_min, 1);
+	assert_int_equal(h->version_max, 2);
+	assert_int_equal(h->features, 5);
+	assert_bytes_equal(h->build, m.hello.build);
+	assert_bytes_equal(h->rpc_address, m.hello.rpc_address);
+}
+
+static void hello_within_limits(void **state)
+{
+	static char long_text[RPC_ADDRESS_MAX + 2];
+	memset(long_text, 'x', sizeof(long_text));
+	struct rpc_msg m = { .kind = RPC_HELLO, .hello = test_hello(9) };
+	m.hello.cluster = bytes_of(long_text, RPC_CLUSTER_MAX);
+	m.hello.name = bytes_of(long_text, RPC_NAME_MAX);
+	m.hello.rpc_address = bytes_of(long_text, RPC_ADDRESS_MAX);
+	round_trip(*state, &m);
+	m.hello.cluster = bytes_of(long_text, RPC_CLUSTER_MAX + 1);
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+	m.hello = test_hello(9);
+	m.hello.rpc_address = bytes_of(long_text, RPC_ADDRESS_MAX + 1);
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+}
+
+static void hello_must_make_sense(void **state)
+{
+	struct rpc_msg m = { .kind = RPC_HELLO, .hello = test_hello(9) };
+	m.hello.cluster = BYTES_NONE;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m.hello = test_hello(9);
+	m.hello.name = BYTES_LIT("a\0b");
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m.hello.name = BYTES_LIT("\xc3\x28");
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m.hello = test_hello(9);
+	m.hello.version_min = 3;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m.hello.version_min = 0;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+}
+
+static void refusal_and_bye_and_heartbeat(void **state)
+{
+	struct rpc_msg m = { .kind = RPC_REFUSAL,
+		.refusal = { .reason = RPC_REFUSED_VERSION, .text = BYTES_LIT("no") } };
+	const struct rpc_msg *got = round_trip(*state, &m);
+	assert_int_equal(got->refusal.reason, RPC_REFUSED_VERSION);
+	assert_bytes_equal(got->refusal.text, BYTES_LIT("no"));
+	m = (struct rpc_msg){ .kind = RPC_BYE, .bye = { .reason = 4 } };
+	assert_int_equal(round_trip(*state, &m)->bye.reason, 4);
+	m = (struct rpc_msg){ .kind = RPC_HEARTBEAT, .acked_bytes = UINT64_MAX };
+	round_trip(*state, &m);
+}
+
+static void a_full_digest_fits_a_frame(void **state)
+{
+	static const uint8_t first[RPC_ROW_ID_BYTES] = { 1 }, last[RPC_ROW_ID_BYTES] = { 0xff };
+	static struct rpc_row_position rows[RPC_DIGEST_ROWS_MAX + 1];
+	for (size_t i = 0; i < RPC_DIGEST_ROWS_MAX; i++) {
+		rows[i] = (struct rpc_row_position){
+			.owner = test_id((uint8_t)i),
+			.stream = (enum rpc_stream)(i % RPC_STREAMS),
+			.incarnation = { UINT64_MAX, i },
+			.have = UINT64_MAX - i,
+			.horizon = UINT64_MAX,
+			.floor = UINT64_MAX - 2,
+			.base = UINT64_MAX - 3,
+			.fingerprint = ~(uint64_t)i,
+		};
+	}
+	struct rpc_msg m = { .kind = RPC_DIGEST,
+		.acked_bytes = UINT64_MAX,
+		.digest = { .answer = true,
+		    .first = bytes_of(first, sizeof(first)),
+		    .last = bytes_of(last, sizeof(last)),
+		    .rows = rows,
+		    .rows_n = RPC_DIGEST_ROWS_MAX } };
+	const struct rpc_digest *d = &round_trip(*state, &m)->digest;
+	assert_true(d->answer);
+	assert_bytes_equal(d->first, m.digest.first);
+	assert_bytes_equal(d->last, m.digest.last);
+	assert_int_equal(d->rows_n, RPC_DIGEST_ROWS_MAX);
+	for (size_t i = 0; i < d->rows_n; i++) {
+		assert_true(node_id_eq(&d->rows[i].owner, &rows[i].owner));
+		assert_int_equal(d->rows[i].stream, rows[i].stream);
+		assert_int_equal(incarnation_cmp(d->rows[i].incarnation, rows[i].incarnation), 0);
+		assert_int_equal(d->rows[i].have, rows[i].have);
+		assert_int_equal(d->rows[i].horizon, rows[i].horizon);
+		assert_int_equal(d->rows[i].floor, rows[i].floor);
+		assert_int_equal(d->rows[i].base, rows[i].base);
+		assert_int_equal(d->rows[i].fingerprint, rows[i].fingerprint);
+	}
+	m.digest.rows_n++;
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+	m.digest.rows_n = 1;
+	m.digest.first.n--;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+}
+
+static struct rpc_msg frame_of(const struct rpc_entry *entries, size_t n, uint64_t from, uint64_t to)
+{
+	return (struct rpc_msg){ .kind = RPC_ROW_FRAME,
+		.row_frame = { .owner = test_id(4),
+		    .stream = RPC_LOCATIONS,
+		    .incarnation = { 2, 3 },
+		    .ancestors = { { { 1, 9 }, 77 }, { { 0, 8 }, 5 } },
+		    .ancestors_n = 2,
+		    .from = from,
+		    .to = to,
+		    .horizon = to + 1,
+		    .floor = 1,
+		    .repair = true,
+		    .entries = entries,
+		    .entries_n = n } };
+}
+
+static void row_frame(void **state)
+{
+	static const struct rpc_entry entries[] = {
+		{ .version = 11, .key = BYTES_LIT("k\0\xff"), .value = BYTES_LIT("v") },
+		{ .version = 14, .key = BYTES_LIT("gone"), .deleted = true },
+	};
+	struct rpc_msg m = frame_of(entries, 2, 10, 15);
+	const struct rpc_row_frame *f = &round_trip(*state, &m)->row_frame;
+	assert_true(node_id_eq(&f->owner, &m.row_frame.owner));
+	assert_int_equal(f->stream, RPC_LOCATIONS);
+	assert_int_equal(f->incarnation.count, 2);
+	assert_int_equal(f->ancestors_n, 2);
+	assert_int_equal(f->ancestors[0].version, 77);
+	assert_int_equal(f->ancestors[0].incarnation.nonce, 9);
+	assert_int_equal(f->ancestors[1].version, 5);
+	assert_int_equal(f->from, 10);
+	assert_int_equal(f->to, 15);
+	assert_int_equal(f->horizon, 16);
+	assert_int_equal(f->floor, 1);
+	assert_false(f->reset);
+	assert_true(f->repair);
+	assert_int_equal(f->entries_n, 2);
+	assert_int_equal(f->entries[0].version, 11);
+	assert_bytes_equal(f->entries[0].key, entries[0].key);
+	assert_bytes_equal(f->entries[0].value, entries[0].value);
+	assert_false(f->entries[0].deleted);
+	assert_int_equal(f->entries[1].version, 14);
+	assert_true(f->entries[1].deleted);
+	assert_int_equal(f->entries[1].value.n, 0);
+}
+
+static void entries_are_in_version_order_within_the_interval(void **state)
+{
+	struct rpc_entry e[2] = { { .version = 11, .key = BYTES_LIT("a") },
+		{ .version = 12, .key = BYTES_LIT("b") } };
+	struct rpc_msg m = frame_of(e, 2, 10, 12);
+	assert_int_equal(encode(*state, &m), OK);
+	e[1].version = 11;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	e[1].version = 13;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	e[1].version = 12;
+	e[0].version = 10;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m = frame_of(e, 0, 10, 9);
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m = frame_of(e, 0, 10, 10);
+	assert_int_equal(encode(*state, &m), OK);
+}
+
+static void entries_within_limits(void **state)
+{
+	static uint8_t big[RPC_VALUE_MAX + 1];
+	struct rpc_entry e = {
+		.version = 1, .key = bytes_of(big, RPC_KEY_MAX), .value = bytes_of(big, RPC_VALUE_MAX)
+	};
+	struct rpc_msg m = frame_of(&e, 1, 0, 1);
+	round_trip(*state, &m);
+	e.value.n++;
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+	e.value.n = 0;
+	e.key.n++;
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+	e.key.n = 0;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	e = (struct rpc_entry){ .version = 1, .key = BYTES_LIT("k"), .value = BYTES_LIT("v"), .deleted = true };
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+}
+
+static void a_frame_full_of_small_entries(void **state)
+{
+	struct codec *c = *state;
+	static struct rpc_entry entries[RPC_FRAME_ENTRIES_MAX + 1];
+	for (size_t i = 0; i <= RPC_FRAME_ENTRIES_MAX; i++)
+		entries[i] = (struct rpc_entry){ .version = i + 1, .key = BYTES_LIT("key"), .value = BYTES_LIT("v") };
+	struct rpc_msg m = frame_of(entries, RPC_FRAME_ENTRIES_MAX, 0, RPC_FRAME_ENTRIES_MAX);
+	assert_int_equal(round_trip(c, &m)->row_frame.entries_n, RPC_FRAME_ENTRIES_MAX);
+	m = frame_of(entries, RPC_FRAME_ENTRIES_MAX + 1, 0, RPC_FRAME_ENTRIES_MAX + 1);
+	assert_int_equal(encode(c, &m), ERR_TOO_BIG);
+}
+
+static void a_frame_past_its_size_is_not_encoded(void **state)
+{
+	struct codec *c = *state;
+	static uint8_t big[RPC_VALUE_MAX];
+	struct rpc_entry e[8];
+	for (size_t i = 0; i < 8; i++)
+		e[i] = (struct rpc_entry){
+			.version = i + 1, .key = BYTES_LIT("k"), .value = bytes_of(big, sizeof(big))
+		};
+	struct rpc_msg m = frame_of(e, 7, 0, 8);
+	assert_int_equal(encode(c, &m), OK);
+	m = frame_of(e, 8, 0, 8);
+	assert_int_equal(encode(c, &m), ERR_TOO_BIG);
+	assert_int_equal(c->out.n, 0);
+}
+
+static void entry_size_bound_holds(void **state)
+{
+	struct codec *c = *state;
+	static uint8_t big[RPC_VALUE_MAX];
+	static const size_t sizes[] = { 0, 1, 127, 128, 330, 8192 };
+	struct rpc_msg none = frame_of(NULL, 0, 0, UINT64_MAX - 1);
+	assert_int_equal(encode(c, &none), OK);
+	/* The lengths of the envelope's body may take two more bytes each. */
+	size_t frame = c->out.n + 2;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct rpc_entry e = { .version = UINT64_MAX - 1,
+			.key = bytes_of(big, sizes[i] < RPC_KEY_MAX ? sizes[i] + 1 : RPC_KEY_MAX),
+			.value = bytes_of(big, sizes[i]),
+			.deleted = sizes[i] == 0 };
+		struct rpc_msg m = frame_of(&e, 1, 0, UINT64_MAX - 1);
+		assert_int_equal(encode(c, &m), OK);
+		assert_in_range(c->out.n, frame, frame + rpc_entry_size_bound(&e));
+	}
+}
+
+static void session_news(void **state)
+{
+	static struct rpc_session_id ids[RPC_SESSIONS_MAX + 1];
+	for (size_t i = 0; i <= RPC_SESSIONS_MAX; i++)
+		memcpy(ids[i].b, &i, sizeof(i));
+	struct rpc_msg m = { .kind = RPC_SESSION_NEWS,
+		.session_news = {
+		    .alive = ids, .alive_n = RPC_SESSIONS_MAX, .ended = ids + 1, .ended_n = RPC_SESSIONS_MAX } };
+	const struct rpc_session_news *s = &round_trip(*state, &m)->session_news;
+	assert_int_equal(s->alive_n, RPC_SESSIONS_MAX);
+	assert_int_equal(s->ended_n, RPC_SESSIONS_MAX);
+	assert_memory_equal(s->alive, ids, sizeof(ids) - sizeof(ids[0]));
+	assert_memory_equal(s->ended, ids + 1, sizeof(ids) - sizeof(ids[0]));
+	m.session_news.alive_n++;
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+}
+
+static void what_is_unknown_cannot_be_said(void **state)
+{
+	struct rpc_msg m = { .kind = RPC_UNKNOWN };
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+}
+
+static void a_small_arena_is_too_small_and_no_more(void **state)
+{
+	struct codec *c = *state;
+	struct rpc_msg m = { .kind = RPC_HELLO, .hello = test_hello(9) };
+	arena_fini(&c->scratch);
+	arena_init(&c->scratch, 64);
+	assert_int_equal(encode(c, &m), ERR_TOO_BIG);
+	arena_fini(&c->scratch);
+	arena_init(&c->scratch, RPC_ARENA_MAX);
+	assert_int_equal(encode(c, &m), OK);
+	arena_fini(&c->arena);
+	arena_init(&c->arena, 64);
+	assert_int_equal(decode(c, buf_bytes(&c->out)), ERR_TOO_BIG);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(hello),
+		T(hello_within_limits),
+		T(hello_must_make_sense),
+		T(refusal_and_bye_and_heartbeat),
+		T(a_full_digest_fits_a_frame),
+		T(row_frame),
+		T(entries_are_in_version_order_within_the_interval),
+		T(entries_within_limits),
+		T(a_frame_full_of_small_entries),
+		T(a_frame_past_its_size_is_not_encoded),
+		T(entry_size_bound_holds),
+		T(session_news),
+		T(what_is_unknown_cannot_be_said),
+		T(a_small_arena_is_too_small_and_no_more),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

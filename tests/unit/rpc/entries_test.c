@@ -1,0 +1,226 @@
+#include "rpc/entries.h"
+
+#include "rpc_test.h"
+
+struct box {
+	struct arena arena;
+	struct buf out;
+};
+
+static int setup(void **state)
+{
+	struct box *b = calloc(1, sizeof(*b));
+	arena_init(&b->arena, RPC_ARENA_MAX);
+	buf_init(&b->out, RPC_VALUE_MAX);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct box *b = *state;
+	arena_fini(&b->arena);
+	buf_fini(&b->out);
+	free(b);
+	return 0;
+}
+
+static struct rpc_register sample(void)
+{
+	return (struct rpc_register){
+		.name = BYTES_LIT("delivery-1"),
+		.zone = BYTES_LIT("a"),
+		.roles = RPC_ROLE_DELIVERY | RPC_ROLE_API,
+		.state = NODE_DRAINING,
+		.rpc_address = BYTES_LIT("127.0.0.3:7000"),
+		.http_urls = { BYTES_LIT("http://127.0.0.3:8080"), BYTES_LIT("http://[::1]:8080") },
+		.http_urls_n = 2,
+		.api_url = BYTES_LIT("http://api"),
+		.build = BYTES_LIT("0.1.0"),
+		.version_min = 1,
+		.version_max = 2,
+		.features = UINT64_MAX,
+		.life = 4,
+		.capacity_sessions = 5000,
+		.capacity_mbps = 9000,
+	};
+}
+
+static void a_register_comes_back(void **state)
+{
+	struct box *b = *state;
+	struct rpc_register r = sample(), got;
+	assert_int_equal(rpc_encode_register(&r, &b->out), OK);
+	assert_int_equal(rpc_decode_register(buf_bytes(&b->out), &b->arena, &got), OK);
+	assert_bytes_equal(got.name, r.name);
+	assert_bytes_equal(got.zone, r.zone);
+	assert_int_equal(got.roles, 3);
+	assert_int_equal(got.state, NODE_DRAINING);
+	assert_bytes_equal(got.rpc_address, r.rpc_address);
+	assert_int_equal(got.http_urls_n, 2);
+	assert_bytes_equal(got.http_urls[0], r.http_urls[0]);
+	assert_bytes_equal(got.http_urls[1], r.http_urls[1]);
+	assert_bytes_equal(got.api_url, r.api_url);
+	assert_bytes_equal(got.build, r.build);
+	assert_int_equal(got.version_min, 1);
+	assert_int_equal(got.version_max, 2);
+	assert_true(got.features == UINT64_MAX);
+	assert_int_equal(got.life, 4);
+	assert_int_equal(got.capacity_sessions, 5000);
+	assert_int_equal(got.capacity_mbps, 9000);
+}
+
+static void the_largest_register_fits_a_value(void **state)
+{
+	struct box *b = *state;
+	static char text[RPC_ADDRESS_MAX + 1];
+	memset(text, 'x', sizeof(text));
+	struct rpc_register r = sample(), got;
+	r.name = r.zone = r.build = bytes_of(text, RPC_NAME_MAX);
+	r.rpc_address = r.api_url = bytes_of(text, RPC_ADDRESS_MAX);
+	for (size_t i = 0; i < RPC_URLS_MAX; i++)
+		r.http_urls[i] = bytes_of(text, RPC_ADDRESS_MAX);
+	r.http_urls_n = RPC_URLS_MAX;
+	assert_int_equal(rpc_encode_register(&r, &b->out), OK);
+	assert_int_equal(rpc_decode_register(buf_bytes(&b->out), &b->arena, &got), OK);
+	assert_int_equal(got.http_urls_n, RPC_URLS_MAX);
+	size_t n = b->out.n;
+	r.http_urls_n++;
+	assert_int_equal(rpc_encode_register(&r, &b->out), ERR_TOO_BIG);
+	r.http_urls_n = 1;
+	r.http_urls[0].n++;
+	assert_int_equal(rpc_encode_register(&r, &b->out), ERR_TOO_BIG);
+	r = sample();
+	r.name = BYTES_NONE;
+	assert_int_equal(rpc_encode_register(&r, &b->out), ERR_INVALID);
+	r = sample();
+	r.state = (enum node_state)0;
+	assert_int_equal(rpc_encode_register(&r, &b->out), ERR_INVALID);
+	r = sample();
+	r.zone = BYTES_LIT("\xff");
+	assert_int_equal(rpc_encode_register(&r, &b->out), ERR_INVALID);
+	assert_int_equal(b->out.n, n);
+}
+
+static enum err decode_register(struct box *b, const char *hex, struct rpc_register *r)
+{
+	uint8_t raw[256];
+	assert_int_equal(text_unhex(raw, bytes_str(hex)), OK);
+	return rpc_decode_register(bytes_of(raw, strlen(hex) / 2), &b->arena, r);
+}
+
+static void a_newer_register_is_understood(void **state)
+{
+	struct box *b = *state;
+	struct rpc_register r;
+	/* Name "n", state 9, and fields 100 and 101. */
+	assert_int_equal(decode_register(b, "0a016e2009a00607aa0602ffff", &r), OK);
+	assert_bytes_equal(r.name, BYTES_LIT("n"));
+	assert_int_equal(r.state, NODE_JOINING);
+	assert_int_equal(decode_register(b, "0a016e2003", &r), OK);
+	assert_int_equal(r.state, NODE_DRAINING);
+}
+
+static void what_is_no_register(void **state)
+{
+	struct box *b = *state;
+	struct rpc_register r = { .life = 42 };
+	assert_int_equal(decode_register(b, "", &r), ERR_INVALID);
+	assert_int_equal(decode_register(b, "0a026e", &r), ERR_INVALID);
+	assert_int_equal(decode_register(b, "0a02ff6e", &r), ERR_INVALID);
+	assert_int_equal(decode_register(b, "0a026e00", &r), ERR_INVALID);
+	assert_int_equal(decode_register(b,
+	                     "0a016e"
+	                     "320161320161320161320161320161320161320161320161320161",
+	                     &r),
+	    ERR_TOO_BIG);
+	static uint8_t big[RPC_VALUE_MAX + 1];
+	assert_int_equal(rpc_decode_register(bytes_of(big, sizeof(big)), &b->arena, &r), ERR_TOO_BIG);
+	assert_int_equal(r.life, 42);
+}
+
+static void load(void **state)
+{
+	struct box *b = *state;
+	struct rpc_load l = { .sessions = 1,
+		.egress_mbps = UINT32_MAX,
+		.hit_permille = 999,
+		.cached_bytes = UINT64_MAX },
+	                got;
+	assert_int_equal(rpc_encode_load(&l, &b->out), OK);
+	assert_int_equal(rpc_decode_load(buf_bytes(&b->out), &b->arena, &got), OK);
+	assert_int_equal(got.sessions, 1);
+	assert_int_equal(got.egress_mbps, UINT32_MAX);
+	assert_int_equal(got.hit_permille, 999);
+	assert_true(got.cached_bytes == UINT64_MAX);
+	assert_int_equal(rpc_decode_load(BYTES_LIT("\x08"), &b->arena, &got), ERR_INVALID);
+	assert_int_equal(rpc_decode_load(BYTES_NONE, &b->arena, &got), OK);
+	assert_int_equal(got.sessions, 0);
+}
+
+static void location(void **state)
+{
+	struct box *b = *state;
+	static char name[RPC_ENTRY_NAME_MAX + 1];
+	memset(name, 'e', sizeof(name));
+	struct rpc_location l = { .bytes = 1u << 30,
+		.objects = 3,
+		.share_permille = 1000,
+		.entry = bytes_of(name, RPC_ENTRY_NAME_MAX) },
+	                    got;
+	assert_int_equal(rpc_encode_location(&l, &b->out), OK);
+	assert_int_equal(rpc_decode_location(buf_bytes(&b->out), &b->arena, &got), OK);
+	assert_int_equal(got.bytes, 1u << 30);
+	assert_int_equal(got.objects, 3);
+	assert_int_equal(got.share_permille, 1000);
+	assert_bytes_equal(got.entry, l.entry);
+	l.entry.n++;
+	assert_int_equal(rpc_encode_location(&l, &b->out), ERR_TOO_BIG);
+	l.entry = BYTES_LIT("a\0b");
+	assert_int_equal(rpc_encode_location(&l, &b->out), ERR_INVALID);
+	assert_int_equal(rpc_decode_location(BYTES_LIT("\x22\x01\xff"), &b->arena, &got), ERR_INVALID);
+}
+
+static void location_keys(void **state)
+{
+	(void)state;
+	uint8_t key[RPC_KEY_MAX];
+	size_t n = 0;
+	struct bytes origin, content;
+	assert_int_equal(rpc_location_key(BYTES_LIT("main"), BYTES_LIT("a/b"), key, &n), OK);
+	assert_bytes_equal(bytes_of(key, n), BYTES_LIT("omain\0a/b"));
+	assert_int_equal(rpc_location_key_split(bytes_of(key, n), &origin, &content), OK);
+	assert_bytes_equal(origin, BYTES_LIT("main"));
+	assert_bytes_equal(content, BYTES_LIT("a/b"));
+
+	static uint8_t big[RPC_KEY_MAX];
+	memset(big, 'c', sizeof(big));
+	assert_int_equal(rpc_location_key(BYTES_LIT("main"), bytes_of(big, RPC_KEY_MAX - 6), key, &n), OK);
+	assert_int_equal(n, RPC_KEY_MAX);
+	assert_int_equal(
+	    rpc_location_key(BYTES_LIT("main"), bytes_of(big, RPC_KEY_MAX - 5), key, &n), ERR_TOO_BIG);
+	assert_int_equal(rpc_location_key(bytes_of(big, sizeof(big)), BYTES_LIT("c"), key, &n), ERR_TOO_BIG);
+	assert_int_equal(rpc_location_key(BYTES_NONE, BYTES_LIT("c"), key, &n), ERR_INVALID);
+	assert_int_equal(rpc_location_key(BYTES_LIT("m"), BYTES_NONE, key, &n), ERR_INVALID);
+	assert_int_equal(rpc_location_key(BYTES_LIT("m\0n"), BYTES_LIT("c"), key, &n), ERR_INVALID);
+
+	static const struct bytes bad[] = { { NULL, 0 }, BYTES_LIT("o"), BYTES_LIT("omain"), BYTES_LIT("omain\0"),
+		BYTES_LIT("o\0c"), BYTES_LIT("xmain\0c"), BYTES_LIT("r") };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(rpc_location_key_split(bad[i], &origin, &content), ERR_INVALID);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_register_comes_back),
+		T(the_largest_register_fits_a_value),
+		T(a_newer_register_is_understood),
+		T(what_is_no_register),
+		T(load),
+		T(location),
+		T(location_keys),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,166 @@
+/* The bytes of every message and entry as release 0.1 writes them, and reads them for ever (V1, V3). A
+ * failure here means that nodes of two builds no longer understand each other: change the code, not
+ * the bytes.
+ */
+#include "rpc/codec.h"
+#include "rpc/entries.h"
+
+#include "rpc_test.h"
+
+static const uint8_t first[RPC_ROW_ID_BYTES] = { [0] = 0x10, [16] = 1 };
+static const uint8_t last[RPC_ROW_ID_BYTES] = { [0] = 0x20, [16] = 2 };
+
+static const struct rpc_row_position rows[] = {
+	{ .owner = { { 0xa1, [15] = 0xaf } },
+	    .stream = RPC_CONTROL,
+	    .incarnation = { 3, 0x0102030405060708u },
+	    .have = 300,
+	    .horizon = 301,
+	    .floor = 10,
+	    .base = 9,
+	    .fingerprint = 0xf1f2f3f4f5f6f7f8u },
+	{ .owner = { { 0xa2 } }, .stream = RPC_LOCATIONS, .incarnation = { 1, 1 } },
+};
+
+static const struct rpc_entry entries[] = {
+	{ .version = 7, .key = BYTES_LIT("omain\0lv1"), .value = BYTES_LIT("\x08\x01") },
+	{ .version = 200, .key = BYTES_LIT("r"), .deleted = true },
+};
+
+static const struct rpc_session_id sessions[] = { { { 1, [15] = 9 } }, { { 2 } } };
+
+static const struct {
+	struct rpc_msg msg;
+	const char *hex;
+} messages[] = {
+	{ { .kind = RPC_HELLO,
+	      .hello = { .cluster = BYTES_LIT("demo"),
+	          .node = { { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 } },
+	          .name = BYTES_LIT("api-1"),
+	          .incarnation = { 5, 0x1122334455667788u },
+	          .version_min = 1,
+	          .version_max = 2,
+	          .features = 3,
+	          .build = BYTES_LIT("0.1.0"),
+	          .rpc_address = BYTES_LIT("127.0.0.1:7000") } },
+	    "12500a0464656d6f12100102030405060708090a0b0c0d0e0f101a056170692d31220b080511887766554433"
+	    "2211280130023903000000000000004205302e312e304a0e3132372e302e302e313a37303030" },
+	{ { .kind = RPC_REFUSAL,
+	      .acked_bytes = 1,
+	      .refusal = { .reason = RPC_REFUSED_VERSION, .text = BYTES_LIT("no") } },
+	    "08011a06080212026e6f" },
+	{ { .kind = RPC_BYE, .acked_bytes = 128, .bye = { .reason = 1 } }, "08800122020801" },
+	{ { .kind = RPC_HEARTBEAT, .acked_bytes = 0xffffffffffu }, "08ffffffffff1f2a00" },
+	{ { .kind = RPC_DIGEST,
+	      .digest = { .answer = true,
+	          .first = { first, sizeof(first) },
+	          .last = { last, sizeof(last) },
+	          .rows = rows,
+	          .rows_n = 2 } },
+	    "327f0801121110000000000000000000000000000000011a1120000000000000000000000000000000022232"
+	    "0a10a10000000000000000000000000000af1a0b080311080706050403020120ac0228ad02300a380941f8f7"
+	    "f6f5f4f3f2f122210a10a200000000000000000000000000000010021a0b0801110100000000000000" },
+	{ { .kind = RPC_ROW_FRAME,
+	      .acked_bytes = 9,
+	      .row_frame = { .owner = { { 0xb1 } },
+	          .stream = RPC_LOCATIONS,
+	          .incarnation = { 2, 0xff },
+	          .ancestors = { { { 1, 0xfe }, 77 } },
+	          .ancestors_n = 1,
+	          .from = 6,
+	          .to = 200,
+	          .horizon = 201,
+	          .floor = 5,
+	          .reset = true,
+	          .repair = true,
+	          .entries = entries,
+	          .entries_n = 2 } },
+	    "08093a5d0a10b100000000000000000000000000000010021a0b080211ff00000000000000220f0a0b080111"
+	    "fe00000000000000104d280630c80138c9014005480150015a11080712096f6d61696e006c76311a0208015a"
+	    "0808c8011201722001" },
+	{ { .kind = RPC_SESSION_NEWS,
+	      .session_news = { .alive = sessions, .alive_n = 2, .ended = sessions + 1, .ended_n = 1 } },
+	    "42360a10010000000000000000000000000000090a1002000000000000000000000000000000121002000000"
+	    "000000000000000000000000" },
+};
+
+static void assert_hex(struct bytes got, const char *want)
+{
+	char hex[2048];
+	assert_in_range(got.n, 0, sizeof(hex) / 2 - 1);
+	text_hex(hex, got);
+	assert_string_equal(hex, want);
+}
+
+static void the_bytes_of_messages(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		struct arena a;
+		struct buf out, again;
+		struct rpc_msg got;
+		arena_init(&a, RPC_ARENA_MAX);
+		buf_init(&out, RPC_FRAME_MAX);
+		buf_init(&again, RPC_FRAME_MAX);
+		assert_int_equal(rpc_encode(&messages[i].msg, &a, &out), OK);
+		assert_hex(buf_bytes(&out), messages[i].hex);
+		assert_int_equal(rpc_decode(buf_bytes(&out), &a, &got), OK);
+		assert_int_equal(got.kind, messages[i].msg.kind);
+		assert_int_equal(rpc_encode(&got, &a, &again), OK);
+		assert_hex(buf_bytes(&again), messages[i].hex);
+		arena_fini(&a);
+		buf_fini(&out);
+		buf_fini(&again);
+	}
+}
+
+static void the_bytes_of_entries(void **state)
+{
+	(void)state;
+	struct buf out;
+	buf_init(&out, RPC_VALUE_MAX);
+	struct rpc_register r = {
+		.name = BYTES_LIT("delivery-1"),
+		.zone = BYTES_LIT("a"),
+		.roles = RPC_ROLE_DELIVERY | RPC_ROLE_INGEST,
+		.state = NODE_READY,
+		.rpc_address = BYTES_LIT("127.0.0.3:7000"),
+		.http_urls = { BYTES_LIT("http://127.0.0.3:8080") },
+		.http_urls_n = 1,
+		.api_url = BYTES_LIT("http://api"),
+		.build = BYTES_LIT("0.1.0"),
+		.version_min = 1,
+		.version_max = 1,
+		.features = 1,
+		.life = 2,
+		.capacity_sessions = 5000,
+		.capacity_mbps = 9000,
+	};
+	assert_int_equal(rpc_encode_register(&r, &out), OK);
+	assert_hex(buf_bytes(&out),
+	    "0a0a64656c69766572792d31120161180620022a0e3132372e302e302e333a373030303215687474703a2f2f"
+	    "3132372e302e302e333a383038303a0a687474703a2f2f6170694205302e312e304801500159010000000000"
+	    "0000600268882770a846");
+	buf_clear(&out);
+	struct rpc_load l = {
+		.sessions = 300, .egress_mbps = 2, .hit_permille = 999, .cached_bytes = 1ull << 40
+	};
+	assert_int_equal(rpc_encode_load(&l, &out), OK);
+	assert_hex(buf_bytes(&out), "08ac02100218e70720808080808020");
+	buf_clear(&out);
+	struct rpc_location o = {
+		.bytes = 1 << 20, .objects = 12, .share_permille = 500, .entry = BYTES_LIT("master.m3u8")
+	};
+	assert_int_equal(rpc_encode_location(&o, &out), OK);
+	assert_hex(buf_bytes(&out), "08808040100c18f403220b6d61737465722e6d337538");
+	buf_fini(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_bytes_of_messages),
+		cmocka_unit_test(the_bytes_of_entries),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
