@@ -1,0 +1,286 @@
+#include "kvs/kvs.h"
+
+#include "base/obj.h"
+#include "kvs/dials.h"
+#include "kvs/members.h"
+#include "kvs/mirror.h"
+#include "kvs/out.h"
+#include "kvs/own.h"
+#include "kvs/registers.h"
+#include "kvs/rows.h"
+#include "kvs/sync.h"
+
+#include <string.h>
+
+static uint32_t or_default(uint32_t v, uint32_t standard)
+{
+	return v == 0 ? standard : v;
+}
+
+static uint32_t bounded(uint32_t v, uint32_t bound)
+{
+	return v == 0 || v > bound ? bound : v;
+}
+
+static void fill_defaults(struct kvs_config *c)
+{
+	c->digest_interval_ms = or_default(c->digest_interval_ms, 1000);
+	c->heartbeat_interval_ms = or_default(c->heartbeat_interval_ms, 500);
+	c->silence_ms = or_default(c->silence_ms, 2000);
+	c->digest_rows = bounded(c->digest_rows, RPC_DIGEST_ROWS_MAX);
+	c->frame_bytes = bounded(c->frame_bytes, 56 * 1024);
+	c->exchange_bytes = bounded(c->exchange_bytes, 128 * 1024);
+	c->batch_bytes = bounded(c->batch_bytes, KVS_STEP_BYTES);
+	c->tombstones_min = or_default(c->tombstones_min, 64);
+}
+
+struct kvs *kvs_new(const struct kvs_config *c)
+{
+	struct kvs *k = OBJ_NEW(struct kvs, KVS_MAGIC);
+	k->cfg = *c;
+	k->cfg.seeds = NULL;
+	fill_defaults(&k->cfg);
+	k->incarnation = c->incarnation;
+	prng_init(&k->prng, c->seed);
+	timers_init(&k->timers);
+	trace_init(&k->trace, "kvs");
+	k->digest.kind = KVS_TIMER_DIGEST;
+	k->seeds_n = c->seeds_n;
+	k->seeds = calloc(c->seeds_n + 1, sizeof(*k->seeds));
+	CHECK(k->seeds != NULL);
+	for (size_t i = 0; i < c->seeds_n; i++) {
+		k->seeds[i] = strdup(c->seeds[i]);
+		CHECK(k->seeds[i] != NULL);
+	}
+	own_init(k);
+	k->reg = register_copy(&c->reg);
+	return k;
+}
+
+void kvs_free(struct kvs *k)
+{
+	if (k == NULL)
+		return;
+	OBJ_CHECK(k, KVS_MAGIC);
+	own_fini(k);
+	for (size_t i = 0; i < k->rows_n; i++)
+		replica_free(k->rows[i]);
+	for (size_t i = 0; i < k->members_n; i++)
+		members_free(k->members[i]);
+	for (size_t i = 0; i < k->links_n; i++)
+		OBJ_FREE(k->links[i]);
+	for (size_t i = 0; i < k->dials_n; i++)
+		free(k->dials[i].address);
+	for (size_t i = 0; i < k->seeds_n; i++)
+		free(k->seeds[i]);
+	for (size_t i = 0; i < k->grave_n; i++)
+		free(k->grave[i]);
+	free(k->rows);
+	free(k->members);
+	free(k->links);
+	free(k->dials);
+	free(k->seeds);
+	free(k->dirty);
+	free(k->grave);
+	free(k->reg);
+	timers_fini(&k->timers);
+	OBJ_FREE(k);
+}
+
+/* The own register, as it is now, is a write like any other. */
+static void write_register(struct kvs *k, const struct rpc_register *reg)
+{
+	struct buf b;
+	buf_init(&b, RPC_VALUE_MAX);
+	CHECK(rpc_encode_register(reg, &b) == OK);
+	own_put(k, RPC_CONTROL, RPC_KEY_REGISTER, buf_bytes(&b));
+	buf_fini(&b);
+}
+
+void kvs_start(struct kvs *k, uint64_t now_ms)
+{
+	OBJ_CHECK(k, KVS_MAGIC);
+	CHECK(!k->started);
+	k->now_ms = now_ms;
+	for (size_t i = 0; i < k->rows_n; i++)
+		replica_loaded(k->rows[i], now_ms);
+	own_start(k);
+	members_start(k, k->reg);
+	k->started = true;
+	write_register(k, k->reg);
+	for (size_t i = 0; i < k->seeds_n; i++)
+		if (!bytes_eq(bytes_str(k->seeds[i]), k->reg->rpc_address))
+			dials_want(k, k->seeds[i]);
+	timers_arm(&k->timers, &k->digest.t, now_ms + prng_below(&k->prng, k->cfg.digest_interval_ms));
+	k->more = true;
+}
+
+/* -- links -- */
+
+static size_t links_lower(const struct kvs *k, uint64_t id)
+{
+	size_t low = 0, high = k->links_n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (k->links[mid]->id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static struct kvs_link *find_link(const struct kvs *k, uint64_t id)
+{
+	size_t at = links_lower(k, id);
+	return at < k->links_n && k->links[at]->id == id ? k->links[at] : NULL;
+}
+
+static void link_up(struct kvs *k, const struct kvs_input *in)
+{
+	if (find_link(k, in->link_up.link) != NULL || node_id_eq(&in->link_up.node, &k->cfg.self))
+		return;
+	struct member *m = members_link_up(k, &in->link_up.node, in->link_up.incarnation);
+	if (m == NULL) {
+		out_event(k, KVS_EVENT_REFUSED_FRAME, &in->link_up.node, "too many owners", 0);
+		return;
+	}
+	struct kvs_link *link = OBJ_NEW(struct kvs_link, KVS_LINK_MAGIC);
+	link->id = in->link_up.link;
+	link->member = m;
+	link->beat = (struct kvs_timer){ .kind = KVS_TIMER_BEAT, .of = link };
+	link->ask = (struct kvs_timer){ .kind = KVS_TIMER_ASK, .of = link };
+	size_t at = links_lower(k, link->id);
+	k->links = kvs_grow(k->links, &k->links_cap, k->links_n + 1, sizeof(*k->links));
+	memmove(k->links + at + 1, k->links + at, (k->links_n - at) * sizeof(*k->links));
+	k->links[at] = link;
+	k->links_n++;
+	timers_arm(&k->timers, &link->beat.t, k->now_ms + k->cfg.heartbeat_interval_ms);
+	sync_ask(k, link);
+}
+
+static void link_down(struct kvs *k, const struct kvs_input *in)
+{
+	size_t at = links_lower(k, in->link_down.link);
+	if (at == k->links_n || k->links[at]->id != in->link_down.link)
+		return;
+	struct kvs_link *link = k->links[at];
+	timers_disarm(&k->timers, &link->beat.t);
+	timers_disarm(&k->timers, &link->ask.t);
+	members_link_down(k, link->member, in->link_down.bye);
+	memmove(k->links + at, k->links + at + 1, (k->links_n - at - 1) * sizeof(*k->links));
+	k->links_n--;
+	OBJ_FREE(link);
+}
+
+static void message(struct kvs *k, uint64_t id, const struct rpc_msg *m)
+{
+	struct kvs_link *link = find_link(k, id);
+	if (link == NULL)
+		return;
+	members_heard(k, link->member);
+	switch (m->kind) {
+	case RPC_DIGEST: sync_on_digest(k, link, &m->digest); break;
+	case RPC_ROW_FRAME: rows_on_frame(k, link, &m->row_frame); break;
+	default: break; /* the link's own, the daemon's, or of a later version (V1) */
+	}
+}
+
+/* -- time -- */
+
+static void beat(struct kvs *k, struct kvs_link *link)
+{
+	if (out_send(k, link, RPC_HEARTBEAT, false) == NULL) {
+		timers_arm(&k->timers, &link->beat.t, k->now_ms);
+		out_later(k);
+	}
+}
+
+static void run_timers(struct kvs *k)
+{
+	struct timer *t;
+	while (!k->more && (t = timers_pop(&k->timers, k->now_ms)) != NULL) {
+		struct kvs_timer *timer = CONTAINER_OF(t, struct kvs_timer, t);
+		switch (timer->kind) {
+		case KVS_TIMER_DIGEST: sync_on_timer(k); break;
+		case KVS_TIMER_BEAT: beat(k, OBJ_CAST(struct kvs_link, KVS_LINK_MAGIC, timer->of)); break;
+		case KVS_TIMER_ASK: break; /* the question is closed: it may be asked again */
+		case KVS_TIMER_SILENCE:
+			if (!members_on_silence(k, OBJ_CAST(struct member, KVS_MEMBER_MAGIC, timer->of)))
+				out_later(k);
+			break;
+		}
+	}
+}
+
+uint64_t kvs_wake_at(const struct kvs *k)
+{
+	if (!k->started)
+		return TIMER_NEVER;
+	return k->more ? k->now_ms : timers_next(&k->timers);
+}
+
+/* -- the step -- */
+
+static void set_state(struct kvs *k, enum node_state state)
+{
+	k->reg->state = state;
+	members_set_self(k, k->reg);
+	write_register(k, k->reg);
+}
+
+static void stored(struct kvs *k, uint64_t seq)
+{
+	CHECK(seq <= k->emitted_seq);
+	if (seq > k->stored_seq)
+		k->stored_seq = seq;
+	k->mute = false;
+	own_stored(k, seq);
+}
+
+static void store_failed(struct kvs *k)
+{
+	if (k->mute)
+		return;
+	k->mute = true;
+	out_event(k, KVS_EVENT_MUTE, &k->cfg.self, "the store fails", k->emitted_seq);
+}
+
+static void handle(struct kvs *k, const struct kvs_input *in)
+{
+	switch (in->kind) {
+	case KVS_IN_TICK: break;
+	case KVS_IN_LINK_UP: link_up(k, in); break;
+	case KVS_IN_LINK_DOWN: link_down(k, in); break;
+	case KVS_IN_MESSAGE: message(k, in->message.link, in->message.m); break;
+	case KVS_IN_PUT:
+		CHECK(in->put.stream != RPC_CONTROL);
+		own_put(k, in->put.stream, in->put.key, in->put.value);
+		break;
+	case KVS_IN_DELETE:
+		CHECK(in->put.stream != RPC_CONTROL);
+		own_delete(k, in->put.stream, in->put.key);
+		break;
+	case KVS_IN_STATE: set_state(k, in->state); break;
+	case KVS_IN_STORED: stored(k, in->stored_seq); break;
+	case KVS_IN_STORE_FAILED: store_failed(k); break;
+	}
+}
+
+void kvs_step(struct kvs *k, uint64_t now_ms, const struct kvs_input *in, struct kvs_outputs *out)
+{
+	OBJ_CHECK(k, KVS_MAGIC);
+	CHECK(k->started && now_ms >= k->now_ms);
+	k->now_ms = now_ms;
+	out_begin(k, out);
+	handle(k, in);
+	run_timers(k);
+	/* Last: what a batch or a message points to does not change any more in this step. */
+	bool own = own_flush(k);
+	mirror_flush(k);
+	uint64_t seq = out_batch(k);
+	if (own)
+		own_sent(k, seq);
+	dials_flush(k);
+	k->out = NULL;
+}

@@ -1,0 +1,230 @@
+/* The replica: a pure state machine that holds every row of the cluster, applies what peers send,
+ * and says what to store, what to send and whom to dial.
+ *
+ * Rules R1-R5 and R7 of ARCHITECTURE.md. A row is (owner, stream); only its owner writes it (R1),
+ * numbering its writes 1, 2, 3 ... within an incarnation (R2); a replica applies them without gaps
+ * (R3); deletes are tombstones, collected past a floor (R4); own writes are sent only after the
+ * store has said STORED for them (R5).
+ *
+ * Entries are kept in memory; LMDB (lmdb_store.h) mirrors them for restarts and for the readers of
+ * other threads.
+ *
+ * Threading: one thread owns a replica (control). Pure: time comes in, effects go out.
+ * Bounds: one step emits at most KVS_SENDS_MAX messages and KVS_STEP_BYTES of entries; what is left
+ * is deferred and kvs_wake_at() says now.
+ */
+#ifndef KVS_KVS_H
+#define KVS_KVS_H
+
+#include "base/arena.h"
+#include "base/trace.h"
+#include "rpc/entries.h"
+#include "rpc/msg.h"
+
+enum {
+	KVS_SENDS_MAX = 256,
+	KVS_STEP_BYTES = 256 * 1024, /* of entries sent, and again of entries stored */
+	KVS_OPS_MAX = 4096,
+	KVS_EVENTS_MAX = 64,
+	KVS_DIALS_MAX = 256,
+	KVS_ARENA_BYTES = 4 * 1024 * 1024, /* what an outputs' arena must be allowed to give */
+	KVS_BATCHES_MAX = 64,   /* batches that the store has not confirmed; then the rest waits in memory */
+	KVS_OWNERS_MAX = 20000, /* frames of further owners are refused (KVS_EVENT_REFUSED_FRAME) */
+};
+
+struct kvs;
+
+/* Where a row stands. The same on disk, in digests and in memory. */
+struct kvs_row_meta {
+	struct node_id owner;
+	enum rpc_stream stream;
+	struct incarnation incarnation;
+	struct rpc_ancestor ancestors[RPC_ANCESTORS_MAX]; /* newest first */
+	size_t ancestors_n;
+	uint64_t have, horizon, floor, base;
+};
+
+struct kvs_config {
+	struct node_id self;
+	/* Of this run: count above every earlier one's, nonce random (R2). */
+	struct incarnation incarnation;
+	/* Of the run before, when the store proved that its own rows are whole; else count 0: this run
+	 * inherits nothing and own rows must not be loaded. */
+	struct incarnation inherits;
+	struct rpc_register reg;  /* copied; state is set by kvs inputs */
+	const char *const *seeds; /* addresses, copied */
+	size_t seeds_n;
+	uint64_t seed;                  /* of every random choice */
+	uint32_t digest_interval_ms;    /* 0 = default 1000 */
+	uint32_t heartbeat_interval_ms; /* 0 = default 500 */
+	uint32_t silence_ms;            /* a peer not heard for that long is down; 0 = default 2000 */
+	/* Budgets; tests make them small so that few entries need many frames. 0 = default = bound. */
+	uint32_t digest_rows;    /* rows of one digest: RPC_DIGEST_ROWS_MAX */
+	uint32_t frame_bytes;    /* of entries in one frame: 56 KiB */
+	uint32_t exchange_bytes; /* of entries that answer one digest: 128 KiB */
+	uint32_t batch_bytes;    /* of entries in one batch for the store: KVS_STEP_BYTES */
+	uint32_t tombstones_min; /* an own row keeps that many before it raises its floor: 64 */
+};
+
+/* -- construction: new, load what the store kept, start -- */
+struct kvs *kvs_new(const struct kvs_config *c);
+void kvs_free(struct kvs *k);
+/* Rows in any order, a row's entries in version order after it. What does not fit together is
+ * refused (ERR_CORRUPT) and the row stays empty: it will be fetched again. */
+MUST_USE enum err kvs_load_row(struct kvs *k, const struct kvs_row_meta *m);
+MUST_USE enum err kvs_load_entry(
+    struct kvs *k, const struct node_id *owner, enum rpc_stream stream, const struct rpc_entry *e);
+/* After loading and before the first step. */
+void kvs_start(struct kvs *k, uint64_t now_ms);
+
+/* -- events -- */
+enum kvs_input_kind {
+	KVS_IN_TICK, /* a deadline has come */
+	KVS_IN_LINK_UP,
+	KVS_IN_LINK_DOWN,
+	KVS_IN_MESSAGE,
+	KVS_IN_PUT, /* an own write: equal bytes under the key already are no write */
+	KVS_IN_DELETE,
+	KVS_IN_STATE,        /* joining, ready, draining, left: rewrites the register */
+	KVS_IN_STORED,       /* the store holds everything up to `seq` */
+	KVS_IN_STORE_FAILED, /* it could not, and tries again: this node is mute until a STORED: it emits no
+	                      * batch and so no own version; own writes wait in memory, the last one of a key */
+};
+
+struct kvs_input {
+	enum kvs_input_kind kind;
+	union {
+		struct {
+			uint64_t link; /* never reused */
+			struct node_id node;
+			struct incarnation incarnation;
+			struct bytes address; /* where it said that it may be dialled */
+			uint32_t version;     /* of the protocol, common to both */
+			uint64_t features;
+		} link_up;
+		struct {
+			uint64_t link;
+			bool bye;
+		} link_down;
+		struct {
+			uint64_t link;
+			const struct rpc_msg *m;
+		} message;
+		struct {
+			enum rpc_stream stream; /* control is the core's own: LOAD or LOCATIONS */
+			struct bytes key, value;
+		} put; /* also of KVS_IN_DELETE, without value */
+		enum node_state state;
+		uint64_t stored_seq;
+	};
+};
+
+/* -- commands -- */
+enum kvs_op_kind {
+	KVS_OP_ROW,        /* set the row's meta (made when new) */
+	KVS_OP_DROP_ROW,   /* the row and all its entries; a reset is DROP_ROW, ROW, ENTRY... in one batch */
+	KVS_OP_ENTRY,      /* set key -> version, value; a tombstone too */
+	KVS_OP_DROP_ENTRY, /* a collected tombstone */
+};
+
+struct kvs_op {
+	enum kvs_op_kind kind;
+	const struct kvs_row_meta *row; /* KVS_OP_ROW; else owner and stream below */
+	struct node_id owner;
+	enum rpc_stream stream;
+	struct rpc_entry entry;
+};
+
+enum kvs_event_kind {
+	KVS_EVENT_NODE_ALIVE,     /* first heard, or heard again */
+	KVS_EVENT_NODE_DOWN,      /* silent for silence_ms, or its link closed and stayed closed */
+	KVS_EVENT_NODE_STATE,     /* its register says another state */
+	KVS_EVENT_ROW_RESET,      /* an old history was dropped whole */
+	KVS_EVENT_OWN_JUMPED,     /* own id was seen under a higher incarnation: jumped above it */
+	KVS_EVENT_DUPLICATE_ID,   /* and again within a minute: another process has this id */
+	KVS_EVENT_DUPLICATE_NAME, /* two living ids with one name */
+	KVS_EVENT_MUTE,           /* the store fails */
+	KVS_EVENT_REFUSED_FRAME,  /* a frame that breaks the rules; `detail` says which */
+	KVS_EVENT_ROW_DIFFERS,    /* a row that ought to equal a peer's did not: it is fetched anew */
+};
+
+struct kvs_event {
+	enum kvs_event_kind kind;
+	struct node_id node;
+	const char *detail; /* literal */
+	uint64_t value;
+};
+
+struct kvs_dial {
+	const char *address; /* valid until the next step */
+	bool wanted;         /* keep a link there, or stop */
+};
+
+/* Filled by a step, in memory of `arena`, which the caller resets between steps. Slices may also
+ * point into the replica: all of it is valid until the next step. */
+struct kvs_outputs {
+	struct arena *arena;
+	struct {
+		uint64_t link;
+		struct rpc_msg *m;
+	} sends[KVS_SENDS_MAX];
+	size_t sends_n;
+	/* One batch: commit it as one transaction, own rows synced, then say STORED with its seq. 0 ops: none. */
+	struct kvs_op *ops;
+	size_t ops_n;
+	uint64_t ops_seq;
+	bool ops_own; /* holds own entries: sync before STORED (R5) */
+	struct kvs_dial *dials;
+	size_t dials_n;
+	struct kvs_event *events;
+	size_t events_n;
+	/* A member's register, load or liveness changed: read the members again. */
+	bool members_changed;
+	/* The incarnation of this run changed: hellos to come must carry the new one. Set once the store
+	 * holds it (it stood in the meta of the own rows of a batch, and STORED came for that). */
+	bool incarnation_changed;
+};
+
+void kvs_step(struct kvs *k, uint64_t now_ms, const struct kvs_input *in, struct kvs_outputs *out);
+/* When the next TICK is due; TIMER_NEVER before kvs_start. */
+uint64_t kvs_wake_at(const struct kvs *k);
+
+/* -- what is known -- */
+enum kvs_liveness { KVS_ALIVE, KVS_SUSPECT, KVS_DOWN };
+
+struct kvs_member {
+	struct node_id id;
+	struct incarnation incarnation;
+	const struct rpc_register *reg; /* NULL until heard of */
+	enum kvs_liveness liveness;
+	uint64_t since_ms; /* when liveness last changed */
+	bool has_load;
+	struct rpc_load load;
+	uint64_t load_seen_ms; /* when that load was applied here */
+	uint64_t control_version, locations_version;
+	uint64_t locations_n; /* live entries */
+	bool linked;
+};
+
+/* Members sorted by id, this node among them. Pointers are valid until the next step. */
+size_t kvs_members_n(const struct kvs *k);
+void kvs_member_at(const struct kvs *k, size_t i, struct kvs_member *out);
+struct incarnation kvs_incarnation(const struct kvs *k);
+/* The own location under that key; false when there is none. */
+bool kvs_own_get(const struct kvs *k, enum rpc_stream stream, struct bytes key, struct bytes *value);
+
+struct kvs_counters {
+	uint64_t rows, entries, tombstones, bytes;
+	uint64_t frames_applied, frames_duplicate, frames_refused, entries_applied, digests_sent, resets;
+};
+void kvs_count(const struct kvs *k, struct kvs_counters *out);
+/* Order-independent check value of all stored rows (for tests and `nodes`): equal replicas have equal ones.
+ */
+uint64_t kvs_fingerprint(const struct kvs *k);
+/* For tests: each row and its live entries in version order. */
+void kvs_each_row(const struct kvs *k, void (*row)(void *arg, const struct kvs_row_meta *m), void *arg);
+void kvs_each_entry(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream,
+    void (*entry)(void *arg, const struct rpc_entry *e), void *arg);
+const struct trace *kvs_trace(const struct kvs *k);
+
+#endif

@@ -1,0 +1,29 @@
+/* The replica as worker threads read it: LMDB read transactions, lock-free beside the writer.
+ *
+ * Threading: one reader a thread; not shared. Every call renews the reader's transaction and resets
+ * it before it returns, so that none is ever left open (a forgotten one makes the file grow without
+ * bound). What is returned is copied.
+ */
+#ifndef KVS_LMDB_READER_H
+#define KVS_LMDB_READER_H
+
+#include "kvs/lmdb_store.h"
+
+struct kvs_reader;
+
+struct kvs_holder {
+	struct node_id node;
+	struct rpc_location location; /* entry points into the arena */
+};
+
+MUST_USE enum err kvs_reader_open(struct kvs_store *s, struct kvs_reader **out);
+void kvs_reader_close(struct kvs_reader *r);
+
+/* The nodes with a location for (origin, content), dead ones too, in order of id, at most `max`. */
+MUST_USE enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct bytes content,
+    struct arena *a, struct kvs_holder *out, size_t max, size_t *n);
+/* Any entry. ERR_NOT_FOUND when there is none. */
+MUST_USE enum err kvs_reader_get(struct kvs_reader *r, const struct node_id *owner, enum rpc_stream stream,
+    struct bytes key, struct arena *a, struct bytes *value);
+
+#endif

@@ -1,0 +1,200 @@
+#include "kvs/lmdb_store_impl.h"
+
+#include <string.h>
+
+/* -- owners -- */
+
+enum err lmdb_owner_find(const struct kvs_store *s, MDB_txn *txn, const struct node_id *id, uint32_t *out)
+{
+	MDB_val key = lmdb_val(bytes_of(id->b, NODE_ID_BYTES)), value;
+	int rc = mdb_get(txn, s->owners, &key, &value);
+	if (rc != 0)
+		return lmdb_err(rc);
+	if (value.mv_size != KVS_FORMAT_OWNER)
+		return ERR_CORRUPT;
+	*out = kvs_format_u32(value.mv_data);
+	return OK;
+}
+
+enum err lmdb_owner_id(const struct kvs_store *s, MDB_txn *txn, uint32_t index, struct node_id *out)
+{
+	uint8_t index_bytes[KVS_FORMAT_OWNER];
+	kvs_format_put_u32(index_bytes, index);
+	MDB_val key = lmdb_val(bytes_of(index_bytes, sizeof(index_bytes))), value;
+	int rc = mdb_get(txn, s->ids, &key, &value);
+	if (rc != 0)
+		return lmdb_err(rc);
+	if (value.mv_size != NODE_ID_BYTES)
+		return ERR_CORRUPT;
+	memcpy(out->b, value.mv_data, NODE_ID_BYTES);
+	return OK;
+}
+
+static enum err add_owner(struct kvs_store *s, MDB_txn *txn, const struct node_id *id, uint32_t *out)
+{
+	MDB_stat stat;
+	int rc = mdb_stat(txn, s->ids, &stat);
+	if (rc != 0)
+		return lmdb_err(rc);
+	if (stat.ms_entries >= UINT32_MAX)
+		return ERR_FULL;
+	/* Owners are never taken out, so the count is the first free index. */
+	uint32_t index = (uint32_t)stat.ms_entries;
+	uint8_t index_bytes[KVS_FORMAT_OWNER];
+	kvs_format_put_u32(index_bytes, index);
+	MDB_val id_val = lmdb_val(bytes_of(id->b, NODE_ID_BYTES));
+	MDB_val index_val = lmdb_val(bytes_of(index_bytes, sizeof(index_bytes)));
+	rc = mdb_put(txn, s->ids, &index_val, &id_val, MDB_NOOVERWRITE);
+	if (rc == 0)
+		rc = mdb_put(txn, s->owners, &id_val, &index_val, 0);
+	if (rc == MDB_KEYEXIST)
+		return ERR_CORRUPT;
+	if (rc == 0)
+		*out = index;
+	return lmdb_write_err(s->view.env, rc);
+}
+
+enum err lmdb_owner_index(struct kvs_store *s, MDB_txn *txn, const struct node_id *id, uint32_t *out)
+{
+	if (!s->owner_cached || !node_id_eq(&s->owner, id)) {
+		uint32_t index;
+		enum err e = lmdb_owner_find(s, txn, id, &index);
+		if (e == ERR_NOT_FOUND)
+			e = add_owner(s, txn, id, &index);
+		if (e != OK)
+			return e;
+		s->owner = *id;
+		s->owner_index = index;
+		s->owner_cached = true;
+	}
+	*out = s->owner_index;
+	return OK;
+}
+
+/* -- one operation -- */
+
+static enum err apply_to(struct lmdb_side *side, struct kvs_row_key k, const struct kvs_op *op)
+{
+	switch (op->kind) {
+	case KVS_OP_ROW: return lmdb_rows_set(&side->rows, side->txn, k, op->row);
+	case KVS_OP_DROP_ROW: return lmdb_rows_drop(&side->rows, side->txn, k);
+	case KVS_OP_ENTRY: return lmdb_rows_put(&side->rows, side->txn, k, &op->entry);
+	case KVS_OP_DROP_ENTRY: return lmdb_rows_remove(&side->rows, side->txn, k, op->entry.key);
+	}
+	UNREACHABLE();
+}
+
+static enum err begin_side(struct lmdb_side *side)
+{
+	return side->txn != NULL ? OK : lmdb_err(mdb_txn_begin(side->env, NULL, 0, &side->txn));
+}
+
+/* Own rows go to `self` too. One that carries a later incarnation than this run's (the core jumped above a
+ * stranger's) takes the identity along: it is on disk before anything is sent under it (R2). */
+static enum err apply_own(struct kvs_store *s, enum rpc_stream stream, const struct kvs_op *op)
+{
+	enum err e = begin_side(&s->self);
+	if (e != OK)
+		return e;
+	if (op->kind == KVS_OP_ROW && incarnation_cmp(op->row->incarnation, s->next_identity.incarnation) > 0) {
+		s->next_identity.incarnation = op->row->incarnation;
+		e = lmdb_identity_put(s->self.txn, s->self.meta, &s->next_identity);
+		if (e != OK)
+			return e;
+	}
+	return apply_to(&s->self, (struct kvs_row_key){ LMDB_OWN_INDEX, stream }, op);
+}
+
+static enum err apply_op(struct kvs_store *s, const struct kvs_op *op)
+{
+	const struct node_id *owner = op->kind == KVS_OP_ROW ? &op->row->owner : &op->owner;
+	enum rpc_stream stream = op->kind == KVS_OP_ROW ? op->row->stream : op->stream;
+	CHECK(stream == RPC_CONTROL || stream == RPC_LOCATIONS); /* load is never stored */
+	struct kvs_row_key k = { .stream = stream };
+	enum err e = lmdb_owner_index(s, s->view.txn, owner, &k.owner);
+	if (e == OK && node_id_eq(owner, &s->identity.id))
+		e = apply_own(s, stream, op);
+	return e == OK ? apply_to(&s->view, k, op) : e;
+}
+
+/* -- groups -- */
+
+enum err kvs_store_begin(struct kvs_store *s)
+{
+	OBJ_CHECK(s, KVS_STORE_MAGIC);
+	CHECK(!s->grouped);
+	enum err e = begin_side(&s->view);
+	if (e != OK)
+		return e;
+	s->next_identity = s->identity;
+	s->failed = OK;
+	s->grouped = true;
+	return OK;
+}
+
+enum err kvs_store_apply(struct kvs_store *s, const struct kvs_op *ops, size_t n)
+{
+	OBJ_CHECK(s, KVS_STORE_MAGIC);
+	CHECK(s->grouped);
+	for (size_t i = 0; i < n && s->failed == OK; i++)
+		s->failed = apply_op(s, &ops[i]);
+	return s->failed;
+}
+
+static void abort_side(struct lmdb_side *side)
+{
+	if (side->txn != NULL)
+		mdb_txn_abort(side->txn);
+	side->txn = NULL;
+	lmdb_rows_forget(&side->rows);
+}
+
+static enum err flush_side(struct lmdb_side *side)
+{
+	return side->txn == NULL ? OK : lmdb_rows_flush(&side->rows, side->txn);
+}
+
+/* LMDB frees the transaction whether it could be committed or not. */
+static enum err commit_side(struct lmdb_side *side)
+{
+	if (side->txn == NULL)
+		return OK;
+	int rc = mdb_txn_commit(side->txn);
+	side->txn = NULL;
+	lmdb_rows_forget(&side->rows);
+	return lmdb_write_err(side->env, rc);
+}
+
+void kvs_store_abort(struct kvs_store *s)
+{
+	OBJ_CHECK(s, KVS_STORE_MAGIC);
+	abort_side(&s->self);
+	abort_side(&s->view);
+	s->owner_cached = false; /* its index may have been given out by what was undone */
+	s->grouped = false;
+}
+
+enum err kvs_store_commit(struct kvs_store *s)
+{
+	OBJ_CHECK(s, KVS_STORE_MAGIC);
+	CHECK(s->grouped);
+	enum err e = s->failed;
+	if (e == OK)
+		e = flush_side(&s->self);
+	if (e == OK)
+		e = flush_side(&s->view);
+	if (e == OK)
+		e = commit_side(&s->self);
+	if (e == OK) {
+		s->identity.incarnation = s->next_identity.incarnation;
+		e = commit_side(&s->view);
+	}
+	kvs_store_abort(s);
+	return e;
+}
+
+const struct node_id *kvs_store_self(const struct kvs_store *s)
+{
+	OBJ_CHECK(s, KVS_STORE_MAGIC);
+	return &s->identity.id;
+}

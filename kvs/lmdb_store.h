@@ -1,0 +1,63 @@
+/* The replica on disk: the store thread's side, and what a start reads back.
+ *
+ * Two LMDB environments in data_dir. `self`: identity, incarnation, own rows; synced; own data is
+ * never lost. `view`: every row of the cluster (own ones too) with the holders' index; not synced,
+ * disposable: after a host crash (boot_id changed without a clean mark) or when corrupt it is set
+ * aside and fetched again from peers. A lock file keeps a second process out (ERR_BUSY).
+ *
+ * Threading: kvs_store_* by one thread at a time (the opener, then the store thread, then the
+ * closer). Readers (lmdb_reader.h) from any thread, one reader object a thread.
+ *
+ * Formats carry a version; an older one is read, a newer one refused with ERR_VERSION (V4). Values
+ * are kept as the bytes that came.
+ */
+#ifndef KVS_LMDB_STORE_H
+#define KVS_LMDB_STORE_H
+
+#include "kvs/kvs.h"
+
+struct kvs_store;
+
+/* What happened at open, for one clear log line each. */
+struct kvs_store_report {
+	bool first_start;    /* an identity was made */
+	bool self_set_aside; /* `self` was corrupt: kept as self.corrupt-N, new identity and incarnation */
+	bool view_set_aside; /* `view` was corrupt, kept as view.corrupt-N */
+	bool view_dropped;   /* host crash: not trusted, removed */
+	bool inherits;       /* own rows were proved whole */
+	char detail[200];    /* what LMDB said, and the path */
+};
+
+struct kvs_store_identity {
+	struct node_id self;
+	struct incarnation incarnation; /* of this run, synced to disk already (R2) */
+	struct incarnation inherits;    /* count 0: nothing */
+};
+
+struct kvs_store_config {
+	const char *data_dir; /* made with mode 0700 when missing */
+	size_t map_bytes;     /* of `view`; sparse; 0 = default 16 GiB. Grows by itself when full. */
+	/* Random bytes come from the caller (libsodium), so that tests replay. */
+	void (*random)(void *p, size_t n);
+	const char *boot_id; /* text of this boot */
+};
+
+/* ERR_BUSY: another process has the directory; ERR_VERSION: written by a newer format; ERR_NO_SPACE,
+ * ERR_DENIED, ERR_IO as they are. `report` is filled on failure too. */
+MUST_USE enum err kvs_store_open(const struct kvs_store_config *c, struct kvs_store **out,
+    struct kvs_store_identity *id, struct kvs_store_report *report);
+/* Feeds what is kept into a new replica: rows, then their entries in version order. Own rows only
+ * when the identity inherits. */
+MUST_USE enum err kvs_store_load(struct kvs_store *s, struct kvs *k);
+/* One batch, one transaction in each environment it touches; `self` first and synced when own. All or
+ * nothing. ERR_NO_SPACE: nothing changed, try again later. Grouping several batches into one commit: begin
+ * once, apply many, commit once. */
+MUST_USE enum err kvs_store_begin(struct kvs_store *s);
+MUST_USE enum err kvs_store_apply(struct kvs_store *s, const struct kvs_op *ops, size_t n);
+MUST_USE enum err kvs_store_commit(struct kvs_store *s);
+void kvs_store_abort(struct kvs_store *s);
+/* Syncs, marks clean, closes. Readers must be closed before. NULL is fine. */
+void kvs_store_close(struct kvs_store *s);
+const struct node_id *kvs_store_self(const struct kvs_store *s);
+
+#endif

@@ -1,0 +1,110 @@
+/* What is known: members, counters, fingerprint, rows and entries. */
+#include "base/check.h"
+#include "base/hash.h"
+#include "kvs/own.h"
+#include "kvs/rows.h"
+
+#include <string.h>
+
+/* Any constant: nodes compare what it makes. */
+static const struct hash_key PRINT_KEY = { "warmcast kvs all" };
+
+size_t kvs_members_n(const struct kvs *k)
+{
+	return k->members_n;
+}
+
+void kvs_member_at(const struct kvs *k, size_t i, struct kvs_member *out)
+{
+	CHECK(i < k->members_n);
+	const struct member *m = k->members[i];
+	*out = (struct kvs_member){
+		.id = m->id,
+		.incarnation = m == k->self ? k->incarnation : m->incarnation,
+		.reg = m->reg,
+		.liveness = m->liveness,
+		.since_ms = m->since_ms,
+		.has_load = m->has_load,
+		.load = m->load,
+		.load_seen_ms = m->load_seen_ms,
+		.linked = m->links > 0,
+	};
+	const struct replica *control = rows_find(k, &m->id, RPC_CONTROL);
+	const struct replica *locations = rows_find(k, &m->id, RPC_LOCATIONS);
+	if (control != NULL)
+		out->control_version = control->live.have;
+	if (locations != NULL) {
+		out->locations_version = locations->live.have;
+		out->locations_n = locations->live.live;
+	}
+}
+
+struct incarnation kvs_incarnation(const struct kvs *k)
+{
+	return k->incarnation;
+}
+
+bool kvs_own_get(const struct kvs *k, enum rpc_stream stream, struct bytes key, struct bytes *value)
+{
+	return own_get(k, stream, key, value);
+}
+
+void kvs_count(const struct kvs *k, struct kvs_counters *out)
+{
+	struct kvs_counters c = k->counters;
+	c.rows = k->rows_n;
+	for (size_t i = 0; i < k->rows_n; i++) {
+		const struct row *row = &k->rows[i]->live;
+		c.entries += row->live;
+		c.tombstones += row->tombstones;
+		c.bytes += row->bytes;
+		if (k->rows[i]->shadow != NULL)
+			c.bytes += k->rows[i]->shadow->bytes;
+	}
+	*out = c;
+}
+
+uint64_t kvs_fingerprint(const struct kvs *k)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < k->rows_n; i++) {
+		const struct replica *r = k->rows[i];
+		if (r->stream == RPC_LOAD || r->live.incarnation.count == 0)
+			continue;
+		const struct row *row = &r->live;
+		uint64_t h = hash64(&PRINT_KEY, bytes_of(r->id.b, sizeof(r->id.b)));
+		const uint64_t parts[] = { row->incarnation.count, row->incarnation.nonce, row->have, row->floor,
+			row->fingerprint };
+		for (size_t j = 0; j < sizeof(parts) / sizeof(parts[0]); j++)
+			h = hash_mix(h ^ parts[j]);
+		sum += h;
+	}
+	return sum;
+}
+
+void kvs_each_row(const struct kvs *k, void (*row)(void *arg, const struct kvs_row_meta *m), void *arg)
+{
+	for (size_t i = 0; i < k->rows_n; i++) {
+		if (k->rows[i]->live.incarnation.count == 0)
+			continue;
+		struct kvs_row_meta m;
+		replica_meta(k->rows[i], &m);
+		row(arg, &m);
+	}
+}
+
+void kvs_each_entry(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream,
+    void (*entry)(void *arg, const struct rpc_entry *e), void *arg)
+{
+	const struct replica *r = rows_find(k, owner, stream);
+	if (r == NULL)
+		return;
+	struct rpc_entry e;
+	for (size_t at = 0; row_next(&r->live, &at, &e);)
+		entry(arg, &e);
+}
+
+const struct trace *kvs_trace(const struct kvs *k)
+{
+	return &k->trace;
+}

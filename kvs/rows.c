@@ -1,0 +1,99 @@
+#include "kvs/rows.h"
+
+#include "kvs/members.h"
+#include "kvs/mirror.h"
+#include "kvs/out.h"
+#include "kvs/own.h"
+#include "kvs/sync.h"
+
+#include <string.h>
+
+size_t rows_lower(const struct kvs *k, const struct row_id *id)
+{
+	size_t low = 0, high = k->rows_n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (row_id_cmp(&k->rows[mid]->id, id) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct replica *rows_find(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream)
+{
+	struct row_id id = row_id_of(owner, stream);
+	size_t at = rows_lower(k, &id);
+	return at < k->rows_n && row_id_cmp(&k->rows[at]->id, &id) == 0 ? k->rows[at] : NULL;
+}
+
+struct replica *rows_ensure(struct kvs *k, const struct node_id *owner, enum rpc_stream stream)
+{
+	struct replica *r = rows_find(k, owner, stream);
+	if (r != NULL)
+		return r;
+	if (k->rows_n >= (size_t)KVS_OWNERS_MAX * RPC_STREAMS)
+		return NULL;
+	r = replica_new(owner, stream);
+	size_t at = rows_lower(k, &r->id);
+	k->rows = kvs_grow(k->rows, &k->rows_cap, k->rows_n + 1, sizeof(*k->rows));
+	memmove(k->rows + at + 1, k->rows + at, (k->rows_n - at) * sizeof(*k->rows));
+	k->rows[at] = r;
+	k->rows_n++;
+	return r;
+}
+
+static void refuse(struct kvs *k, const struct rpc_row_frame *f, const char *why)
+{
+	k->counters.frames_refused++;
+	out_event(k, KVS_EVENT_REFUSED_FRAME, &f->owner, why, f->to);
+}
+
+/* What follows from a row that is not what it was. */
+static void on_changed(struct kvs *k, struct replica *r, const struct replica_news *news)
+{
+	if (news->reset) {
+		k->counters.resets++;
+		if (r->stream != RPC_LOAD)
+			out_event(k, KVS_EVENT_ROW_RESET, &r->owner, "another history", news->reset_entries);
+	}
+	mirror_touch(k, r);
+	members_on_row(k, r);
+}
+
+void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_frame *f)
+{
+	if (node_id_eq(&f->owner, &k->cfg.self)) {
+		own_sighted(k, f->incarnation); /* R1: never applied */
+		return;
+	}
+	if ((unsigned)f->stream >= RPC_STREAMS) {
+		refuse(k, f, "frame of an unknown stream");
+		return;
+	}
+	struct replica *r = rows_ensure(k, &f->owner, f->stream);
+	if (r == NULL) {
+		refuse(k, f, "too many owners");
+		return;
+	}
+	struct replica_news news;
+	enum replica_outcome outcome = replica_apply(r, f, k->now_ms, &news);
+	trace_add(&k->trace, k->now_ms, "frame", outcome, f->owner.b[0] * 256u + f->stream, f->to);
+	switch (outcome) {
+	case REPLICA_APPLIED:
+		k->counters.frames_applied++;
+		k->counters.entries_applied += f->entries_n;
+		link->ask_applied++;
+		break;
+	case REPLICA_GAP: /* asked for by the next exchange */
+	case REPLICA_DUPLICATE: k->counters.frames_duplicate++; break;
+	case REPLICA_BEHIND:
+		k->counters.frames_duplicate++;
+		sync_tell(k, link, r);
+		break;
+	case REPLICA_MALFORMED: refuse(k, f, news.why); break;
+	}
+	if (news.changed)
+		on_changed(k, r, &news);
+}

@@ -1,0 +1,125 @@
+/* What the files of the core share: the replica's state. Not for users of kvs.h.
+ *
+ * Everything hangs on `struct kvs`; lists that are walked are arrays in a stated order, so that a
+ * seed replays.
+ */
+#ifndef KVS_STATE_H
+#define KVS_STATE_H
+
+#include "base/prng.h"
+#include "base/timers.h"
+#include "kvs/kvs.h"
+#include "kvs/replica.h"
+
+enum kvs_timer_kind { KVS_TIMER_DIGEST, KVS_TIMER_BEAT, KVS_TIMER_ASK, KVS_TIMER_SILENCE };
+
+struct kvs_timer {
+	struct timer t;
+	enum kvs_timer_kind kind;
+	void *of; /* the link or member it belongs to; NULL for KVS_TIMER_DIGEST */
+};
+
+struct member {
+	unsigned magic;
+	struct node_id id;
+	struct incarnation incarnation;
+	struct rpc_register *reg; /* one block with its strings; NULL: not heard of */
+	enum kvs_liveness liveness;
+	uint64_t since_ms, heard_ms;
+	size_t links;
+	bool was_linked; /* ever, in this run: then only links speak for it */
+	bool was_heard;  /* KVS_EVENT_NODE_ALIVE was said since it was down */
+	bool name_clash; /* KVS_EVENT_DUPLICATE_NAME was said */
+	char *dialled;   /* the address wanted for it, or NULL */
+	bool has_load;
+	struct rpc_load load;
+	uint64_t load_seen_ms;
+	struct kvs_timer silence;
+};
+
+struct kvs_link {
+	unsigned magic;
+	uint64_t id;
+	struct member *member;
+	struct kvs_timer beat;
+	/* The digest that this node sent and that is not answered yet: at most one a link. */
+	struct kvs_timer ask; /* armed: waiting */
+	struct row_id ask_first, ask_last;
+	bool ask_to_end;      /* it had no upper bound */
+	uint64_t ask_applied; /* frames of this link applied since */
+};
+
+struct dial {
+	char *address;
+	size_t wanted; /* by how many seeds and members */
+	bool said;     /* what the caller was told last */
+};
+
+/* Own writes on their way: staged -> flying (in a batch) -> in the row (STORED), R5. */
+struct own {
+	struct replica *rows[RPC_STREAMS];
+	struct row staged[RPC_STREAMS]; /* numbered by staged_seq, not by version */
+	uint64_t staged_seq;
+	uint64_t taken[RPC_STREAMS]; /* staged up to here is flying or in the row */
+	struct row flying[RPC_STREAMS];
+	uint64_t flying_have[RPC_STREAMS], flying_floor[RPC_STREAMS];
+	struct incarnation flying_incarnation;
+	bool in_flight, flying_rename, flying_jump;
+	uint64_t seq;            /* of the batch in flight */
+	bool rename;             /* the stored rows are to carry `incarnation` */
+	bool jump;               /* because own id was seen above it */
+	bool fresh[RPC_STREAMS]; /* the stored row is void: to be dropped first */
+	struct incarnation incarnation;
+	uint64_t jumped_ms;
+	bool has_jumped, duplicate;
+};
+
+#define KVS_MAGIC 0x6b767321u
+#define KVS_MEMBER_MAGIC 0x6b76736du
+#define KVS_LINK_MAGIC 0x6b76736cu
+
+struct kvs {
+	unsigned magic;
+	struct kvs_config cfg;    /* defaults filled in; reg and seeds are not used from here */
+	struct rpc_register *reg; /* own, as last written */
+	bool started;
+	uint64_t now_ms;
+	struct prng prng;
+	struct timers timers;
+	struct kvs_timer digest;
+	struct incarnation incarnation; /* shown to others */
+
+	struct replica **rows; /* sorted by id */
+	size_t rows_n, rows_cap;
+	struct member **members; /* sorted by id */
+	size_t members_n, members_cap;
+	struct kvs_link **links; /* sorted by id */
+	size_t links_n, links_cap;
+	struct dial *dials; /* sorted by address */
+	size_t dials_n, dials_cap;
+	char **seeds;
+	size_t seeds_n;
+	struct member *self;
+	struct own own;
+
+	/* Rows whose stored form lags, oldest first. */
+	struct replica **dirty;
+	size_t dirty_n, dirty_cap;
+	uint64_t emitted_seq, stored_seq;
+	bool mute;
+
+	/* Of the step that runs. */
+	struct kvs_outputs *out;
+	size_t ops_cap, ops_bytes, sent_bytes;
+	bool more, dials_pending;
+	struct row_entry **grave; /* freed when the next step begins */
+	size_t grave_n, grave_cap;
+
+	struct kvs_counters counters;
+	struct trace trace;
+};
+
+/* An array of pointers that grows; aborts when out of memory. */
+void *kvs_grow(void *array, size_t *cap, size_t n, size_t size);
+
+#endif

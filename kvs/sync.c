@@ -1,0 +1,268 @@
+#include "kvs/sync.h"
+
+#include "base/check.h"
+#include "kvs/compare.h"
+#include "kvs/out.h"
+#include "kvs/own.h"
+#include "kvs/rows.h"
+#include "kvs/serve.h"
+
+#include <string.h>
+
+static const struct row_id FIRST_ID;
+
+static struct bytes id_bytes(struct kvs *k, const struct row_id *id)
+{
+	struct bytes b = arena_dup(k->out->arena, bytes_of(id->b, sizeof(id->b)));
+	CHECK(b.p != NULL);
+	return b;
+}
+
+/* The id right after; false when there is none. */
+static bool id_next(struct row_id *id)
+{
+	for (size_t i = sizeof(id->b); i-- > 0;)
+		if (++id->b[i] != 0)
+			return true;
+	return false;
+}
+
+/* -- asking -- */
+
+static void close_question(struct kvs *k, struct kvs_link *link)
+{
+	timers_disarm(&k->timers, &link->ask.t);
+}
+
+/* Sends a digest of the page that begins at `first`. */
+static void ask_from(struct kvs *k, struct kvs_link *link, const struct row_id *first)
+{
+	struct rpc_msg *m = out_send(k, link, RPC_DIGEST, true);
+	if (m == NULL)
+		return; /* the next round asks again */
+	size_t at = rows_lower(k, first), n = k->rows_n - at;
+	if (n > k->cfg.digest_rows)
+		n = k->cfg.digest_rows;
+	struct rpc_row_position *rows = arena_array(k->out->arena, n, sizeof(*rows));
+	CHECK(rows != NULL);
+	size_t listed = 0;
+	for (size_t i = at; i < at + n; i++) {
+		replica_expire(k->rows[i], k->now_ms, k->cfg.silence_ms * 4u);
+		replica_position(k->rows[i], &rows[listed]);
+		if (rows[listed].incarnation.count != 0)
+			listed++;
+	}
+	link->ask_first = *first;
+	link->ask_to_end = at + n == k->rows_n;
+	link->ask_applied = 0;
+	if (!link->ask_to_end)
+		link->ask_last = k->rows[at + n - 1]->id;
+	m->digest.first = row_id_cmp(first, &FIRST_ID) == 0 ? BYTES_NONE : id_bytes(k, first);
+	m->digest.last = link->ask_to_end ? BYTES_NONE : id_bytes(k, &link->ask_last);
+	m->digest.rows = rows;
+	m->digest.rows_n = listed;
+	k->counters.digests_sent++;
+	uint64_t patience_ms = (uint64_t)k->cfg.digest_interval_ms * 2;
+	timers_arm(&k->timers, &link->ask.t, k->now_ms + patience_ms);
+}
+
+void sync_ask(struct kvs *k, struct kvs_link *link)
+{
+	if (!timer_armed(&link->ask.t))
+		ask_from(k, link, &FIRST_ID);
+}
+
+void sync_on_timer(struct kvs *k)
+{
+	uint64_t interval = k->cfg.digest_interval_ms;
+	uint64_t jittered = interval - interval / 4 + prng_below(&k->prng, interval / 2 + 1);
+	timers_arm(&k->timers, &k->digest.t, k->now_ms + jittered);
+	if (k->links_n == 0)
+		return;
+	size_t start = prng_below(&k->prng, k->links_n);
+	for (size_t i = 0; i < k->links_n; i++) {
+		struct kvs_link *link = k->links[(start + i) % k->links_n];
+		if (timer_armed(&link->ask.t))
+			continue;
+		sync_ask(k, link);
+		return;
+	}
+}
+
+void sync_tell(struct kvs *k, struct kvs_link *link, const struct replica *r)
+{
+	struct rpc_msg *m = out_send(k, link, RPC_DIGEST, false);
+	if (m == NULL)
+		return;
+	struct rpc_row_position *p = arena_alloc(k->out->arena, sizeof(*p));
+	CHECK(p != NULL);
+	replica_position(r, p);
+	m->digest = (struct rpc_digest){
+		.answer = true,
+		.first = id_bytes(k, &r->id),
+		.last = id_bytes(k, &r->id),
+		.rows = p,
+		.rows_n = 1,
+	};
+}
+
+/* -- being asked -- */
+
+struct range {
+	struct row_id first, last;
+	bool to_end;
+};
+
+static bool read_range(const struct rpc_digest *d, struct range *range)
+{
+	*range = (struct range){ .to_end = d->last.n == 0 };
+	if ((d->first.n != 0 && d->first.n != RPC_ROW_ID_BYTES) ||
+	    (d->last.n != 0 && d->last.n != RPC_ROW_ID_BYTES))
+		return false;
+	if (d->first.n > 0)
+		memcpy(range->first.b, d->first.p, RPC_ROW_ID_BYTES);
+	if (d->last.n > 0)
+		memcpy(range->last.b, d->last.p, RPC_ROW_ID_BYTES);
+	return true;
+}
+
+/* Positions ascend, one a row, of streams that exist. */
+static bool well_formed(const struct rpc_digest *d)
+{
+	if (d->rows_n > RPC_DIGEST_ROWS_MAX)
+		return false;
+	struct row_id last = FIRST_ID;
+	for (size_t i = 0; i < d->rows_n; i++) {
+		if ((unsigned)d->rows[i].stream >= RPC_STREAMS)
+			return false;
+		struct row_id id = row_id_of(&d->rows[i].owner, d->rows[i].stream);
+		if (i > 0 && row_id_cmp(&last, &id) >= 0)
+			return false;
+		last = id;
+	}
+	return true;
+}
+
+/* Serves every row of the range that has the wanted urgency; what is not listed is lacking there.
+ * False at the end of the budget; *stop is the row that was not served to its end. */
+static bool serve_range(struct kvs *k, struct kvs_link *link, const struct rpc_digest *d,
+    const struct range *range, bool control, struct row_id *stop)
+{
+	size_t listed = 0;
+	for (size_t i = rows_lower(k, &range->first); i < k->rows_n; i++) {
+		const struct replica *r = k->rows[i];
+		if (!range->to_end && row_id_cmp(&r->id, &range->last) > 0)
+			break;
+		if ((r->stream == RPC_CONTROL) != control)
+			continue;
+		struct rpc_row_position p = { .owner = r->owner, .stream = r->stream };
+		for (; listed < d->rows_n; listed++) {
+			struct row_id id = row_id_of(&d->rows[listed].owner, d->rows[listed].stream);
+			int c = row_id_cmp(&id, &r->id);
+			if (c == 0)
+				p = d->rows[listed];
+			if (c >= 0)
+				break;
+		}
+		if (!serve_row(k, link, r, &p)) {
+			*stop = r->id;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What the peer's positions show to be lacking or wrong here, as the rows of an answer. */
+static size_t collect_wants(
+    struct kvs *k, struct kvs_link *link, const struct rpc_digest *d, struct rpc_row_position *wants)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < d->rows_n; i++) {
+		const struct rpc_row_position *p = &d->rows[i];
+		if (node_id_eq(&p->owner, &k->cfg.self))
+			own_sighted(k, p->incarnation);
+		if (compare_position(k, link, p, &wants[n]))
+			n++;
+	}
+	return n;
+}
+
+static void answer(
+    struct kvs *k, struct kvs_link *link, const struct rpc_digest *d, const struct range *range)
+{
+	struct rpc_row_position *wants = arena_array(k->out->arena, d->rows_n, sizeof(*wants));
+	CHECK(wants != NULL);
+	size_t wants_n = collect_wants(k, link, d, wants);
+	struct row_id stop = FIRST_ID;
+	bool whole = true;
+	if (!serve_range(k, link, d, range, true, &stop)) {
+		whole = false;
+		stop = range->first; /* nothing but control was served before it */
+	} else if (!serve_range(k, link, d, range, false, &stop)) {
+		whole = false;
+	}
+	struct rpc_msg *m = out_send(k, link, RPC_DIGEST, true);
+	if (m == NULL)
+		return;
+	m->digest = (struct rpc_digest){
+		.answer = true,
+		.first = whole ? BYTES_NONE : id_bytes(k, &stop),
+		.rows = wants,
+		.rows_n = wants_n,
+	};
+}
+
+/* The peer has served the page, or a part of it. */
+static void ask_on(
+    struct kvs *k, struct kvs_link *link, const struct rpc_digest *d, const struct range *range)
+{
+	if (!timer_armed(&link->ask.t))
+		return;
+	close_question(k, link);
+	struct row_id next;
+	if (d->first.n > 0) {
+		/* Without progress the same question would be asked for ever. */
+		if (link->ask_applied == 0 && row_id_cmp(&range->first, &link->ask_first) <= 0)
+			return;
+		next = range->first;
+	} else {
+		next = link->ask_last;
+		if (link->ask_to_end || !id_next(&next))
+			return;
+	}
+	ask_from(k, link, &next);
+}
+
+static void on_answer(
+    struct kvs *k, struct kvs_link *link, const struct rpc_digest *d, const struct range *range)
+{
+	for (size_t i = 0; i < d->rows_n; i++) {
+		const struct rpc_row_position *p = &d->rows[i];
+		struct rpc_row_position unused;
+		if (node_id_eq(&p->owner, &k->cfg.self))
+			own_sighted(k, p->incarnation);
+		(void)compare_position(k, link, p, &unused);
+	}
+	/* Unbounded by `last`: it ends this node's question. */
+	if (range->to_end)
+		ask_on(k, link, d, range);
+	for (size_t i = 0; i < d->rows_n; i++) {
+		const struct replica *r = rows_find(k, &d->rows[i].owner, d->rows[i].stream);
+		if (r != NULL && !serve_row(k, link, r, &d->rows[i]))
+			return; /* the peer's next question gets the rest */
+	}
+}
+
+void sync_on_digest(struct kvs *k, struct kvs_link *link, const struct rpc_digest *d)
+{
+	struct range range;
+	if (!read_range(d, &range) || !well_formed(d)) {
+		k->counters.frames_refused++;
+		out_event(k, KVS_EVENT_REFUSED_FRAME, &link->member->id, "malformed digest", d->rows_n);
+		return;
+	}
+	if (d->answer)
+		on_answer(k, link, d, &range);
+	else
+		answer(k, link, d, &range);
+}

@@ -1,0 +1,25 @@
+/* The digest exchange: what brings every row everywhere in the end (R3).
+ *
+ * A node asks a peer with a digest of where its rows stand, a page at a time. The peer sends frames
+ * for what is lacking there, control rows first, as far as one exchange's budget goes (R7), and ends
+ * with an answering digest: what it lacks itself, which the asker then sends, and in `first` where to
+ * ask on when the budget ended before the page did (empty: all was served). The asker asks on at once
+ * while that makes progress. At most one question a link is open.
+ *
+ * An answering digest with `last` set is no answer to a question: it tells where one row stands here
+ * (refused frames, a row to be fetched anew), and is served like any other, if there is something.
+ */
+#ifndef KVS_SYNC_H
+#define KVS_SYNC_H
+
+#include "kvs/state.h"
+
+/* Asks that peer about all rows, unless a question is open. */
+void sync_ask(struct kvs *k, struct kvs_link *link);
+/* Asks one random peer, and plans the next time. */
+void sync_on_timer(struct kvs *k);
+void sync_on_digest(struct kvs *k, struct kvs_link *link, const struct rpc_digest *d);
+/* Tells a peer where this row stands here. */
+void sync_tell(struct kvs *k, struct kvs_link *link, const struct replica *r);
+
+#endif

@@ -1,0 +1,154 @@
+/* What goes wrong, and how often: drawn from the seed. */
+#include "sim.h"
+
+#include <string.h>
+
+static uint32_t pick(struct sim *s, const uint32_t *of, size_t n)
+{
+	return of[prng_below(&s->prng, n)];
+}
+#define PICK(s, ...) \
+	pick((s), (const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
+
+void faults_profile(struct sim *s)
+{
+	struct sim_profile *p = &s->profile;
+	p->latency_min_ms = (uint32_t)sim_between(s, 0, 5);
+	p->latency_max_ms = p->latency_min_ms + PICK(s, 0, 3, 20, 80);
+	p->jitter_per_mille = PICK(s, 0, 20, 200);
+	p->loss_per_mille = PICK(s, 0, 10, 50, 250);
+	p->duplicate_per_mille = PICK(s, 0, 10, 100);
+	p->store_min_ms = (uint32_t)sim_between(s, 0, 3);
+	p->store_max_ms = p->store_min_ms + PICK(s, 1, 20, 300);
+	p->write_every_ms = PICK(s, 60, 150, 300);
+	p->fault_every_ms = PICK(s, 700, 1500, 4000);
+	p->keys = PICK(s, 4, 12, SIM_KEYS);
+	p->value_max = PICK(s, 8, 60, 600);
+	p->delete_per_mille = PICK(s, 100, 400, 600);
+	p->faults_until_ms = (uint32_t)sim_between(s, 25000, 45000);
+	struct kvs_config *c = &p->core;
+	c->digest_interval_ms = PICK(s, 500, 1000, 2000);
+	c->heartbeat_interval_ms = PICK(s, 1000, 1500);
+	c->silence_ms = c->heartbeat_interval_ms * 4;
+	c->digest_rows = PICK(s, 3, 20, 0);
+	c->frame_bytes = PICK(s, 100, 300, 0);
+	c->exchange_bytes = PICK(s, 500, 3000, 0);
+	c->batch_bytes = PICK(s, 100, 2000, 0);
+	c->tombstones_min = PICK(s, 1, 2, 5, 16);
+	p->heal_within_ms = 60 * c->digest_interval_ms + 8 * c->silence_ms;
+}
+
+static size_t random_node(struct sim *s)
+{
+	return prng_below(&s->prng, s->nodes_n);
+}
+
+static void crash(struct sim *s)
+{
+	size_t i = random_node(s);
+	struct sim_node *n = &s->nodes[i];
+	if (n->k == NULL)
+		return;
+	/* A backup is what the disk held while it ran. */
+	if (prng_chance(&s->prng, 300)) {
+		disk_copy(&n->backup, &n->disk);
+		n->has_backup = true;
+		return;
+	}
+	uint64_t how = prng_below(&s->prng, 100);
+	bool host = how < 50;
+	host_crash(s, i);
+	net_forget(s, i, host);
+	s->stats.crashes++;
+	const char *what = host ? "host crash" : "process crash";
+	if (host)
+		disk_drop_view(&n->disk);
+	if (how % 10 == 0) {
+		what = "wiped disk";
+		disk_fini(&n->disk);
+		n->has_backup = false;
+		n->dishonest = true;
+		s->stats.wipes++;
+	} else if (how % 10 == 1 && n->has_backup) {
+		what = "restored disk";
+		disk_copy(&n->disk, &n->backup);
+		n->dishonest = true;
+		s->stats.restores++;
+	}
+	sim_say(s, "%s at %zu", what, i);
+	sim_push(s, sim_between(s, 50, prng_chance(&s->prng, 200) ? 15000 : 3000), SIM_BOOT, i);
+}
+
+static void cut(struct sim *s)
+{
+	s->stats.cuts++;
+	switch (prng_below(&s->prng, 4)) {
+	case 0: { /* one way between two */
+		size_t a = random_node(s), b = random_node(s);
+		if (a != b)
+			s->cut[a][b] = true;
+		sim_say(s, "cut %zu -> %zu", a, b);
+		break;
+	}
+	case 1: { /* one node from all */
+		size_t a = random_node(s);
+		for (size_t b = 0; b < s->nodes_n; b++)
+			if (b != a)
+				s->cut[a][b] = s->cut[b][a] = true;
+		sim_say(s, "cut off %zu", a);
+		break;
+	}
+	case 2: { /* two halves */
+		bool side[SIM_NODES_MAX];
+		for (size_t a = 0; a < s->nodes_n; a++)
+			side[a] = prng_chance(&s->prng, 500);
+		for (size_t a = 0; a < s->nodes_n; a++)
+			for (size_t b = 0; b < s->nodes_n; b++)
+				if (side[a] != side[b])
+					s->cut[a][b] = true;
+		sim_say(s, "partition");
+		break;
+	}
+	default:
+		memset(s->cut, 0, sizeof(s->cut));
+		sim_say(s, "cuts healed");
+		break;
+	}
+	net_recut(s);
+}
+
+void faults_one(struct sim *s)
+{
+	switch (prng_below(&s->prng, 8)) {
+	case 0:
+	case 1:
+	case 2: crash(s); break;
+	case 3:
+	case 4: cut(s); break;
+	case 5: memset(s->cut, 0, sizeof(s->cut)); break;
+	case 6: {
+		struct sim_node *n = &s->nodes[random_node(s)];
+		n->stalled_ms = s->now_ms + sim_between(s, 100, 6000);
+		sim_say(s, "stall %zu until %llu", n->index, (unsigned long long)n->stalled_ms);
+		break;
+	}
+	default: {
+		struct sim_node *n = &s->nodes[random_node(s)];
+		n->disk_full_ms = s->now_ms + sim_between(s, 100, 6000);
+		sim_say(s, "disk of %zu full until %llu", n->index, (unsigned long long)n->disk_full_ms);
+		break;
+	}
+	}
+}
+
+void faults_heal(struct sim *s)
+{
+	s->healing = true;
+	memset(s->cut, 0, sizeof(s->cut));
+	for (size_t i = 0; i < s->nodes_n; i++) {
+		s->nodes[i].stalled_ms = 0;
+		if (s->nodes[i].k == NULL)
+			host_boot(s, i);
+	}
+	sim_say(s, "healed");
+}

@@ -1,0 +1,109 @@
+/* kvs_sim --seed N [--seeds COUNT] [--nodes 20] [--trace] [--must-fail]
+ *
+ * Runs COUNT seeds from N on. Ends at the first that breaks an invariant: prints the seed, what broke,
+ * the last lines and the command that replays it; exit 1. With --must-fail (broken copies of the
+ * rules) it is the other way round: exit 1 when all seeds pass. */
+#include "sim.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct args {
+	uint64_t seed, seeds, nodes;
+	bool trace, must_fail;
+};
+
+static void print_record(void *arg, const struct trace_record *r)
+{
+	(void)arg;
+	printf("    %8llu %-8s %llu %llx %llu\n", (unsigned long long)r->now_ms, r->what,
+	    (unsigned long long)r->a, (unsigned long long)r->b, (unsigned long long)r->c);
+}
+
+static void print_failure(const struct sim *s, const char *program)
+{
+	printf("seed %llu failed %s\n  last lines:\n", (unsigned long long)s->seed, s->why);
+	uint64_t first = s->lines_n > SIM_LINES ? s->lines_n - SIM_LINES : 0;
+	for (uint64_t i = s->lines_n > first + 40 ? s->lines_n - 40 : first; i < s->lines_n; i++)
+		printf("  %s\n", s->lines[i % SIM_LINES].text);
+	if (s->nodes[s->failed_node].k != NULL) {
+		printf("  what node %zu did last (ms, what, outcome, owner and stream, version):\n", s->failed_node);
+		trace_each(kvs_trace(s->nodes[s->failed_node].k), print_record, NULL);
+	}
+	printf("replay: %s --seed %llu --nodes %zu --trace\n", program, (unsigned long long)s->seed, s->nodes_n);
+}
+
+static bool parse(int argc, char **argv, struct args *a)
+{
+	static const struct option options[] = { { "seed", required_argument, NULL, 's' },
+		{ "seeds", required_argument, NULL, 'c' }, { "nodes", required_argument, NULL, 'n' },
+		{ "trace", no_argument, NULL, 't' }, { "must-fail", no_argument, NULL, 'm' }, { NULL, 0, NULL, 0 } };
+	*a = (struct args){ .seed = 1, .seeds = 1, .nodes = 20 };
+	int c;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 's': a->seed = strtoull(optarg, NULL, 10); break;
+		case 'c': a->seeds = strtoull(optarg, NULL, 10); break;
+		case 'n': a->nodes = strtoull(optarg, NULL, 10); break;
+		case 't': a->trace = true; break;
+		case 'm': a->must_fail = true; break;
+		default: return false;
+		}
+	}
+	return a->nodes >= 2 && a->nodes <= SIM_NODES_MAX && a->seeds > 0;
+}
+
+static void add(struct sim_stats *sum, const struct sim_stats *one)
+{
+	sum->steps += one->steps;
+	sum->messages += one->messages;
+	sum->frames += one->frames;
+	sum->writes += one->writes;
+	sum->crashes += one->crashes;
+	sum->wipes += one->wipes;
+	sum->restores += one->restores;
+	sum->cuts += one->cuts;
+	sum->resets += one->resets;
+	sum->jumps += one->jumps;
+	if (one->healed_in_ms > sum->healed_in_ms)
+		sum->healed_in_ms = one->healed_in_ms;
+}
+
+int main(int argc, char **argv)
+{
+	struct args a;
+	if (!parse(argc, argv, &a)) {
+		fprintf(stderr, "usage: %s --seed N [--seeds COUNT] [--nodes 2..%d] [--trace] [--must-fail]\n",
+		    argv[0], SIM_NODES_MAX);
+		return 2;
+	}
+	static struct sim s;
+	struct sim_stats sum = { 0 };
+	for (uint64_t i = 0; i < a.seeds; i++) {
+		sim_init(&s, a.seed + i, a.nodes, a.trace);
+		bool ok = sim_run(&s);
+		if (!ok && !a.must_fail)
+			print_failure(&s, argv[0]);
+		if (!ok && a.must_fail)
+			printf("caught by seed %llu %s\n", (unsigned long long)s.seed, s.why);
+		add(&sum, &s.stats);
+		sim_fini(&s);
+		if (!ok)
+			return a.must_fail ? 0 : 1;
+	}
+	if (a.must_fail) {
+		printf("NOT caught by %llu seeds\n", (unsigned long long)a.seeds);
+		return 1;
+	}
+	printf(
+	    "%llu seeds of %llu nodes passed: %llu steps, %llu messages, %llu frames, %llu writes, %llu crashes, "
+	    "%llu wiped and %llu restored disks, %llu cuts, %llu histories dropped, %llu jumps; healed within "
+	    "%llu ms\n",
+	    (unsigned long long)a.seeds, (unsigned long long)a.nodes, (unsigned long long)sum.steps,
+	    (unsigned long long)sum.messages, (unsigned long long)sum.frames, (unsigned long long)sum.writes,
+	    (unsigned long long)sum.crashes, (unsigned long long)sum.wipes, (unsigned long long)sum.restores,
+	    (unsigned long long)sum.cuts, (unsigned long long)sum.resets, (unsigned long long)sum.jumps,
+	    (unsigned long long)sum.healed_in_ms);
+	return 0;
+}

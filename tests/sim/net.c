@@ -1,0 +1,185 @@
+/* Links: dialled while somebody wants them and nothing cuts them, messages late, lost, twice or out of
+ * order as the seed has it. */
+#include "base/check.h"
+#include "rpc/codec.h"
+#include "sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct sim_link *find(struct sim *s, uint64_t id)
+{
+	return id >= 1 && id <= s->links_n ? &s->links[id - 1] : NULL;
+}
+
+static size_t side_of(const struct sim_link *l, size_t node)
+{
+	return l->ends[0] == node ? 0 : 1;
+}
+
+static uint64_t latency(struct sim *s)
+{
+	return sim_between(s, s->profile.latency_min_ms, s->profile.latency_max_ms);
+}
+
+/* Messages of a link keep their order, but for those that are held up. */
+static uint64_t travel_ms(struct sim *s, struct sim_link *l, size_t to_side)
+{
+	if (!s->healing && prng_chance(&s->prng, s->profile.jitter_per_mille))
+		return latency(s) + prng_below(&s->prng, 400);
+	uint64_t at_ms = s->now_ms + latency(s);
+	if (at_ms < l->last_ms[to_side])
+		at_ms = l->last_ms[to_side];
+	l->last_ms[to_side] = at_ms;
+	return at_ms - s->now_ms;
+}
+
+void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m)
+{
+	struct sim_link *l = find(s, link);
+	size_t side = l == NULL ? 0 : side_of(l, from);
+	if (l == NULL || l->broken || !l->up[side] || l->boots[side] != s->nodes[from].boot)
+		return;
+	s->stats.messages++;
+	s->stats.frames += m->kind == RPC_ROW_FRAME;
+	size_t to = l->ends[1 - side];
+	if (s->cut[from][to] || (!s->healing && prng_chance(&s->prng, s->profile.loss_per_mille)))
+		return;
+	struct arena scratch;
+	arena_init(&scratch, 1 << 20);
+	struct buf b;
+	buf_init(&b, RPC_FRAME_MAX);
+	enum err e = rpc_encode(m, &scratch, &b);
+	arena_fini(&scratch);
+	if (e != OK) {
+		sim_fail(s, from, "R7: a message that cannot be encoded: %s, kind %d", err_str(e), m->kind);
+		buf_fini(&b);
+		return;
+	}
+	bool twice = !s->healing && prng_chance(&s->prng, s->profile.duplicate_per_mille);
+	for (int copy = 0; copy < (twice ? 2 : 1); copy++) {
+		struct sim_event *ev = sim_push(s, travel_ms(s, l, 1 - side), SIM_DELIVER, to);
+		ev->link = link;
+		ev->bytes = malloc(b.n + 1);
+		CHECK(ev->bytes != NULL);
+		if (b.n > 0)
+			memcpy(ev->bytes, b.p, b.n);
+		ev->bytes_n = b.n;
+	}
+	buf_fini(&b);
+}
+
+void net_deliver(struct sim *s, const struct sim_event *e)
+{
+	struct sim_link *l = find(s, e->link);
+	size_t side = side_of(l, e->node);
+	struct sim_node *n = &s->nodes[e->node];
+	if (l->broken || !l->up[side] || n->k == NULL || n->boot != l->boots[side])
+		return;
+	struct arena a;
+	arena_init(&a, 8 << 20);
+	struct rpc_msg m;
+	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
+	in.message.link = e->link;
+	in.message.m = &m;
+	if (rpc_decode(bytes_of(e->bytes, e->bytes_n), &a, &m) != OK)
+		sim_fail(s, e->node, "a message that cannot be decoded");
+	else
+		host_step(s, e->node, &in);
+	arena_fini(&a);
+}
+
+static struct sim_link *between(struct sim *s, size_t a, size_t b)
+{
+	for (size_t i = s->links_n; i-- > 0;) {
+		struct sim_link *l = &s->links[i];
+		if (!l->broken && ((l->ends[0] == a && l->ends[1] == b) || (l->ends[0] == b && l->ends[1] == a)))
+			return l;
+	}
+	return NULL;
+}
+
+/* One attempt; the pair keeps trying for ever. */
+void net_connect(struct sim *s, size_t a, size_t b)
+{
+	struct sim_event *again = sim_push(s, sim_between(s, 100, 900), SIM_CONNECT, a);
+	again->other = b;
+	struct sim_node *na = &s->nodes[a], *nb = &s->nodes[b];
+	if (na->k == NULL || nb->k == NULL || s->cut[a][b] || s->cut[b][a] || !(na->wants[b] || nb->wants[a]) ||
+	    between(s, a, b) != NULL)
+		return;
+	if (s->links_n == s->links_cap) {
+		s->links_cap = s->links_cap == 0 ? 256 : s->links_cap * 2;
+		s->links = realloc(s->links, s->links_cap * sizeof(*s->links));
+		CHECK(s->links != NULL);
+	}
+	struct sim_link *l = &s->links[s->links_n++];
+	*l = (struct sim_link){ .id = s->links_n, .ends = { a, b }, .boots = { na->boot, nb->boot } };
+	for (size_t side = 0; side < 2; side++) {
+		struct sim_event *up = sim_push(s, latency(s), SIM_LINK_UP, l->ends[side]);
+		up->link = l->id;
+		up->boot = l->boots[side];
+	}
+}
+
+void net_link_up(struct sim *s, const struct sim_event *e)
+{
+	struct sim_link *l = find(s, e->link);
+	size_t side = side_of(l, e->node), other = l->ends[1 - side];
+	struct sim_node *n = &s->nodes[e->node], *peer = &s->nodes[other];
+	if (l->broken || n->k == NULL || n->boot != e->boot || peer->k == NULL ||
+	    peer->boot != l->boots[1 - side])
+		return;
+	l->up[side] = true;
+	struct kvs_input in = { .kind = KVS_IN_LINK_UP };
+	in.link_up.link = l->id;
+	in.link_up.node = peer->id;
+	in.link_up.incarnation = kvs_incarnation(peer->k);
+	in.link_up.version = RPC_VERSION_MAX;
+	host_step(s, e->node, &in);
+}
+
+void net_link_down(struct sim *s, const struct sim_event *e)
+{
+	struct sim_link *l = find(s, e->link);
+	size_t side = side_of(l, e->node);
+	struct sim_node *n = &s->nodes[e->node];
+	if (!l->up[side] || n->k == NULL || n->boot != l->boots[side])
+		return;
+	l->up[side] = false;
+	struct kvs_input in = { .kind = KVS_IN_LINK_DOWN };
+	in.link_down.link = l->id;
+	in.link_down.bye = e->flag;
+	host_step(s, e->node, &in);
+}
+
+static void break_link(struct sim *s, struct sim_link *l, uint64_t within_ms, bool bye)
+{
+	l->broken = true;
+	for (size_t side = 0; side < 2; side++) {
+		struct sim_event *down =
+		    sim_push(s, prng_below(&s->prng, within_ms + 1), SIM_LINK_DOWN, l->ends[side]);
+		down->link = l->id;
+		down->flag = bye;
+	}
+}
+
+void net_forget(struct sim *s, size_t node, bool silent)
+{
+	for (size_t i = 0; i < s->links_n; i++) {
+		struct sim_link *l = &s->links[i];
+		if (!l->broken && (l->ends[0] == node || l->ends[1] == node))
+			break_link(s, l, silent ? 4000 : 20, false);
+	}
+}
+
+void net_recut(struct sim *s)
+{
+	for (size_t i = 0; i < s->links_n; i++) {
+		struct sim_link *l = &s->links[i];
+		bool is_cut = s->cut[l->ends[0]][l->ends[1]] || s->cut[l->ends[1]][l->ends[0]];
+		/* Some connections live through a short cut. */
+		if (!l->broken && is_cut && prng_chance(&s->prng, 700))
+			break_link(s, l, 3000, prng_chance(&s->prng, 50));
+	}
+}

@@ -1,0 +1,307 @@
+#include "sim.h"
+
+#include "base/check.h"
+#include "base/timers.h"
+#include "oracle.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t sim_between(struct sim *s, uint64_t low, uint64_t high)
+{
+	return low + prng_below(&s->prng, high - low + 1);
+}
+
+void sim_say(struct sim *s, const char *format, ...)
+{
+	char *line = s->lines[s->lines_n++ % SIM_LINES].text;
+	int n = snprintf(line, sizeof(s->lines[0].text), "%8llu ", (unsigned long long)s->now_ms);
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(line + n, sizeof(s->lines[0].text) - (size_t)n, format, ap);
+	va_end(ap);
+	if (s->tracing)
+		puts(line);
+}
+
+void sim_fail(struct sim *s, size_t node, const char *format, ...)
+{
+	if (s->failed)
+		return; /* the first is what counts */
+	s->failed = true;
+	s->failed_node = node;
+	int n = snprintf(s->why, sizeof(s->why), "at %llu ms, node %zu: ", (unsigned long long)s->now_ms, node);
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(s->why + n, sizeof(s->why) - (size_t)n, format, ap);
+	va_end(ap);
+}
+
+/* -- the heap -- */
+
+static bool before(const struct sim_event *a, const struct sim_event *b)
+{
+	return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
+}
+
+static size_t sift_up(struct sim *s, size_t at)
+{
+	while (at > 0 && before(&s->heap[at], &s->heap[(at - 1) / 2])) {
+		struct sim_event t = s->heap[at];
+		s->heap[at] = s->heap[(at - 1) / 2];
+		s->heap[(at - 1) / 2] = t;
+		at = (at - 1) / 2;
+	}
+	return at;
+}
+
+static void sift_down(struct sim *s, size_t at)
+{
+	for (;;) {
+		size_t least = at;
+		for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < s->heap_n; child++)
+			if (before(&s->heap[child], &s->heap[least]))
+				least = child;
+		if (least == at)
+			return;
+		struct sim_event t = s->heap[at];
+		s->heap[at] = s->heap[least];
+		s->heap[least] = t;
+		at = least;
+	}
+}
+
+static struct sim_event *push(struct sim *s, struct sim_event e)
+{
+	if (s->heap_n == s->heap_cap) {
+		s->heap_cap = s->heap_cap == 0 ? 1024 : s->heap_cap * 2;
+		s->heap = realloc(s->heap, s->heap_cap * sizeof(*s->heap));
+		CHECK(s->heap != NULL);
+	}
+	e.order = s->order++;
+	s->heap[s->heap_n++] = e;
+	return &s->heap[sift_up(s, s->heap_n - 1)];
+}
+
+struct sim_event *sim_push(struct sim *s, uint64_t in_ms, enum sim_event_kind kind, size_t node)
+{
+	return push(s, (struct sim_event){ .at_ms = s->now_ms + in_ms, .kind = kind, .node = node });
+}
+
+static struct sim_event pop(struct sim *s)
+{
+	struct sim_event e = s->heap[0];
+	s->heap[0] = s->heap[--s->heap_n];
+	sift_down(s, 0);
+	return e;
+}
+
+/* -- what happens -- */
+
+static void write_something(struct sim *s)
+{
+	struct sim_node *n = &s->nodes[prng_below(&s->prng, s->nodes_n)];
+	uint64_t burst = prng_chance(&s->prng, 50) ? 30 : 1;
+	for (uint64_t i = 0; i < burst && n->k != NULL && s->now_ms >= n->stalled_ms; i++) {
+		char key[8];
+		uint8_t value[RPC_VALUE_MAX];
+		snprintf(key, sizeof(key), "k%llu", (unsigned long long)prng_below(&s->prng, s->profile.keys));
+		struct kvs_input in = { .kind = KVS_IN_PUT };
+		in.put.stream = RPC_LOCATIONS;
+		in.put.key = bytes_str(key);
+		if (prng_chance(&s->prng, s->profile.delete_per_mille)) {
+			in.kind = KVS_IN_DELETE;
+		} else {
+			/* Never the same bytes twice, so that no write is taken for another. */
+			size_t size = 8 + prng_below(&s->prng, s->profile.value_max);
+			memset(value, (int)size, size);
+			memcpy(value, &s->value_number, 8);
+			s->value_number++;
+			in.put.value = bytes_of(value, size);
+		}
+		s->stats.writes++;
+		host_step(s, n->index, &in);
+	}
+	if (prng_chance(&s->prng, 30) && n->k != NULL && s->now_ms >= n->stalled_ms)
+		host_step(s, n->index,
+		    &(struct kvs_input){ .kind = KVS_IN_STATE,
+		        .state = (enum node_state)sim_between(s, NODE_JOINING, NODE_DRAINING) });
+	if (!s->healing)
+		sim_push(s, sim_between(s, 1, 2 * s->profile.write_every_ms), SIM_WRITE, 0);
+}
+
+static void say_load(struct sim *s, size_t node)
+{
+	struct sim_node *n = &s->nodes[node];
+	if (n->k != NULL && s->now_ms >= n->stalled_ms) {
+		struct rpc_load load = { .sessions = (uint32_t)prng_below(&s->prng, 1000) };
+		struct buf b;
+		buf_init(&b, RPC_VALUE_MAX);
+		CHECK(rpc_encode_load(&load, &b) == OK);
+		struct kvs_input in = { .kind = KVS_IN_PUT };
+		in.put.stream = RPC_LOAD;
+		in.put.key = RPC_KEY_LOAD;
+		in.put.value = buf_bytes(&b);
+		host_step(s, node, &in);
+		buf_fini(&b);
+	}
+	if (!s->healing)
+		sim_push(s, sim_between(s, 2000, 8000), SIM_LOAD, node);
+}
+
+/* I6: rows are those of all ids ever, entries those of all keys and of tombstones not yet collected. */
+static void check_memory(struct sim *s, size_t node)
+{
+	struct kvs_counters c;
+	kvs_count(s->nodes[node].k, &c);
+	uint64_t owners = s->nodes_n + s->stats.wipes;
+	uint64_t keys = (uint64_t)s->profile.keys + 2;
+	if (c.rows > owners * RPC_STREAMS || c.entries > owners * keys || c.tombstones > owners * keys)
+		sim_fail(s, node, "I6: %llu rows, %llu entries, %llu tombstones for %llu owners",
+		    (unsigned long long)c.rows, (unsigned long long)c.entries, (unsigned long long)c.tombstones,
+		    (unsigned long long)owners);
+}
+
+/* I5: all replicas are the same, within a bound of time after the last fault. */
+static void judge(struct sim *s)
+{
+	size_t other = s->nodes_n;
+	for (size_t i = 0; i < s->nodes_n; i++) {
+		check_memory(s, i);
+		if (s->nodes[i].queue_n > 0 || kvs_fingerprint(s->nodes[i].k) != kvs_fingerprint(s->nodes[0].k))
+			other = i;
+	}
+	uint64_t passed = s->now_ms - s->profile.faults_until_ms;
+	if (other == s->nodes_n) {
+		s->done = true;
+		s->stats.healed_in_ms = passed;
+	} else if (passed > s->profile.heal_within_ms) {
+		sim_fail(s, other, "I5: %llu ms after the last fault this replica is not what node 0 is",
+		    (unsigned long long)passed);
+	} else {
+		sim_push(s, 100, SIM_JUDGE, 0);
+	}
+}
+
+static void fault(struct sim *s)
+{
+	if (s->now_ms >= s->profile.faults_until_ms) {
+		s->profile.faults_until_ms = (uint32_t)s->now_ms;
+		faults_heal(s);
+		sim_push(s, 0, SIM_JUDGE, 0);
+		return;
+	}
+	faults_one(s);
+	sim_push(s, sim_between(s, 1, 2 * s->profile.fault_every_ms), SIM_FAULT, 0);
+}
+
+static void wake(struct sim *s, const struct sim_event *e)
+{
+	struct sim_node *n = &s->nodes[e->node];
+	if (n->k == NULL || n->boot != e->boot || e->at_ms != n->wake_ms)
+		return;
+	n->wake_ms = 0;
+	if (kvs_wake_at(n->k) <= s->now_ms)
+		host_step(s, e->node, &(struct kvs_input){ .kind = KVS_IN_TICK });
+	else
+		n->wake_ms = kvs_wake_at(n->k),
+		sim_push(s, n->wake_ms - s->now_ms, SIM_WAKE, e->node)->boot = n->boot;
+}
+
+static void store_says(struct sim *s, const struct sim_event *e)
+{
+	struct sim_node *n = &s->nodes[e->node];
+	if (n->k == NULL || n->boot != e->boot)
+		return;
+	struct kvs_input in = { .kind = e->kind == SIM_STORED ? KVS_IN_STORED : KVS_IN_STORE_FAILED };
+	in.stored_seq = e->seq;
+	host_step(s, e->node, &in);
+}
+
+/* A stalled process gets all of it later, in order; the disk and the world go on. */
+static bool put_off(struct sim *s, const struct sim_event *e)
+{
+	bool runs = e->kind == SIM_WAKE || e->kind == SIM_DELIVER || e->kind == SIM_LINK_UP ||
+	            e->kind == SIM_LINK_DOWN || e->kind == SIM_STORED || e->kind == SIM_STORE_FAILED;
+	struct sim_node *n = &s->nodes[e->node];
+	if (!runs || s->now_ms >= n->stalled_ms)
+		return false;
+	struct sim_event later = *e;
+	if (e->kind == SIM_WAKE && e->at_ms == n->wake_ms)
+		n->wake_ms = n->stalled_ms;
+	later.at_ms = n->stalled_ms;
+	push(s, later);
+	return true;
+}
+
+static void happen(struct sim *s, const struct sim_event *e)
+{
+	switch (e->kind) {
+	case SIM_WAKE: wake(s, e); break;
+	case SIM_DELIVER: net_deliver(s, e); break;
+	case SIM_LINK_UP: net_link_up(s, e); break;
+	case SIM_LINK_DOWN: net_link_down(s, e); break;
+	case SIM_CONNECT: net_connect(s, e->node, e->other); break;
+	case SIM_COMMIT: host_commit(s, e); break;
+	case SIM_STORED:
+	case SIM_STORE_FAILED: store_says(s, e); break;
+	case SIM_WRITE: write_something(s); break;
+	case SIM_LOAD: say_load(s, e->node); break;
+	case SIM_FAULT: fault(s); break;
+	case SIM_BOOT: host_boot(s, e->node); break;
+	case SIM_JUDGE: judge(s); break;
+	}
+}
+
+void sim_init(struct sim *s, uint64_t seed, size_t nodes, bool tracing)
+{
+	memset(s, 0, sizeof(*s));
+	s->seed = seed;
+	s->nodes_n = nodes;
+	s->tracing = tracing;
+	prng_init(&s->prng, seed);
+	faults_profile(s);
+	for (size_t i = 0; i < nodes; i++) {
+		struct sim_node *n = &s->nodes[i];
+		n->index = i;
+		n->wake_ms = TIMER_NEVER;
+		arena_init(&n->arena, (size_t)KVS_ARENA_BYTES * 2);
+		n->out = calloc(1, sizeof(*n->out));
+		CHECK(n->out != NULL);
+		n->out->arena = &n->arena;
+	}
+}
+
+bool sim_run(struct sim *s)
+{
+	for (size_t i = 0; i < s->nodes_n; i++) {
+		sim_push(s, sim_between(s, 0, 3000), SIM_BOOT, i);
+		sim_push(s, sim_between(s, 0, 8000), SIM_LOAD, i);
+		for (size_t j = 0; j < i; j++)
+			sim_push(s, sim_between(s, 0, 900), SIM_CONNECT, i)->other = j;
+	}
+	sim_push(s, 100, SIM_WRITE, 0);
+	sim_push(s, 3000, SIM_FAULT, 0);
+	while (!s->failed && !s->done) {
+		struct sim_event e = pop(s);
+		s->now_ms = e.at_ms;
+		if (put_off(s, &e))
+			continue;
+		happen(s, &e);
+		free(e.bytes);
+	}
+	return !s->failed;
+}
+
+void sim_fini(struct sim *s)
+{
+	for (size_t i = 0; i < s->nodes_n; i++)
+		host_fini(&s->nodes[i]);
+	for (size_t i = 0; i < s->heap_n; i++)
+		free(s->heap[i].bytes);
+	free(s->heap);
+	free(s->links);
+	oracle_fini(s);
+}

@@ -1,0 +1,283 @@
+/* Readers of other threads: the index of holders, and what they see while a writer commits. */
+#include "store_fixture.h"
+
+#include "base/prng.h"
+#include "kvs/format.h"
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static size_t holders_of(
+    struct fixture *f, struct kvs_reader *r, const char *content, struct kvs_holder *h, size_t max)
+{
+	size_t n = 99;
+	assert_int_equal(kvs_reader_holders(r, BYTES_LIT("main"), bytes_str(content), &f->arena, h, max, &n), OK);
+	return n;
+}
+
+static void test_holders(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	struct kvs_reader *r;
+	struct kvs_holder h[8];
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 0);
+	/* Indices are given out in this order: the answer is in another. */
+	STORE(f, op_location(f, node(3), 1, "lv1"), op_location(f, node(1), 1, "lv1"),
+	    op_location(f, node(2), 1, "lv2"), op_location(f, node(2), 2, "lv1"),
+	    op_location(f, node(4), 1, "lv9"));
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 3);
+	for (unsigned i = 0; i < 3; i++) {
+		struct node_id expected = node(i + 1);
+		assert_true(node_id_eq(&h[i].node, &expected));
+	}
+	assert_int_equal(h[1].location.bytes, 2000);
+	assert_int_equal(h[1].location.objects, 3);
+	assert_true(bytes_eq(h[1].location.entry, BYTES_LIT("master.m3u8")));
+	assert_int_equal(holders_of(f, r, "lv2", h, 8), 1);
+	assert_int_equal(holders_of(f, r, "lv", h, 8), 0);
+	/* At most so many: the lowest ids. */
+	assert_int_equal(holders_of(f, r, "lv1", h, 2), 2);
+	struct node_id first = node(1), second = node(2);
+	assert_true(node_id_eq(&h[0].node, &first) && node_id_eq(&h[1].node, &second));
+	assert_int_equal(holders_of(f, r, "lv1", h, 0), 0);
+	/* The same content in another origin store is another content. */
+	size_t n;
+	assert_int_equal(kvs_reader_holders(r, BYTES_LIT("vod"), BYTES_LIT("lv1"), &f->arena, h, 8, &n), OK);
+	assert_int_equal(n, 0);
+	kvs_reader_close(r);
+	kvs_reader_close(NULL);
+}
+
+static void test_tombstones_are_no_holders(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	struct kvs_reader *r;
+	struct kvs_holder h[8];
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	STORE(f, op_location(f, node(1), 1, "lv1"), op_location(f, node(2), 1, "lv1"));
+	STORE(f, op_no_location(f, node(1), 2, "lv1"));
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 1);
+	STORE(f, op_location(f, node(1), 3, "lv1"));
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 2);
+	STORE(f, op_no_location(f, node(1), 4, "lv1"), op_no_location(f, node(1), 5, "never"));
+	struct kvs_op collected = op_no_location(f, node(1), 0, "lv1");
+	collected.kind = KVS_OP_DROP_ENTRY;
+	struct kvs_op held = op_location(f, node(2), 0, "lv1");
+	held.kind = KVS_OP_DROP_ENTRY;
+	STORE(f, collected);
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 1);
+	STORE(f, held);
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 0);
+	assert_int_equal(holders_of(f, r, "never", h, 8), 0);
+	/* A whole row goes with its holders, and with nobody else's. */
+	STORE(
+	    f, op_location(f, node(1), 6, "a"), op_location(f, node(1), 7, "b"), op_location(f, node(2), 2, "b"));
+	STORE(f, op_drop_row(node(1), RPC_LOCATIONS));
+	assert_int_equal(holders_of(f, r, "a", h, 8), 0);
+	assert_int_equal(holders_of(f, r, "b", h, 8), 1);
+	/* A key that only looks like a location, in another stream, holds nothing. */
+	struct kvs_op other = op_location(f, node(1), 1, "c");
+	other.stream = RPC_CONTROL;
+	STORE(f, other);
+	assert_int_equal(holders_of(f, r, "c", h, 8), 0);
+	kvs_reader_close(r);
+}
+
+/* Puts (hash of lv1 -> the owner whose index that is) where a colliding content would have put it. */
+static void inject_collision(struct fixture *f, const char *content, uint32_t owner)
+{
+	struct kvs_op op = op_location(f, node(0), 1, content);
+	uint8_t hash[KVS_FORMAT_HOLDER_KEY], index[KVS_FORMAT_OWNER];
+	assert_true(kvs_format_holder_key(op.entry.key, hash));
+	kvs_format_put_u32(index, owner);
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi holders;
+	MDB_val k = { sizeof(hash), hash }, v = { sizeof(index), index };
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
+	assert_int_equal(mdb_env_open(env, path_in(f, "view"), 0, 0600), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, "holders", 0, &holders), 0);
+	assert_int_equal(mdb_put(txn, holders, &k, &v, 0), 0);
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
+static void test_a_hash_collision_is_no_holder(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	STORE(f, op_location(f, node(1), 1, "lv1"), op_location(f, node(2), 1, "other"));
+	close_store(f);
+	inject_collision(f, "lv1", 1);    /* node 2 has no lv1 */
+	inject_collision(f, "lv1", 4711); /* an index that nobody has */
+	reopen(f);
+	struct kvs_reader *r;
+	struct kvs_holder h[8];
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 1);
+	struct node_id expected = node(1);
+	assert_true(node_id_eq(&h[0].node, &expected));
+	assert_int_equal(holders_of(f, r, "other", h, 8), 1);
+	kvs_reader_close(r);
+}
+
+static void test_get(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	struct kvs_reader *r;
+	struct bytes value = BYTES_NONE;
+	struct node_id one = node(1), two = node(2);
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+#define GET(owner, key) kvs_reader_get(r, &(owner), RPC_CONTROL, BYTES_LIT(key), &f->arena, &value)
+	assert_int_equal(GET(one, "r"), ERR_NOT_FOUND);
+	STORE(f, op_put(one, RPC_CONTROL, 1, "r", "register"), op_put(one, RPC_CONTROL, 2, "empty", ""),
+	    op_delete(one, RPC_CONTROL, 3, "gone"));
+	assert_int_equal(GET(one, "r"), OK);
+	assert_true(bytes_eq(value, BYTES_LIT("register")));
+	STORE(f, op_put(one, RPC_CONTROL, 4, "r", "changed"));
+	assert_true(bytes_eq(value, BYTES_LIT("register"))); /* a copy */
+	assert_int_equal(GET(one, "empty"), OK);
+	assert_int_equal(value.n, 0);
+	assert_int_equal(GET(one, "gone"), ERR_NOT_FOUND);
+	assert_int_equal(GET(two, "r"), ERR_NOT_FOUND);
+	assert_int_equal(
+	    kvs_reader_get(r, &one, RPC_LOCATIONS, BYTES_LIT("r"), &f->arena, &value), ERR_NOT_FOUND);
+	static uint8_t long_key[RPC_KEY_MAX + 1];
+	assert_int_equal(
+	    kvs_reader_get(r, &one, RPC_CONTROL, bytes_of(long_key, sizeof(long_key)), &f->arena, &value),
+	    ERR_NOT_FOUND);
+	struct arena tiny;
+	arena_init(&tiny, 2);
+	assert_int_equal(kvs_reader_get(r, &one, RPC_CONTROL, BYTES_LIT("r"), &tiny, &value), ERR_NO_MEMORY);
+	arena_fini(&tiny);
+	kvs_reader_close(r);
+}
+
+/* -- beside a writer -- */
+
+enum { READERS = 3, NODES = 5, ROUNDS = 1000 };
+
+struct race {
+	struct kvs_store *store;
+	atomic_bool done;
+	atomic_uint lookups;
+};
+
+/* Each commit moves all locations of "lv" at once: a reader sees all of one round, never of two. */
+static void *read_on(void *arg)
+{
+	struct race *race = arg;
+	struct kvs_reader *r;
+	struct arena a;
+	arena_init(&a, 1 << 16);
+	if (kvs_reader_open(race->store, &r) != OK)
+		return (void *)(uintptr_t) "open";
+	const char *wrong = NULL;
+	uint64_t last = 0;
+	do {
+		struct kvs_holder h[NODES];
+		size_t n;
+		if (kvs_reader_holders(r, BYTES_LIT("main"), BYTES_LIT("lv"), &a, h, NODES, &n) != OK) {
+			wrong = "failed";
+			break;
+		}
+		if (n != 0 && n != NODES)
+			wrong = "some of the holders";
+		for (size_t i = 0; i < n; i++)
+			if (h[i].location.bytes != h[0].location.bytes)
+				wrong = "two rounds at once";
+		if (n > 0 && h[0].location.bytes < last)
+			wrong = "back in time";
+		last = n > 0 ? h[0].location.bytes : last;
+		atomic_fetch_add(&race->lookups, 1);
+		arena_reset(&a);
+	} while (wrong == NULL && !atomic_load(&race->done));
+	kvs_reader_close(r);
+	arena_fini(&a);
+	return (void *)(uintptr_t)wrong;
+}
+
+static void write_round(struct fixture *f, uint64_t round)
+{
+	struct kvs_op ops[NODES];
+	for (unsigned i = 0; i < NODES; i++)
+		ops[i] =
+		    round % 10 == 0 ? op_no_location(f, node(i), round, "lv") : op_location(f, node(i), round, "lv");
+	assert_int_equal(store(f, ops, NODES), OK);
+	arena_reset(&f->arena);
+}
+
+static off_t view_size(struct fixture *f)
+{
+	struct stat st;
+	assert_int_equal(stat(path_in(f, "view/data.mdb"), &st), 0);
+	return st.st_size;
+}
+
+static void test_readers_beside_a_writer(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	struct race race = { .store = f->store };
+	pthread_t threads[READERS];
+	for (unsigned i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_on, &race), 0);
+	for (uint64_t round = 1; round <= ROUNDS; round++)
+		write_round(f, round);
+	atomic_store(&race.done, true);
+	for (unsigned i = 0; i < READERS; i++) {
+		void *wrong;
+		assert_int_equal(pthread_join(threads[i], &wrong), 0);
+		if (wrong != NULL)
+			print_error("reader %u: %s\n", i, (const char *)wrong);
+		assert_null(wrong);
+	}
+	assert_true(atomic_load(&race.lookups) >= READERS);
+}
+
+/* Between lookups a reader holds no transaction: pages are reused however many commits pass. */
+static void test_an_idle_reader_holds_no_pages(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	struct kvs_reader *r;
+	struct kvs_holder h[8];
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	for (uint64_t round = 1; round <= 50; round++)
+		write_round(f, round);
+	holders_of(f, r, "lv", h, 8);
+	struct bytes value;
+	struct node_id nobody = node(99);
+	assert_int_equal(
+	    kvs_reader_get(r, &nobody, RPC_CONTROL, BYTES_LIT("r"), &f->arena, &value), ERR_NOT_FOUND);
+	off_t size = view_size(f);
+	for (uint64_t round = 51; round <= 1000; round++)
+		write_round(f, round);
+	assert_true(view_size(f) <= size + (64 << 10));
+	kvs_reader_close(r);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_holders),
+		TEST(test_tombstones_are_no_holders),
+		TEST(test_a_hash_collision_is_no_holder),
+		TEST(test_get),
+		TEST(test_readers_beside_a_writer),
+		TEST(test_an_idle_reader_holds_no_pages),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
