@@ -1,0 +1,50 @@
+#include "node/control_view.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+/* Copies what fits, NUL-terminated; registers are limited to these sizes by the codec. */
+static void copy_text(char *out, size_t room, struct bytes s)
+{
+	size_t n = s.n < room ? s.n : room - 1;
+	if (n > 0)
+		memcpy(out, s.p, n);
+	out[n] = '\0';
+}
+
+static void fill(
+    struct view_node *v, const struct kvs_member *m, struct tally *tally, const struct node_id *self)
+{
+	v->id = m->id;
+	copy_text(v->name, sizeof(v->name), m->reg->name);
+	copy_text(v->zone, sizeof(v->zone), m->reg->zone);
+	v->roles = m->reg->roles;
+	v->state = m->reg->state;
+	v->liveness = (uint8_t)m->liveness;
+	v->incarnation = m->incarnation.count;
+	v->capacity = m->reg->capacity_sessions;
+	v->has_load = m->has_load;
+	v->load = m->has_load ? m->load.sessions : 0;
+	v->load_seen_ms = m->load_seen_ms;
+	if (m->reg->http_urls_n > 0)
+		copy_text(v->http_url, sizeof(v->http_url), m->reg->http_urls[0]);
+	v->slot = tally_slot(tally, &m->id);
+	v->self = node_id_eq(&m->id, self);
+}
+
+struct cluster_view *control_view_new(
+    const struct kvs *kvs, struct tally *tally, const struct node_id *self, uint64_t now_mono_ms)
+{
+	struct cluster_view *v = cluster_view_new(kvs_members_n(kvs));
+	size_t n = 0;
+	for (size_t i = 0; i < kvs_members_n(kvs); i++) {
+		struct kvs_member m;
+		kvs_member_at(kvs, i, &m);
+		if (m.reg != NULL)
+			fill(&v->nodes[n++], &m, tally, self);
+	}
+	v->nodes_n = n;
+	v->made_mono_ms = now_mono_ms;
+	return v;
+}

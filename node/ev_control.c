@@ -1,0 +1,370 @@
+#include "node/ev_control.h"
+
+#include "base/timers.h"
+#include "node/control_view.h"
+#include "node/ev_control_events.h"
+#include "node/ev_control_state.h"
+#include "node/fs_log.h"
+
+#include <string.h>
+#include <time.h>
+
+/* Memory of one step: a bound against a bug; a step uses some hundred KiB. */
+enum { STEP_ARENA_BYTES = 64 * 1024 * 1024 };
+
+uint64_t control_now_ms(void)
+{
+	struct timespec t;
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* -- what the core says -- */
+
+static void send_all(struct control *c)
+{
+	for (size_t i = 0; i < c->out.sends_n; i++) {
+		/* A full window or a link that is gone loses the message; the next digest makes up for it (R7). */
+		enum err e = nng_links_send(c->links, c->out.sends[i].link, c->out.sends[i].m);
+		CHECK(e == OK || e == ERR_FULL || e == ERR_NOT_FOUND);
+	}
+}
+
+static void dial_all(struct control *c)
+{
+	for (size_t i = 0; i < c->out.dials_n; i++) {
+		const struct kvs_dial *d = &c->out.dials[i];
+		if (!d->wanted)
+			nng_links_undial(c->links, d->address);
+		else if (nng_links_dial(c->links, d->address) != OK)
+			LOG_EVENT(LOG_WARN, "rpc", "bad-address", "this is no address that can be dialled",
+			    LOG_STR("address", d->address));
+	}
+}
+
+static void publish_view(struct control *c)
+{
+	struct cluster_view *v = control_view_new(c->kvs, c->c.tally, &c->c.identity->self, control_now_ms());
+	view_publish(c->c.views, v);
+}
+
+static void set_hello(struct control *c);
+
+/* What a node is called: by its register, else by its hello. */
+static struct bytes name_of(const struct control *c, const struct node_id *id)
+{
+	for (size_t i = 0; i < kvs_members_n(c->kvs); i++) {
+		struct kvs_member m;
+		kvs_member_at(c->kvs, i, &m);
+		if (node_id_eq(&m.id, id) && m.reg != NULL)
+			return m.reg->name;
+	}
+	for (size_t i = 0; i < c->peers_n; i++)
+		if (node_id_eq(&c->peers[i].node, id))
+			return bytes_str(c->peers[i].name);
+	return BYTES_NONE;
+}
+
+/* Durable first (R5): the store gets the batch before any frame leaves. The core itself holds back what is
+ * not STORED yet. */
+static void apply_outputs(struct control *c)
+{
+	if (c->out.ops_n > 0)
+		store_submit(c->store, &c->out);
+	if (c->out.incarnation_changed)
+		set_hello(c);
+	send_all(c);
+	dial_all(c);
+	for (size_t i = 0; i < c->out.events_n; i++)
+		control_log_event(&c->out.events[i], name_of(c, &c->out.events[i].node));
+	if (c->out.members_changed)
+		publish_view(c);
+}
+
+static void rearm_wake(struct control *c)
+{
+	uint64_t at = kvs_wake_at(c->kvs), now = control_now_ms();
+	ev_timer_stop(c->c.loop, &c->wake);
+	if (at == TIMER_NEVER)
+		return;
+	ev_now_update(c->c.loop);
+	ev_timer_set(&c->wake, at > now ? (double)(at - now) / 1000.0 : 0.0, 0.0);
+	ev_timer_start(c->c.loop, &c->wake);
+}
+
+void control_step(struct control *c, const struct kvs_input *in)
+{
+	CHECK(!c->stepping);
+	c->stepping = true;
+	arena_reset(&c->step_arena);
+	memset(&c->out, 0, sizeof(c->out));
+	c->out.arena = &c->step_arena;
+	kvs_step(c->kvs, control_now_ms(), in, &c->out);
+	apply_outputs(c);
+	c->stepping = false;
+	rearm_wake(c);
+}
+
+static void on_wake(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	control_step(w->data, &(struct kvs_input){ .kind = KVS_IN_TICK });
+}
+
+/* -- links -- */
+
+static void on_link_up(void *ctx, link_id link, const struct rpc_hello *peer, uint32_t version, bool dialled)
+{
+	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
+	CHECK(c->peers_n < RPC_LINKS_MAX);
+	struct peer_link *p = &c->peers[c->peers_n++];
+	*p = (struct peer_link){ .link = link, .node = peer->node };
+	memcpy(p->name, peer->name.p, peer->name.n); /* the codec's limit is RPC_NAME_MAX */
+	LOG_EVENT(LOG_DEBUG, "rpc", "link-up", "a peer is linked", LOG_BYTES("peer", peer->name),
+	    LOG_U64("version", version), LOG_BOOL("dialled", dialled));
+	struct kvs_input in = { .kind = KVS_IN_LINK_UP };
+	in.link_up.link = link;
+	in.link_up.node = peer->node;
+	in.link_up.incarnation = peer->incarnation;
+	in.link_up.address = peer->rpc_address;
+	in.link_up.version = version;
+	in.link_up.features = peer->features;
+	control_step(c, &in);
+}
+
+static void on_link_down(void *ctx, link_id link, bool bye)
+{
+	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
+	if (c->closing)
+		return;
+	for (size_t i = 0; i < c->peers_n; i++) {
+		if (c->peers[i].link == link) {
+			c->peers[i] = c->peers[--c->peers_n];
+			break;
+		}
+	}
+	struct kvs_input in = { .kind = KVS_IN_LINK_DOWN };
+	in.link_down.link = link;
+	in.link_down.bye = bye;
+	control_step(c, &in);
+}
+
+static void on_message(void *ctx, link_id link, const struct rpc_msg *m)
+{
+	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
+	if (m->kind == RPC_SESSION_NEWS) {
+		control_take_session_news(c, &m->session_news);
+		return;
+	}
+	/* A store that cannot keep up takes no rows; the digest brings them again (R7). */
+	if (m->kind == RPC_ROW_FRAME && store_full(c->store))
+		return;
+	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
+	in.message.link = link;
+	in.message.m = m;
+	control_step(c, &in);
+}
+
+static void on_refused(void *ctx, const char *address, enum rpc_refusal reason, const struct rpc_hello *peer,
+    bool by_peer, const char *text)
+{
+	(void)ctx;
+	LOG_EVENT(LOG_WARN, "rpc", "peer-refused",
+	    by_peer ? "the peer did not let this node in" : "a peer was not let in", LOG_STR("address", address),
+	    LOG_STR("reason", rpc_refusal_str(reason)), LOG_STR("detail", text),
+	    LOG_BYTES("peer", peer != NULL ? peer->name : BYTES_NONE),
+	    LOG_BYTES("peer_cluster", peer != NULL ? peer->cluster : BYTES_NONE));
+}
+
+static void on_dial_failed(void *ctx, const char *address, enum err e)
+{
+	(void)ctx;
+	LOG_EVENT(LOG_DEBUG, "rpc", "dial-failed", "no link to that address; it is tried again",
+	    LOG_STR("address", address), LOG_STR("error", err_str(e)));
+}
+
+/* -- the store -- */
+
+static void on_stored(void *ctx, uint64_t seq)
+{
+	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
+	if (c->mute)
+		LOG_EVENT(LOG_INFO, "kvs", "store-recovered", "the replica can be written again", LOG_END);
+	c->mute = false;
+	struct kvs_input in = { .kind = KVS_IN_STORED, .stored_seq = seq };
+	control_step(c, &in);
+}
+
+static void on_store_failed(void *ctx, enum err e)
+{
+	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
+	LOG_EVENT(LOG_ERROR, "kvs", "store-failed",
+	    "the replica cannot be written: this node tells nothing new until it can; serving goes on",
+	    LOG_STR("data_dir", c->c.config->data_dir), LOG_STR("error", err_str(e)));
+	c->mute = true;
+	control_step(c, &(struct kvs_input){ .kind = KVS_IN_STORE_FAILED });
+}
+
+/* -- life -- */
+
+static struct rpc_register own_register(const struct config *c)
+{
+	struct rpc_register r = {
+		.name = bytes_str(c->node),
+		.zone = bytes_str(c->zone),
+		.roles = c->roles,
+		.state = NODE_JOINING,
+		.rpc_address = bytes_str(c->advertise_rpc),
+		.api_url = bytes_str(c->advertise_api),
+		.build = BYTES_LIT(WARMCAST_VERSION),
+		.version_min = RPC_VERSION_MIN,
+		.version_max = RPC_VERSION_MAX,
+		.capacity_sessions = (c->roles & RPC_ROLE_DELIVERY) != 0 ? c->capacity_sessions : 0,
+		.capacity_mbps = (c->roles & RPC_ROLE_DELIVERY) != 0 ? c->capacity_mbps : 0,
+	};
+	for (size_t i = 0; i < c->advertise_http.n && i < RPC_URLS_MAX; i++)
+		r.http_urls[r.http_urls_n++] = bytes_str(c->advertise_http.v[i]);
+	return r;
+}
+
+static struct rpc_hello own_hello(const struct control *c)
+{
+	return (struct rpc_hello){
+		.cluster = bytes_str(c->c.config->cluster),
+		.node = c->c.identity->self,
+		.name = bytes_str(c->c.config->node),
+		.incarnation = kvs_incarnation(c->kvs),
+		.version_min = RPC_VERSION_MIN,
+		.version_max = RPC_VERSION_MAX,
+		.build = BYTES_LIT(WARMCAST_VERSION),
+		.rpc_address = bytes_str(c->c.config->advertise_rpc),
+	};
+}
+
+static void set_hello(struct control *c)
+{
+	struct rpc_hello h = own_hello(c);
+	nng_links_set_self(c->links, &h);
+}
+
+static enum err load_replica(struct control *c)
+{
+	struct kvs_config k = {
+		.self = c->c.identity->self,
+		.incarnation = c->c.identity->incarnation,
+		.inherits = c->c.identity->inherits,
+		.reg = own_register(c->c.config),
+		.seeds = c->c.config->seeds.v,
+		.seeds_n = c->c.config->seeds.n,
+		.seed = c->c.seed,
+	};
+	c->kvs = kvs_new(&k);
+	return kvs_store_load(c->c.store, c->kvs);
+}
+
+static enum err listen_rpc(struct control *c)
+{
+	static const struct nng_links_events events = {
+		.up = on_link_up,
+		.down = on_link_down,
+		.message = on_message,
+		.refused = on_refused,
+		.dial_failed = on_dial_failed,
+	};
+	struct nng_links_config l = {
+		.loop = c->c.loop,
+		.self = own_hello(c),
+		.listen = c->c.config->listen_rpc,
+		.seed = c->c.seed,
+		.events = &events,
+		.ctx = c,
+	};
+	return nng_links_new(&l, &c->links);
+}
+
+enum err control_new(const struct control_config *config, struct control **out)
+{
+	static const struct store_events events = { on_stored, on_store_failed };
+	struct control *c = OBJ_NEW(struct control, CONTROL_MAGIC);
+	c->c = *config;
+	c->state = NODE_JOINING;
+	arena_init(&c->step_arena, STEP_ARENA_BYTES);
+	session_news_init(&c->news);
+	enum err e = load_replica(c);
+	if (e == OK)
+		e = listen_rpc(c);
+	if (e != OK) {
+		kvs_free(c->kvs);
+		session_news_fini(&c->news);
+		arena_fini(&c->step_arena);
+		OBJ_FREE(c);
+		return e;
+	}
+	c->store = store_start(c->c.store, c->c.mailbox, &events, c);
+	ev_timer_init(&c->wake, on_wake, 0.0, 0.0);
+	c->wake.data = c;
+	kvs_start(c->kvs, control_now_ms());
+	trace_dump_on_panic(kvs_trace(c->kvs));
+	control_own_start(c);
+	publish_view(c);
+	rearm_wake(c);
+	*out = c;
+	return OK;
+}
+
+void control_free(struct control *c)
+{
+	if (c == NULL)
+		return;
+	OBJ_CHECK(c, CONTROL_MAGIC);
+	control_own_stop(c);
+	ev_timer_stop(c->c.loop, &c->wake);
+	c->closing = true;
+	nng_links_free(c->links);
+	store_stop(c->store);
+	trace_dump_on_panic(NULL);
+	session_news_fini(&c->news);
+	kvs_free(c->kvs);
+	arena_fini(&c->step_arena);
+	OBJ_FREE(c);
+}
+
+void control_set_state(struct control *c, enum node_state state)
+{
+	if (c->state == state)
+		return;
+	c->state = state;
+	LOG_EVENT(
+	    LOG_INFO, "node", "state", "this node's state changed", LOG_STR("state", node_state_str(state)));
+	struct kvs_input in = { .kind = KVS_IN_STATE, .state = state };
+	control_step(c, &in);
+}
+
+enum node_state control_state(const struct control *c)
+{
+	return c->state;
+}
+
+bool control_flushed(struct control *c)
+{
+	return store_idle(c->store);
+}
+
+bool control_mute(const struct control *c)
+{
+	return c->mute;
+}
+
+const struct kvs *control_kvs(const struct control *c)
+{
+	return c->kvs;
+}
+
+void control_count(const struct control *c, struct control_counters *out)
+{
+	kvs_count(c->kvs, &out->kvs);
+	store_count(c->store, &out->store);
+	nng_links_count(c->links, &out->links);
+	out->news_dropped = session_news_dropped((struct session_news *)&c->news);
+}

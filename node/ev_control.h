@@ -1,0 +1,66 @@
+/* The control loop: the one place where the cluster's cores meet the world.
+ *
+ * Owns the replica (kvs), the links and the store thread; turns what one yields into input of the
+ * others: commands of the core become frames, batches, dials and log lines; changes of the cache become
+ * location entries; the count of sessions becomes the load entry; members become the published view.
+ *
+ * Threading: everything on control's libev loop, except control_tell_node (any thread).
+ */
+#ifndef NODE_EV_CONTROL_H
+#define NODE_EV_CONTROL_H
+
+#include "kvs/lmdb_store.h"
+#include "node/config.h"
+#include "node/ev_store.h"
+#include "node/snapshot.h"
+#include "node/tally.h"
+#include "rpc/nng_link.h"
+
+struct cache;
+struct sessions;
+struct delivery;
+struct control;
+
+struct control_config {
+	const struct config *config;
+	struct ev_loop *loop;
+	struct mailbox *mailbox; /* control's own */
+	struct kvs_store *store;
+	const struct kvs_store_identity *identity;
+	struct view_publisher *views;
+	struct tally *tally;
+	struct cache *cache;       /* NULL without the delivery role */
+	struct sessions *sessions; /* the same */
+	struct delivery *delivery; /* the same */
+	uint64_t seed;
+};
+
+/* Loads the replica from the store, publishes a first view, listens and dials. ERR_BUSY: the rpc port is in
+ * use. */
+MUST_USE enum err control_new(const struct control_config *c, struct control **out);
+/* Says BYE to the peers and ends the store thread. NULL is fine. */
+void control_free(struct control *c);
+
+/* What this node says of itself (register). */
+void control_set_state(struct control *c, enum node_state state);
+enum node_state control_state(const struct control *c);
+/* Everything that was said is on disk, and so may be told to peers. */
+bool control_flushed(struct control *c);
+/* The store cannot write: no new version leaves this node. */
+bool control_mute(const struct control *c);
+const struct kvs *control_kvs(const struct control *c);
+
+struct control_counters {
+	struct kvs_counters kvs;
+	struct store_counters store;
+	struct nng_links_counters links;
+	uint64_t news_dropped; /* heartbeats and ends that found the batch full */
+};
+void control_count(const struct control *c, struct control_counters *out);
+
+/* For a session's node: a heartbeat, or an end (any thread). Sent in one batch a second; false when it is
+ * full. */
+bool control_tell_node(
+    void *control, const struct node_id *node, const struct rpc_session_id *id, bool ended);
+
+#endif

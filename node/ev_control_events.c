@@ -1,0 +1,61 @@
+#include "node/ev_control_events.h"
+
+#include "base/text.h"
+#include "node/delivery/sessions.h"
+#include "node/fs_log.h"
+
+/* At most that many idle sessions end in one turn of the loop: the rest a second later. */
+enum { EXPIRE_MAX = 4096 };
+
+static const struct {
+	enum log_level level;
+	const char *event;
+	const char *msg;
+} texts[] = {
+	[KVS_EVENT_NODE_ALIVE] = { LOG_INFO, "node-alive", "a node is reachable" },
+	[KVS_EVENT_NODE_DOWN] = { LOG_WARN, "node-down", "a node is not reachable: no viewer is sent there" },
+	[KVS_EVENT_NODE_STATE] = { LOG_INFO, "node-state", "a node says another state of itself" },
+	[KVS_EVENT_ROW_RESET] = { LOG_INFO, "row-reset",
+	    "an old history of a node was dropped and is fetched anew" },
+	[KVS_EVENT_OWN_JUMPED] = { LOG_WARN, "incarnation-jumped",
+	    "this node's id was seen under a later incarnation: its disk is older than what it once told; a new "
+	    "history begins" },
+	[KVS_EVENT_DUPLICATE_ID] = { LOG_ERROR, "duplicate-id",
+	    "another process has this node's id (a cloned disk?): stop one of them and empty its data_dir" },
+	[KVS_EVENT_DUPLICATE_NAME] = { LOG_ERROR, "duplicate-name",
+	    "two living nodes have the same name: give each one of its own" },
+	[KVS_EVENT_MUTE] = { LOG_ERROR, "mute", "nothing new is told until the store can be written" },
+	[KVS_EVENT_REFUSED_FRAME] = { LOG_WARN, "frame-refused",
+	    "a peer sent what breaks the rules of the replica" },
+};
+
+void control_log_event(const struct kvs_event *e, struct bytes name)
+{
+	char id[2 * NODE_ID_BYTES + 1];
+	text_hex(id, bytes_of(e->node.b, NODE_ID_BYTES));
+	LOG_EVENT(texts[e->kind].level, "kvs", texts[e->kind].event, texts[e->kind].msg, LOG_BYTES("peer", name),
+	    LOG_STR("peer_id", id), LOG_STR("detail", e->detail != NULL ? e->detail : ""),
+	    LOG_U64("value", e->value));
+}
+
+static void log_end(void *arg, const struct session_end *e)
+{
+	(void)arg;
+	char id[2 * RPC_SESSION_ID_BYTES + 1];
+	text_hex(id, bytes_of(e->id.b, RPC_SESSION_ID_BYTES));
+	LOG_EVENT(LOG_INFO, "session", "ended", e->idle ? "a session went idle" : "a session was ended",
+	    LOG_STR("session", id), LOG_U64("duration_ms", e->ended_ms - e->started_ms),
+	    LOG_U64("bytes", e->bytes), LOG_U64("hit_bytes", e->hit_bytes), LOG_U64("requests", e->requests));
+}
+
+void control_session_ended(struct sessions *s, const struct rpc_session_id *id, uint64_t now_mono_ms)
+{
+	struct session_end e;
+	if (sessions_end(s, id, now_mono_ms, &e))
+		log_end(NULL, &e);
+}
+
+void control_sessions_expire(struct sessions *s, uint64_t now_mono_ms)
+{
+	(void)sessions_expire(s, now_mono_ms, EXPIRE_MAX, log_end, NULL);
+}

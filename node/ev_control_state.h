@@ -1,0 +1,49 @@
+/* What the files of control share: private to ev_control*.c. */
+#ifndef NODE_EV_CONTROL_STATE_H
+#define NODE_EV_CONTROL_STATE_H
+
+#include "base/obj.h"
+#include "node/ev_control.h"
+#include "node/ev_session_news.h"
+#include "node/locations.h"
+
+#define CONTROL_MAGIC 0x6374726cu
+
+struct peer_link {
+	link_id link;
+	struct node_id node;
+	char name[RPC_NAME_MAX + 1]; /* as its hello said: before its register has come */
+};
+
+struct control {
+	unsigned magic;
+	struct control_config c;
+	struct kvs *kvs;
+	struct nng_links *links;
+	struct store *store;
+	struct locations locations;
+	struct session_news news;
+	struct peer_link peers[RPC_LINKS_MAX];
+	size_t peers_n;
+	enum node_state state;
+	bool mute, stepping, closing;
+	struct arena step_arena;
+	struct kvs_outputs out;
+	ev_timer wake, second, news_timer;
+	struct letter cache_letter;
+	struct rpc_load last_load;
+	uint64_t last_bytes, last_requests, last_hits;
+};
+
+uint64_t control_now_ms(void);
+/* One event into the replica, and all that it commands carried out. */
+void control_step(struct control *c, const struct kvs_input *in);
+
+/* -- own entries (ev_control_own.c) -- */
+
+void control_own_start(struct control *c);
+void control_own_stop(struct control *c);
+/* What a peer, or a worker of this node, said of sessions here. */
+void control_take_session_news(struct control *c, const struct rpc_session_news *n);
+
+#endif

@@ -1,0 +1,231 @@
+/* warmcastd: reads its arguments and its configuration, starts a node, and waits for signals. */
+#include "base/obj.h"
+#include "node/ev_node.h"
+#include "node/fs_config.h"
+#include "node/fs_log.h"
+
+#include <getopt.h>
+#include <nng/nng.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_BAD_USAGE = 64, CONFIG_MEMORY_MAX = 1024 * 1024 };
+
+struct options {
+	const char *config;
+	bool check, version, defaults, help;
+};
+
+struct daemon {
+	struct config config;
+	struct arena memory; /* of config */
+	struct token_keys keys;
+	struct ev_loop *loop;
+	struct node *node;
+	ev_signal term, interrupt, hangup;
+};
+
+static void print_help(FILE *to)
+{
+	fputs("usage: warmcastd --config FILE [--check-config]\n"
+	      "       warmcastd --print-default-config | --version | --help\n"
+	      "\n"
+	      "Runs one node of a Warmcast cluster in the foreground; logs JSON lines to stdout.\n"
+	      "\n"
+	      "  --config FILE           the node's configuration (YAML)\n"
+	      "  --check-config          read and check it, then exit: 0 good, 78 not\n"
+	      "  --print-default-config  every setting with its default and its meaning\n"
+	      "\n"
+	      "SIGTERM drains and leaves, a second one leaves now; SIGHUP reads the configuration again.\n",
+	    to);
+}
+
+static bool parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option known[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check-config", no_argument, NULL, 't' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "print-default-config", no_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+	while ((c = getopt_long(argc, argv, "c:tvdh", known, NULL)) != -1) {
+		switch (c) {
+		case 'c': o->config = optarg; break;
+		case 't': o->check = true; break;
+		case 'v': o->version = true; break;
+		case 'd': o->defaults = true; break;
+		case 'h': o->help = true; break;
+		default: return false;
+		}
+	}
+	return optind == argc && (o->config != NULL || o->version || o->defaults || o->help);
+}
+
+static bool read_config(const char *path, struct arena *memory, struct config *c)
+{
+	char error[CONFIG_ERROR_MAX];
+	arena_init(memory, CONFIG_MEMORY_MAX);
+	if (fs_config_read(path, memory, c, error) == OK)
+		return true;
+	fprintf(stderr, "warmcastd: %s\n", error);
+	return false;
+}
+
+static bool read_keys(const char *path, struct token_keys *keys)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct buf text;
+	size_t bad_line = 0;
+	memset(keys, 0, sizeof(*keys));
+	if (path[0] == '\0')
+		return true;
+	buf_init(&text, SECRET_FILE_MAX);
+	enum err e = fs_secret_read(path, &text, error);
+	if (e != OK) {
+		fprintf(stderr, "warmcastd: %s\n", error);
+	} else {
+		e = token_keys_parse(buf_bytes(&text), keys, &bad_line);
+		if (e != OK)
+			fprintf(stderr, "warmcastd: %s:%zu: %s; each line is ID:BASE64 of 32 bytes\n", path, bad_line,
+			    err_str(e));
+	}
+	if (text.p != NULL)
+		sodium_memzero(text.p, text.cap);
+	buf_fini(&text);
+	return e == OK;
+}
+
+/* The descriptors that the system lets a process have: viewers and cached files need many. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == r.rlim_max)
+		return;
+	r.rlim_cur = r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+		LOG_EVENT(LOG_WARN, "node", "descriptors", "the limit of descriptors could not be raised");
+}
+
+/* -- signals -- */
+
+static void on_leave(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	struct daemon *d = w->data;
+	node_leave(d->node);
+}
+
+static void take_reload(struct daemon *d, const struct config *next)
+{
+	struct buf stays;
+	buf_init(&stays, CONFIG_ERROR_MAX);
+	config_not_reloadable(&d->config, next, &stays);
+	if (stays.n > 0)
+		LOG_EVENT(LOG_WARN, "config", "needs-restart",
+		    "these settings changed, and need a restart to be taken",
+		    LOG_BYTES("settings", buf_bytes(&stays)));
+	buf_fini(&stays);
+	d->config.log_level = next->log_level;
+	log_set_level(next->log_level);
+	LOG_EVENT(
+	    LOG_INFO, "config", "reloaded", "the configuration was read again", LOG_STR("file", d->config.file));
+}
+
+static void on_reload(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	struct daemon *d = w->data;
+	struct arena memory;
+	struct config next;
+	char error[CONFIG_ERROR_MAX];
+	arena_init(&memory, CONFIG_MEMORY_MAX);
+	if (fs_config_read(d->config.file, &memory, &next, error) == OK)
+		take_reload(d, &next);
+	else
+		LOG_EVENT(LOG_ERROR, "config", "reload-failed", "the configuration is wrong; nothing was changed",
+		    LOG_STR("error", error));
+	arena_fini(&memory);
+}
+
+static void watch(struct daemon *d, ev_signal *w, void (*on)(struct ev_loop *, ev_signal *, int), int signum)
+{
+	ev_signal_init(w, on, signum);
+	w->data = d;
+	ev_signal_start(d->loop, w);
+}
+
+static int run(struct daemon *d)
+{
+	int status = 0;
+	d->loop = ev_default_loop(EVFLAG_AUTO);
+	CHECK(d->loop != NULL);
+	log_init(d->config.node, d->config.log_level, STDOUT_FILENO);
+	raise_descriptor_limit();
+	d->node = node_start(&d->config, &d->keys, d->loop, &status);
+	if (d->node != NULL) {
+		watch(d, &d->term, on_leave, SIGTERM);
+		watch(d, &d->interrupt, on_leave, SIGINT);
+		watch(d, &d->hangup, on_reload, SIGHUP);
+		ev_run(d->loop, 0);
+		node_stop(d->node);
+		LOG_EVENT(LOG_INFO, "node", "stopped", "this node has left");
+	}
+	ev_loop_destroy(d->loop);
+	nng_fini();
+	return status;
+}
+
+static int start(const struct options *o)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+	CHECK(d != NULL);
+	int status = NODE_EXIT_CONFIG;
+	if (read_config(o->config, &d->memory, &d->config) && read_keys(d->config.token_keys_file, &d->keys))
+		status = o->check ? 0 : run(d);
+	token_keys_fini(&d->keys);
+	arena_fini(&d->memory);
+	free(d);
+	return status;
+}
+
+static int print_defaults(void)
+{
+	struct buf out;
+	buf_init(&out, CONFIG_MEMORY_MAX);
+	config_print_default(&out);
+	CHECK(buf_err(&out) == OK);
+	size_t n = fwrite(out.p, 1, out.n, stdout);
+	int status = n == out.n && fflush(stdout) == 0 ? 0 : NODE_EXIT_SYSTEM;
+	buf_fini(&out);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	if (!parse_options(argc, argv, &o)) {
+		print_help(stderr);
+		return EXIT_BAD_USAGE;
+	}
+	/* A viewer who leaves while bytes are sent is an error of send, not a signal. */
+	CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	CHECK(sodium_init() >= 0);
+	if (o.help) {
+		print_help(stdout);
+		return 0;
+	}
+	if (o.version) {
+		printf("warmcastd %s\n", WARMCAST_VERSION);
+		return 0;
+	}
+	return o.defaults ? print_defaults() : start(&o);
+}

@@ -1,0 +1,401 @@
+#include "node/ev_node.h"
+
+#include "base/obj.h"
+#include "node/admin/admin.h"
+#include "node/ev_drain.h"
+#include "node/ev_viewers.h"
+#include "node/fs_boot_id.h"
+#include "node/fs_log.h"
+#include "node/fs_random.h"
+
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NODE_MAGIC 0x6e6f6465u
+
+enum { LISTENERS_MAX = 256, SESSIONS_SPARE = 2 };
+
+struct node {
+	unsigned magic;
+	const struct config *config;
+	const struct token_keys *keys;
+	struct ev_loop *loop;
+	struct mailbox mailbox;
+	char boot_id[BOOT_ID_LEN + 1];
+	unsigned workers;
+
+	struct kvs_store *store;
+	struct kvs_store_identity identity;
+	struct kvs_reader *reader; /* control's own */
+	struct view_publisher views;
+	bool views_made;
+	struct tally *tally;
+	struct cache *cache;
+	struct fills *fills;
+	struct sessions *sessions;
+	struct delivery *delivery;
+	struct control *control;
+	struct api api;
+	struct viewers *viewers;
+	struct admin admin;
+	struct http_server *admin_server;
+	struct drain drain;
+	bool draining_ready;
+};
+
+/* -- clocks and random numbers, handed to the rooms -- */
+
+static uint64_t clock_ms(clockid_t clock)
+{
+	struct timespec t;
+	CHECK(clock_gettime(clock, &t) == 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static uint64_t now_wall_ms(void)
+{
+	return clock_ms(CLOCK_REALTIME);
+}
+
+static uint64_t now_mono_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+static void random_bytes(void *p, size_t n)
+{
+	struct random_pool pool;
+	random_pool_init(&pool);
+	random_take(&pool, p, n);
+	random_pool_fini(&pool);
+}
+
+/* -- the replica's store -- */
+
+static void log_store_report(const struct config *c, const struct kvs_store_report *r)
+{
+	if (r->self_set_aside)
+		LOG_EVENT(LOG_ERROR, "kvs", "self-set-aside",
+		    "this node's own data was corrupt: it is kept beside, and the node starts with a new identity",
+		    LOG_STR("data_dir", c->data_dir), LOG_STR("detail", r->detail));
+	if (r->view_set_aside)
+		LOG_EVENT(LOG_WARN, "kvs", "view-set-aside",
+		    "the replica was corrupt: it is kept beside and fetched anew", LOG_STR("data_dir", c->data_dir),
+		    LOG_STR("detail", r->detail));
+	if (r->view_dropped)
+		LOG_EVENT(LOG_INFO, "kvs", "view-dropped",
+		    "the host went down meanwhile: the replica is fetched anew", LOG_STR("data_dir", c->data_dir));
+	if (r->first_start)
+		LOG_EVENT(
+		    LOG_INFO, "kvs", "first-start", "a new identity was made", LOG_STR("data_dir", c->data_dir));
+}
+
+static int exit_of(enum err e)
+{
+	switch (e) {
+	case ERR_BUSY: return NODE_EXIT_UNAVAILABLE;
+	case ERR_DENIED:
+	case ERR_INVALID: return NODE_EXIT_CONFIG;
+	case ERR_NO_SPACE:
+	case ERR_IO:
+	case ERR_CORRUPT:
+	case ERR_VERSION: return NODE_EXIT_DISK;
+	default: return NODE_EXIT_SYSTEM;
+	}
+}
+
+static enum err open_store(struct node *n)
+{
+	struct kvs_store_config s = {
+		.data_dir = n->config->data_dir,
+		.random = random_bytes,
+		.boot_id = n->boot_id,
+	};
+	struct kvs_store_report report = { 0 };
+	enum err e = kvs_store_open(&s, &n->store, &n->identity, &report);
+	log_store_report(n->config, &report);
+	if (e != OK) {
+		LOG_EVENT(LOG_ERROR, "kvs", "open-failed",
+		    e == ERR_BUSY ? "data_dir is in use by another process: one node, one data_dir"
+		                  : "data_dir cannot be used",
+		    LOG_STR("data_dir", n->config->data_dir), LOG_STR("error", err_str(e)),
+		    LOG_STR("detail", report.detail));
+		return e;
+	}
+	return kvs_reader_open(n->store, &n->reader);
+}
+
+/* -- the delivery role -- */
+
+static void log_disk(const struct cache_disk_report *r)
+{
+	if (r->state != OK)
+		LOG_EVENT(LOG_ERROR, "cache", "disk-out", "a cache disk is out of service", LOG_STR("path", r->path),
+		    LOG_STR("error", err_str(r->state)), LOG_STR("detail", r->detail));
+	else
+		LOG_EVENT(r->rebuilt ? LOG_WARN : LOG_INFO, "cache", "disk-open",
+		    r->rebuilt ? "a cache disk's index was unreadable and made anew" : "a cache disk is in service",
+		    LOG_STR("path", r->path), LOG_U64("units", r->units), LOG_U64("bytes", r->bytes),
+		    LOG_U64("dropped", r->dropped), LOG_STR("detail", r->detail));
+}
+
+static enum err open_cache(struct node *n)
+{
+	const struct config *c = n->config;
+	struct cache_disk_config disks[CONFIG_LIST_MAX];
+	struct cache_disk_report reports[CONFIG_LIST_MAX] = { 0 };
+	for (size_t i = 0; i < c->disks_n; i++)
+		disks[i] = (struct cache_disk_config){ c->disks[i].path, c->disks[i].size_bytes };
+	struct cache_config cc = { disks, c->disks_n, n->boot_id };
+	enum err e = cache_open(&cc, &n->cache, reports);
+	for (size_t i = 0; i < c->disks_n; i++)
+		log_disk(&reports[i]);
+	if (e != OK)
+		LOG_EVENT(LOG_ERROR, "cache", "open-failed", "no cache disk serves", LOG_STR("error", err_str(e)));
+	return e;
+}
+
+static enum err start_delivery(struct node *n)
+{
+	if ((n->config->roles & RPC_ROLE_DELIVERY) == 0)
+		return OK;
+	enum err e = open_cache(n);
+	if (e != OK)
+		return e;
+	struct fills_config f = { .cache = n->cache, .config = n->config, .now_wall_ms = now_wall_ms };
+	e = fills_new(&f, &n->fills);
+	if (e != OK)
+		return e;
+	/* Above capacity too: viewers who moved here are counted as they are (A3's guard comes with leases). */
+	n->sessions = sessions_new(
+	    (size_t)n->config->capacity_sessions * SESSIONS_SPARE + 1024, (uint32_t)n->config->idle_timeout_ms);
+	struct delivery_config d = {
+		.config = n->config,
+		.cache = n->cache,
+		.fills = n->fills,
+		.keys = n->keys,
+		.sessions = n->sessions,
+		.now_wall_ms = now_wall_ms,
+		.now_mono_ms = now_mono_ms,
+	};
+	n->delivery = delivery_new(&d);
+	return OK;
+}
+
+/* -- the cluster -- */
+
+static enum err start_control(struct node *n)
+{
+	uint64_t seed;
+	random_bytes(&seed, sizeof(seed));
+	struct control_config c = {
+		.config = n->config,
+		.loop = n->loop,
+		.mailbox = &n->mailbox,
+		.store = n->store,
+		.identity = &n->identity,
+		.views = &n->views,
+		.tally = n->tally,
+		.cache = n->cache,
+		.sessions = n->sessions,
+		.delivery = n->delivery,
+		.seed = seed,
+	};
+	enum err e = control_new(&c, &n->control);
+	if (e != OK)
+		LOG_EVENT(LOG_ERROR, "rpc", "listen-failed",
+		    e == ERR_BUSY ? "listen.rpc is in use by another process" : "listen.rpc cannot be listened on",
+		    LOG_STR("address", n->config->listen_rpc), LOG_STR("error", err_str(e)));
+	return e;
+}
+
+/* -- viewers and operators -- */
+
+static enum err log_listen(const char *what, const char *address, enum err e)
+{
+	LOG_EVENT(LOG_ERROR, "http", "listen-failed",
+	    e == ERR_BUSY ? "the address is in use by another process" : "the address cannot be listened on",
+	    LOG_STR("setting", what), LOG_STR("address", address), LOG_STR("error", err_str(e)));
+	return e;
+}
+
+/* Descriptors that systemd passed, or our own: one of each address a worker. */
+static enum err viewers_listeners(const struct node *n, int *fds, size_t *count)
+{
+	int inherited = sd_listen_fds(1);
+	if (inherited > 0) {
+		for (int i = 0; i < inherited && *count < LISTENERS_MAX; i++)
+			fds[(*count)++] = SD_LISTEN_FDS_START + i;
+		LOG_EVENT(LOG_INFO, "http", "inherited",
+		    "listening sockets were passed on; listen.http is not opened", LOG_U64("sockets", *count));
+		return OK;
+	}
+	unsigned copies = n->workers;
+	if (copies * n->config->listen_http.n > LISTENERS_MAX)
+		copies = 1;
+	const char *bad = "";
+	enum err e = http_listen(n->config->listen_http.v, n->config->listen_http.n, copies, fds, &bad);
+	if (e != OK)
+		return log_listen("listen.http", bad, e);
+	*count = copies * n->config->listen_http.n;
+	return OK;
+}
+
+static void init_api(struct node *n)
+{
+	n->api.c = (struct api_config){
+		.config = n->config,
+		.keys = n->keys,
+		.self = &n->identity.self,
+		.views = &n->views,
+		.tally = n->tally,
+		.tell_node = control_tell_node,
+		.tell_ctx = n->control,
+		.now_wall_ms = now_wall_ms,
+		.now_mono_ms = now_mono_ms,
+	};
+}
+
+static enum err start_viewers(struct node *n)
+{
+	int fds[LISTENERS_MAX];
+	size_t count = 0;
+	enum err e = viewers_listeners(n, fds, &count);
+	if (e != OK)
+		return e;
+	init_api(n);
+	struct viewers_config v = {
+		.listeners = fds,
+		.listeners_n = count,
+		.workers = n->workers,
+		.store = n->store,
+		.api = (n->config->roles & RPC_ROLE_API) != 0 ? &n->api : NULL,
+		.delivery = n->delivery,
+	};
+	e = viewers_start(&v, &n->viewers);
+	if (e != OK)
+		for (size_t i = 0; i < count; i++)
+			(void)close(fds[i]);
+	return e;
+}
+
+static enum err start_admin(struct node *n)
+{
+	int fd;
+	const char *bad = "";
+	const char *const address = n->config->listen_admin;
+	enum err e = http_listen(&address, 1, 1, &fd, &bad);
+	if (e != OK)
+		return log_listen("listen.admin", bad, e);
+	n->admin = (struct admin){
+		.config = n->config,
+		.control = n->control,
+		.self = &n->identity.self,
+		.reader = n->reader,
+		.viewers = viewers_server(n->viewers),
+		.api = (n->config->roles & RPC_ROLE_API) != 0 ? &n->api : NULL,
+		.cache = n->cache,
+		.fills = n->fills,
+		.sessions = n->sessions,
+		.delivery = n->delivery,
+		.started_mono_ms = now_mono_ms(),
+		.now_mono_ms = now_mono_ms,
+	};
+	struct http_server_config s = {
+		.listeners = &fd,
+		.listeners_n = 1,
+		.workers = 1,
+		.limits = &http_limits_default,
+		.handler = admin_handle,
+		.ctx = &n->admin,
+	};
+	e = http_server_on_loop(&s, n->loop, &n->admin_server);
+	if (e != OK)
+		(void)close(fd);
+	return e;
+}
+
+/* -- life -- */
+
+static unsigned worker_count(const struct config *c)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	if (c->workers > 0)
+		return c->workers;
+	return cores > 0 && cores <= 256 ? (unsigned)cores : 1;
+}
+
+static enum err start_all(struct node *n)
+{
+	if (fs_boot_id(n->boot_id) != OK)
+		n->boot_id[0] = '\0'; /* every start then counts as one after a host crash: slower, never wrong */
+	n->workers = worker_count(n->config);
+	enum err e = open_store(n);
+	if (e != OK)
+		return e;
+	n->tally = tally_new();
+	view_publisher_init(&n->views, n->workers);
+	n->views_made = true;
+	e = start_delivery(n);
+	if (e == OK)
+		e = start_control(n);
+	if (e == OK)
+		e = start_viewers(n);
+	if (e == OK)
+		e = start_admin(n);
+	return e;
+}
+
+struct node *node_start(
+    const struct config *c, const struct token_keys *keys, struct ev_loop *loop, int *exit_status)
+{
+	uint64_t began_ms = now_mono_ms();
+	struct node *n = OBJ_NEW(struct node, NODE_MAGIC);
+	n->config = c;
+	n->keys = keys;
+	n->loop = loop;
+	mailbox_init(&n->mailbox, loop);
+	enum err e = start_all(n);
+	if (e != OK) {
+		*exit_status = exit_of(e);
+		node_stop(n);
+		return NULL;
+	}
+	drain_init(&n->drain, n->control, viewers_server(n->viewers), loop);
+	n->draining_ready = true;
+	/* An api node decides from its replica at once, before any peer answers (A6). */
+	control_set_state(n->control, NODE_READY);
+	LOG_EVENT(LOG_INFO, "node", "started", "this node serves", LOG_STR("cluster", c->cluster),
+	    LOG_STR("version", WARMCAST_VERSION), LOG_U64("workers", n->workers),
+	    LOG_U64("incarnation", n->identity.incarnation.count), LOG_U64("start_ms", now_mono_ms() - began_ms));
+	(void)sd_notify(0, "READY=1");
+	return n;
+}
+
+void node_leave(struct node *n)
+{
+	(void)sd_notify(0, "STOPPING=1");
+	drain_begin(&n->drain);
+}
+
+/* In reverse; each part tolerates that it never started. */
+void node_stop(struct node *n)
+{
+	if (n->draining_ready)
+		drain_fini(&n->drain);
+	http_server_stop(n->admin_server);
+	viewers_stop(n->viewers);
+	fills_free(n->fills);
+	control_free(n->control);
+	delivery_free(n->delivery);
+	sessions_free(n->sessions);
+	cache_close(n->cache);
+	kvs_reader_close(n->reader);
+	kvs_store_close(n->store);
+	if (n->views_made)
+		view_publisher_fini(&n->views);
+	tally_free(n->tally);
+	mailbox_fini(&n->mailbox);
+	OBJ_FREE(n);
+}

@@ -1,0 +1,44 @@
+/* The store thread: owns every LMDB write transaction and its fsync, so that a slow disk never looks
+ * like death to the peers (control goes on).
+ *
+ * Threading: all calls from control; the callbacks come on control's loop. Batches are committed in the
+ * order of submission, several in one transaction when they queue up.
+ *
+ * Bound: past STORE_QUEUE_BYTES store_full() is true, and control takes in no rows from peers until
+ * it is false again: what it missed comes with a later digest. Own writes are few and always taken.
+ */
+#ifndef NODE_EV_STORE_H
+#define NODE_EV_STORE_H
+
+#include "kvs/lmdb_store.h"
+#include "node/ev_mailbox.h"
+
+enum { STORE_QUEUE_BYTES = 32 * 1024 * 1024, STORE_RETRY_MS = 1000 };
+
+struct store;
+
+struct store_events {
+	/* Everything up to seq is on disk. */
+	void (*stored)(void *ctx, uint64_t seq);
+	/* A commit failed and will be tried again (once told until one succeeds). ERR_CORRUPT and the like
+	 * too: the caller decides whether to go on. */
+	void (*failed)(void *ctx, enum err e);
+};
+
+struct store_counters {
+	uint64_t batches, commits, failures, queued_bytes;
+};
+
+/* `kvs` stays the caller's, and is this thread's until store_stop. */
+struct store *store_start(
+    struct kvs_store *kvs, struct mailbox *control, const struct store_events *events, void *ctx);
+/* Copies the batch. */
+void store_submit(struct store *s, const struct kvs_outputs *batch);
+bool store_full(struct store *s);
+/* Whether everything submitted is on disk. */
+bool store_idle(struct store *s);
+void store_count(struct store *s, struct store_counters *out);
+/* Commits what is queued (one try), ends the thread. NULL is fine. */
+void store_stop(struct store *s);
+
+#endif

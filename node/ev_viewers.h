@@ -1,0 +1,29 @@
+/* The viewers' HTTP of a node: its workers, what each of them owns, and which role answers what.
+ *
+ * Threading: started and stopped by control; requests on the workers.
+ */
+#ifndef NODE_EV_VIEWERS_H
+#define NODE_EV_VIEWERS_H
+
+#include "kvs/lmdb_store.h"
+#include "node/api/api.h"
+#include "node/http/ev_server.h"
+
+struct delivery;
+struct viewers;
+
+struct viewers_config {
+	const int *listeners; /* taken on success */
+	size_t listeners_n;
+	unsigned workers;
+	struct kvs_store *store;   /* for the workers' readers */
+	struct api *api;           /* NULL without the api role */
+	struct delivery *delivery; /* NULL without the delivery role */
+};
+
+MUST_USE enum err viewers_start(const struct viewers_config *c, struct viewers **out);
+struct http_server *viewers_server(const struct viewers *v);
+/* Ends all workers; every reader of the replica is closed after it. NULL is fine. */
+void viewers_stop(struct viewers *v);
+
+#endif

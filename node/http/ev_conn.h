@@ -1,0 +1,79 @@
+/* Inside of the transport: one connection as a state machine.
+ *
+ *     READING  idle, or a request comes in          -> WAITING (whole), DEAD
+ *     WAITING  a handler has the exchange           -> SENDING (http_respond), DEAD
+ *     SENDING  the answer goes out                  -> READING, LINGER (the last one), DEAD
+ *     LINGER   answered, our half closed: what still comes is read and dropped, so that a reset does
+ *              not overtake the answer              -> DEAD
+ *
+ * One request at a time: answers are in order by construction. While one is in work, at most
+ * pipelined_bytes are read ahead.
+ */
+#ifndef NODE_HTTP_EV_CONN_H
+#define NODE_HTTP_EV_CONN_H
+
+#include "node/http/ev_send.h"
+#include "node/http/ev_worker.h"
+#include "node/http/parse.h"
+
+#define CONN_MAGIC 0x636f6e6eu
+#define EXCHANGE_MAGIC 0x65786368u
+
+enum conn_state { CONN_READING, CONN_WAITING, CONN_SENDING, CONN_LINGER, CONN_DEAD };
+
+/* What a request needs; an idle connection has none. */
+struct http_exchange {
+	unsigned magic;
+	struct conn *conn;
+	struct http_exchange *next_spare;
+	struct arena arena;
+	struct http_parse parse;
+	struct outgoing out;
+	void (*gone)(void *arg);
+	void *gone_arg;
+};
+
+struct conn {
+	unsigned magic;
+	struct http_worker *worker;
+	struct conn *next;
+	struct conn **prev;
+	struct conn *next_ready;
+	ev_io io;
+	struct timer timer;   /* may ring before deadline_ms, never after */
+	uint64_t deadline_ms; /* TIMER_NEVER: none */
+	int fd;
+	enum conn_state state;
+	bool running;    /* conn_run is on the stack */
+	bool ready;      /* in the worker's list */
+	bool fresh;      /* no request yet */
+	bool eof;        /* the peer sends no more */
+	bool close;      /* after the present answer */
+	bool parked;     /* caught up with a growing file */
+	struct bytes in; /* read and not parsed: in the worker's scratch (while running) or in `ahead` */
+	struct buf ahead;
+	struct http_exchange *x;
+	struct growing_waiter waiter;
+	uint64_t lingered_bytes;
+	char peer[INET6_ADDRSTRLEN];
+};
+
+/* Takes the descriptor. */
+void conn_start(struct http_worker *w, const struct accepted *a);
+/* Goes on as far as it can. Never call a handler's code from inside of another one: http_respond and
+ * http_reset make the connection ready instead. */
+void conn_run(struct conn *c);
+void conn_make_ready(struct conn *c);
+/* Its deadline may have come. */
+void conn_on_timer(struct conn *c);
+/* Ends it, by a reset when told to; memory is freed as soon as nobody holds it. */
+void conn_kill(struct conn *c, bool reset);
+/* Closes it when it is idle; gives a fresh one a second for its request. */
+void conn_on_drain(struct conn *c);
+
+/* ev_exchange.c */
+struct http_exchange *exchange_take(struct http_worker *w, struct conn *c);
+void exchange_put_back(struct http_worker *w, struct http_exchange *x);
+void exchange_free(struct http_exchange *x);
+
+#endif

@@ -1,0 +1,221 @@
+#include "node/http/ev_send.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum { COPY_KEPT_BYTES = 16 << 10 };
+
+void outgoing_init(struct outgoing *o)
+{
+	*o = (struct outgoing){ 0 };
+	buf_init(&o->copy, OUTGOING_COPY_MAX_BYTES);
+}
+
+void outgoing_fini(struct outgoing *o)
+{
+	outgoing_end(o);
+	buf_fini(&o->copy);
+}
+
+/* -- gathering -- */
+
+static void add_piece(struct outgoing *o, struct piece p)
+{
+	CHECK(o->pieces_n < sizeof(o->pieces) / sizeof(o->pieces[0]));
+	if (p.left > 0)
+		o->pieces[o->pieces_n++] = p;
+}
+
+static void add_copy(struct outgoing *o, struct bytes b)
+{
+	struct piece *last = o->pieces_n > 0 ? &o->pieces[o->pieces_n - 1] : NULL;
+	uint64_t offset = o->copy.n;
+	buf_put_bytes(&o->copy, b);
+	if (last != NULL && last->kind == PIECE_COPY)
+		last->left += b.n;
+	else
+		add_piece(o, (struct piece){ .kind = PIECE_COPY, .offset = offset, .left = b.n });
+}
+
+static void add_part(struct outgoing *o, const struct http_part *part)
+{
+	struct piece p = { .offset = part->offset, .left = part->length };
+	switch (part->kind) {
+	case HTTP_PART_BYTES:
+		if (!part->stable) {
+			add_copy(o, part->bytes);
+			return;
+		}
+		p = (struct piece){ .kind = PIECE_BYTES, .p = part->bytes.p, .left = part->bytes.n };
+		break;
+	case HTTP_PART_FILE:
+		p.kind = PIECE_FILE;
+		p.fd = part->fd;
+		break;
+	case HTTP_PART_GROWING:
+		p.kind = PIECE_GROWING;
+		if (p.left > 0)
+			p.growing = growing_ref(part->growing);
+		break;
+	}
+	add_piece(o, p);
+}
+
+enum err outgoing_start(
+    struct outgoing *o, const struct http_response *r, const struct http_head_options *options)
+{
+	CHECK(o->pieces_n == 0 && r->parts_n <= HTTP_PARTS_MAX);
+	o->done = r->done;
+	o->done_arg = r->done_arg;
+	http_response_head(&o->copy, r, options);
+	o->head_bytes = o->copy.n;
+	add_piece(o, (struct piece){ .kind = PIECE_COPY, .left = o->copy.n });
+	if (http_response_has_body(options->method, r->status))
+		for (size_t i = 0; i < r->parts_n; i++)
+			add_part(o, &r->parts[i]);
+	return buf_err(&o->copy);
+}
+
+/* -- sending -- */
+
+static const uint8_t *bytes_of_piece(const struct outgoing *o, const struct piece *p)
+{
+	return (p->kind == PIECE_COPY ? o->copy.p : p->p) + p->offset;
+}
+
+static bool in_memory(const struct piece *p)
+{
+	return p->kind == PIECE_COPY || p->kind == PIECE_BYTES;
+}
+
+/* Takes n sent bytes off the pieces from o->at on. */
+static void advance(struct outgoing *o, uint64_t n)
+{
+	o->sent_bytes += n;
+	while (n > 0) {
+		struct piece *p = &o->pieces[o->at];
+		uint64_t part = n < p->left ? n : p->left;
+		p->offset += part;
+		p->left -= part;
+		n -= part;
+		if (p->left == 0)
+			o->at++;
+	}
+}
+
+/* Does the piece have bytes to send at once? Then what stands before it waits for them, so that a
+ * head and the start of a file share a segment; before a fill that has nothing yet it must not. */
+static bool has_bytes_now(const struct piece *p)
+{
+	return p->kind != PIECE_GROWING || growing_look(p->growing).published > p->offset;
+}
+
+static enum send_result after_error(void)
+{
+	return errno == EAGAIN || errno == EWOULDBLOCK ? SEND_AGAIN : SEND_FAILED;
+}
+
+static enum send_result send_memory(struct outgoing *o, int socket, uint64_t *budget)
+{
+	struct iovec iov[1 + HTTP_PARTS_MAX];
+	struct msghdr m = { .msg_iov = iov };
+	uint64_t room = *budget;
+	unsigned i = o->at;
+	for (; i < o->pieces_n && in_memory(&o->pieces[i]) && room > 0; i++) {
+		const struct piece *p = &o->pieces[i];
+		uint64_t n = p->left < room ? p->left : room;
+		iov[m.msg_iovlen++] = (struct iovec){ (void *)(uintptr_t)bytes_of_piece(o, p), n };
+		room -= n;
+	}
+	int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+	if (room > 0 && i < o->pieces_n && has_bytes_now(&o->pieces[i]))
+		flags |= MSG_MORE;
+	ssize_t sent;
+	do
+		sent = sendmsg(socket, &m, flags);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return after_error();
+	advance(o, (uint64_t)sent);
+	*budget -= (uint64_t)sent;
+	return SEND_ALL;
+}
+
+static enum send_result send_file(struct outgoing *o, int socket, int fd, uint64_t n, uint64_t *budget)
+{
+	off_t offset = (off_t)o->pieces[o->at].offset;
+	ssize_t sent;
+	do
+		sent = sendfile(socket, fd, &offset, n < *budget ? n : *budget);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return after_error();
+	if (sent == 0)
+		return SEND_FAILED; /* shorter than promised */
+	advance(o, (uint64_t)sent);
+	*budget -= (uint64_t)sent;
+	return SEND_ALL;
+}
+
+static enum send_result send_growing(struct outgoing *o, int socket, uint64_t *budget)
+{
+	const struct piece *p = &o->pieces[o->at];
+	struct growing_view now = growing_look(p->growing);
+	/* D5: a fill that failed resets its readers, also those that had not caught up. */
+	if (now.state == GROWING_FAILED)
+		return SEND_FAILED;
+	if (now.published <= p->offset)
+		return now.state == GROWING_OPEN ? SEND_WAIT : SEND_FAILED;
+	uint64_t there = now.published - p->offset;
+	return send_file(o, socket, now.fd, there < p->left ? there : p->left, budget);
+}
+
+enum send_result outgoing_send(struct outgoing *o, int socket, uint64_t *budget)
+{
+	while (o->at < o->pieces_n) {
+		const struct piece *p = &o->pieces[o->at];
+		enum send_result r;
+		if (*budget == 0)
+			return SEND_BUDGET;
+		if (p->kind == PIECE_FILE)
+			r = send_file(o, socket, p->fd, p->left, budget);
+		else if (p->kind == PIECE_GROWING)
+			r = send_growing(o, socket, budget);
+		else
+			r = send_memory(o, socket, budget);
+		if (r != SEND_ALL)
+			return r;
+	}
+	return SEND_ALL;
+}
+
+struct growing *outgoing_growing(const struct outgoing *o, uint64_t *seen)
+{
+	CHECK(o->at < o->pieces_n && o->pieces[o->at].kind == PIECE_GROWING);
+	*seen = o->pieces[o->at].offset;
+	return o->pieces[o->at].growing;
+}
+
+void outgoing_end(struct outgoing *o)
+{
+	bool whole = o->at == o->pieces_n && buf_err(&o->copy) == OK;
+	struct http_end end = {
+		.body_bytes_sent = o->sent_bytes > o->head_bytes ? o->sent_bytes - o->head_bytes : 0,
+		.whole = whole && o->head_bytes > 0,
+	};
+	for (unsigned i = 0; i < o->pieces_n; i++)
+		growing_unref(o->pieces[i].growing);
+	void (*done)(void *arg, const struct http_end *end) = o->done;
+	void *done_arg = o->done_arg;
+	struct buf copy = o->copy;
+	if (copy.cap > COPY_KEPT_BYTES)
+		buf_fini(&copy);
+	buf_clear(&copy);
+	*o = (struct outgoing){ .copy = copy };
+	if (done != NULL)
+		done(done_arg, &end);
+}

@@ -1,0 +1,231 @@
+#include "node/http/ev_server.h"
+
+#include "node/http/ev_worker.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+
+const struct http_limits http_limits_default = {
+	.header_timeout_ms = 10000,
+	.idle_timeout_ms = 60000,
+	.send_timeout_ms = 60000,
+	.body_timeout_ms = 30000,
+	.request_line_bytes = 8 << 10,
+	.headers_bytes = 16 << 10,
+	.body_bytes = 64 << 10,
+	.connections = 100000,
+	.pipelined_bytes = 16 << 10,
+};
+
+/* -- making and unmaking -- */
+
+static struct http_server *server_new(const struct http_server_config *c)
+{
+	CHECK(c->workers >= 1 && c->handler != NULL);
+	struct http_server *s = OBJ_NEW(struct http_server, HTTP_SERVER_MAGIC);
+	s->limits = c->limits != NULL ? *c->limits : http_limits_default;
+	s->handler = c->handler;
+	s->ctx = c->ctx;
+	s->worker_start = c->worker_start;
+	s->worker_stop = c->worker_stop;
+	s->workers = calloc(c->workers, sizeof(s->workers[0]));
+	CHECK(s->workers != NULL);
+	return s;
+}
+
+/* Adds a worker on `loop` with the descriptors that are its own. */
+static void add_worker(struct http_server *s, const struct http_server_config *c, struct ev_loop *loop)
+{
+	struct http_worker *w = &s->workers[s->workers_n];
+	w->listeners = calloc(c->listeners_n + 1, sizeof(w->listeners[0]));
+	CHECK(w->listeners != NULL);
+	worker_init(w, s, s->workers_n, loop);
+	for (size_t i = s->workers_n; i < c->listeners_n; i += c->workers)
+		worker_listen(w, c->listeners[i]);
+	s->workers_n++;
+}
+
+static void server_free(struct http_server *s, bool close_listeners)
+{
+	for (unsigned i = 0; i < s->workers_n; i++) {
+		struct ev_loop *loop = s->workers[i].loop;
+		worker_fini(&s->workers[i], close_listeners);
+		if (s->own_threads)
+			ev_loop_destroy(loop);
+	}
+	free(s->workers);
+	OBJ_FREE(s);
+}
+
+/* Accepted sockets inherit TCP_NODELAY, which saves a call for each. */
+static enum err prepare_listeners(const struct http_server_config *c)
+{
+	for (size_t i = 0; i < c->listeners_n; i++) {
+		int fd = c->listeners[i], on = 1, listens = 0;
+		socklen_t n = sizeof(listens);
+		int flags = fcntl(fd, F_GETFL);
+		if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+			return ERR_INVALID;
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) != 0 || !listens)
+			return ERR_INVALID;
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	}
+	return OK;
+}
+
+static void *run_worker(void *arg)
+{
+	struct http_worker *w = OBJ_CAST(struct http_worker, HTTP_WORKER_MAGIC, arg);
+	worker_begin(w);
+	ev_run(w->loop, 0);
+	worker_end(w);
+	return NULL;
+}
+
+/* Signals are the main thread's. */
+static bool start_thread(struct http_worker *w)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+	int failed = pthread_create(&w->thread, NULL, run_worker, w);
+	CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+	return failed == 0;
+}
+
+static void stop_threads(struct http_server *s, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		mailbox_post(&s->workers[i].mailbox, &s->workers[i].stop_letter);
+	for (unsigned i = 0; i < n; i++)
+		CHECK(pthread_join(s->workers[i].thread, NULL) == 0);
+}
+
+enum err http_server_start(const struct http_server_config *c, struct http_server **out)
+{
+	enum err e = prepare_listeners(c);
+	if (e != OK)
+		return e;
+	struct http_server *s = server_new(c);
+	s->own_threads = true;
+	while (s->workers_n < c->workers) {
+		struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+		if (loop == NULL) {
+			server_free(s, false);
+			return ERR_IO;
+		}
+		add_worker(s, c, loop);
+	}
+	for (unsigned i = 0; i < s->workers_n; i++) {
+		if (start_thread(&s->workers[i]))
+			continue;
+		stop_threads(s, i);
+		server_free(s, false);
+		return ERR_NO_MEMORY;
+	}
+	*out = s;
+	return OK;
+}
+
+enum err http_server_on_loop(
+    const struct http_server_config *c, struct ev_loop *loop, struct http_server **out)
+{
+	struct http_server_config one = *c;
+	one.workers = 1;
+	enum err e = prepare_listeners(&one);
+	if (e != OK)
+		return e;
+	struct http_server *s = server_new(&one);
+	add_worker(s, &one, loop);
+	worker_begin(&s->workers[0]);
+	*out = s;
+	return OK;
+}
+
+void http_server_drain(struct http_server *s)
+{
+	OBJ_CHECK(s, HTTP_SERVER_MAGIC);
+	for (unsigned i = 0; i < s->workers_n; i++)
+		mailbox_post(&s->workers[i].mailbox, &s->workers[i].drain_letter);
+}
+
+void http_server_stop(struct http_server *s)
+{
+	if (s == NULL)
+		return;
+	OBJ_CHECK(s, HTTP_SERVER_MAGIC);
+	if (s->own_threads)
+		stop_threads(s, s->workers_n);
+	else
+		worker_end(&s->workers[0]);
+	server_free(s, true);
+}
+
+/* -- asking -- */
+
+size_t http_server_open_connections(const struct http_server *s)
+{
+	OBJ_CHECK(s, HTTP_SERVER_MAGIC);
+	return atomic_load(&s->connections);
+}
+
+void http_server_count(const struct http_server *s, struct http_counters *sum)
+{
+	OBJ_CHECK(s, HTTP_SERVER_MAGIC);
+#define ADD(counter)                                                                          \
+	do {                                                                                      \
+		uint64_t n = 0;                                                                       \
+		for (unsigned i = 0; i < s->workers_n; i++)                                           \
+			n += atomic_load_explicit(&s->workers[i].counters.counter, memory_order_relaxed); \
+		atomic_store_explicit(&sum->counter, n, memory_order_relaxed);                        \
+	} while (0)
+	ADD(connections_accepted);
+	ADD(connections_open);
+	ADD(connections_refused);
+	ADD(requests);
+	ADD(responses_2xx);
+	ADD(responses_3xx);
+	ADD(responses_4xx);
+	ADD(responses_5xx);
+	ADD(bytes_sent);
+	ADD(resets);
+	ADD(timeouts);
+	ADD(malformed);
+#undef ADD
+}
+
+unsigned http_worker_index(const struct http_worker *w)
+{
+	return w->index;
+}
+
+struct ev_loop *http_worker_loop(const struct http_worker *w)
+{
+	return w->loop;
+}
+
+struct mailbox *http_worker_mailbox(struct http_worker *w)
+{
+	return &w->mailbox;
+}
+
+void http_worker_set_data(struct http_worker *w, void *data)
+{
+	w->data = data;
+}
+
+void *http_worker_data(const struct http_worker *w)
+{
+	return w->data;
+}
+
+uint64_t http_worker_now_mono_ms(const struct http_worker *w)
+{
+	return w->mono_ms;
+}
+
+uint64_t http_worker_now_wall_ms(const struct http_worker *w)
+{
+	return w->wall_ms;
+}

@@ -1,0 +1,76 @@
+/* The HTTP/1.1 transport: workers, connections, limits.
+ *
+ * A server starts from an array of listening descriptors, wherever they came from (opened here with
+ * SO_REUSEPORT, inherited from systemd, passed on): descriptor i is served by worker i mod workers.
+ * A worker is one thread with one libev loop; http_server_on_loop instead serves on a loop that the
+ * caller runs (the admin listener on the control loop).
+ */
+#ifndef NODE_HTTP_EV_SERVER_H
+#define NODE_HTTP_EV_SERVER_H
+
+#include "node/ev_mailbox.h"
+#include "node/http/http.h"
+
+struct http_limits {
+	uint32_t header_timeout_ms; /* whole request head, 10 s */
+	uint32_t idle_timeout_ms;   /* between requests, 60 s */
+	uint32_t send_timeout_ms;   /* no byte taken by the viewer for that long: reset, 60 s */
+	uint32_t body_timeout_ms;   /* whole body, 30 s */
+	size_t request_line_bytes;  /* 8 KiB, else 414 */
+	size_t headers_bytes;       /* 16 KiB in all and at most 64 fields, else 431 */
+	size_t body_bytes;          /* 64 KiB, else 413 */
+	size_t connections;         /* a server; past it new ones are reset */
+	size_t pipelined_bytes;     /* read ahead of the request in work; past it reading stops, 16 KiB */
+};
+extern const struct http_limits http_limits_default;
+
+/* Counters a worker keeps for /metrics; read with relaxed loads from any thread. */
+struct http_counters {
+	_Atomic uint64_t connections_accepted, connections_open, connections_refused;
+	_Atomic uint64_t requests, responses_2xx, responses_3xx, responses_4xx, responses_5xx;
+	_Atomic uint64_t bytes_sent, resets, timeouts, malformed;
+};
+
+struct http_server;
+
+struct http_server_config {
+	const int *listeners; /* borrowed for the call; the server owns the descriptors after success */
+	size_t listeners_n;
+	unsigned workers; /* >= 1 */
+	const struct http_limits *limits;
+	http_handler *handler;
+	void *ctx;
+	/* Called on each worker's thread before its first request and after its last; may be NULL. */
+	void (*worker_start)(void *ctx, struct http_worker *w);
+	void (*worker_stop)(void *ctx, struct http_worker *w);
+};
+
+/* Opens listening sockets for "host:port", "[v6]:port": `copies` of each address with SO_REUSEPORT,
+ * non-blocking, close-on-exec, backlog from the system. On failure nothing stays open and *bad names
+ * the address. */
+MUST_USE enum err http_listen(
+    const char *const *addresses, size_t n, unsigned copies, int *fds, const char **bad);
+
+MUST_USE enum err http_server_start(const struct http_server_config *c, struct http_server **out);
+/* The same on the caller's loop, one "worker", no thread. */
+MUST_USE enum err http_server_on_loop(
+    const struct http_server_config *c, struct ev_loop *loop, struct http_server **out);
+/* Drains: no new connection is accepted, present ones get `Connection: close` with their next
+ * answer, idle ones are closed. Returns at once. */
+void http_server_drain(struct http_server *s);
+size_t http_server_open_connections(const struct http_server *s);
+/* Ends all: connections are reset, threads joined. NULL is fine. */
+void http_server_stop(struct http_server *s);
+void http_server_count(const struct http_server *s, struct http_counters *sum);
+
+/* Per-worker things of the rooms above. */
+unsigned http_worker_index(const struct http_worker *w);
+struct ev_loop *http_worker_loop(const struct http_worker *w);
+struct mailbox *http_worker_mailbox(struct http_worker *w);
+void http_worker_set_data(struct http_worker *w, void *data);
+void *http_worker_data(const struct http_worker *w);
+/* Milliseconds of CLOCK_MONOTONIC and of the wall, as of this turn of the loop. */
+uint64_t http_worker_now_mono_ms(const struct http_worker *w);
+uint64_t http_worker_now_wall_ms(const struct http_worker *w);
+
+#endif

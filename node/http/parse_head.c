@@ -1,0 +1,231 @@
+#include "node/http/parse_head.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool refuse(struct http_refusal *why, int status, const char *type, const char *detail)
+{
+	*why = (struct http_refusal){ status, type, detail };
+	return false;
+}
+
+static bool malformed(struct http_refusal *why, const char *detail)
+{
+	return refuse(why, 400, "malformed", detail);
+}
+
+bool http_head_is_clean(struct bytes part)
+{
+	for (size_t i = 0; i < part.n; i++) {
+		uint8_t c = part.p[i];
+		if (c >= 0x20 && c != 0x7f)
+			continue;
+		bool fine = c == '\t' || c == '\n' || (c == '\r' && (i + 1 == part.n || part.p[i + 1] == '\n'));
+		if (!fine)
+			return false;
+	}
+	return true;
+}
+
+bool http_head_is_token(struct bytes s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
+		bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+		if (!alnum && (c == 0 || strchr("!#$%&'*+-.^_`|~", c) == NULL))
+			return false;
+	}
+	return s.n > 0;
+}
+
+bool http_head_request_line(struct bytes line, struct http_refusal *why)
+{
+	size_t method_n = bytes_index(line, ' ');
+	if (method_n == line.n || !http_head_is_token(bytes_head(line, method_n)))
+		return malformed(why, "not an HTTP request line");
+	struct bytes rest = bytes_from(line, method_n + 1);
+	size_t target_n = bytes_index(rest, ' ');
+	if (target_n == 0 || target_n == rest.n)
+		return malformed(why, "a request line without a target or a version");
+	struct bytes version = bytes_from(rest, target_n + 1);
+	static const struct bytes preface = BYTES_LIT("PRI * HTTP/2.0");
+	if (bytes_eq(line, preface))
+		return malformed(why, "HTTP/2 without TLS is not spoken here");
+	bool shaped = version.n == 8 && bytes_starts_with(version, BYTES_LIT("HTTP/")) && version.p[6] == '.' &&
+	              version.p[5] >= '0' && version.p[5] <= '9' && version.p[7] >= '0' && version.p[7] <= '9';
+	if (!shaped)
+		return malformed(why, "a request line without an HTTP version");
+	if (version.p[5] != '1' || version.p[7] > '1')
+		return refuse(why, 505, "version-unknown", "HTTP/1.1 and HTTP/1.0 are spoken here");
+	return true;
+}
+
+/* -- fields -- */
+
+static const struct http_header *only(const struct http_request *r, const char *name, size_t *count)
+{
+	const struct http_header *found = NULL;
+	*count = 0;
+	for (size_t i = 0; i < r->headers_n; i++) {
+		if (!http_header_is(r->headers[i].name, name))
+			continue;
+		if (found == NULL)
+			found = &r->headers[i];
+		++*count;
+	}
+	return found;
+}
+
+static bool is_word(struct bytes value, const char *word)
+{
+	return value.n == strlen(word) && strncasecmp((const char *)value.p, word, value.n) == 0;
+}
+
+/* Judges Content-Length and Transfer-Encoding (RFC 9112, section 6). */
+static bool judge_framing(
+    const struct http_request *r, const struct http_head *head, struct http_refusal *why)
+{
+	size_t lengths, codings;
+	const struct http_header *length = only(r, "Content-Length", &lengths);
+	const struct http_header *coding = only(r, "Transfer-Encoding", &codings);
+	bool bodiless = r->method == HTTP_GET || r->method == HTTP_HEAD;
+	if (codings > 0 && lengths > 0)
+		return malformed(why, "both Transfer-Encoding and Content-Length");
+	if (codings > 1 || lengths > 1)
+		return malformed(why, "a second Transfer-Encoding or Content-Length");
+	if (coding != NULL) {
+		if (r->http10)
+			return malformed(why, "Transfer-Encoding in HTTP/1.0");
+		if (bodiless)
+			return malformed(why, "a body on GET or HEAD");
+		if (!is_word(coding->value, "chunked"))
+			return refuse(why, 501, "coding-unknown", "a transfer coding other than chunked");
+	}
+	if (length == NULL)
+		return true;
+	uint64_t n = 0;
+	for (size_t i = 0; i < length->value.n; i++) {
+		uint8_t c = length->value.p[i];
+		if (c < '0' || c > '9')
+			return malformed(why, "a Content-Length that is not a number");
+		n = n > UINT64_MAX / 16 ? n : n * 10 + (uint64_t)(c - '0');
+	}
+	if (length->value.n == 0)
+		return malformed(why, "a Content-Length that is not a number");
+	if (n > 0 && bodiless)
+		return malformed(why, "a body on GET or HEAD");
+	if (n > head->body_max_bytes)
+		return refuse(why, 413, "body-too-large", "the request's body is over the limit");
+	return true;
+}
+
+static bool is_host(struct bytes host)
+{
+	for (size_t i = 0; i < host.n; i++) {
+		uint8_t c = host.p[i];
+		bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+		if (!alnum && (c == 0 || strchr("-._~!$&'()*+,;=%:[]", c) == NULL))
+			return false;
+	}
+	return true;
+}
+
+static bool judge_host(struct http_request *r, struct http_refusal *why)
+{
+	size_t hosts;
+	const struct http_header *host = only(r, "Host", &hosts);
+	if (hosts > 1)
+		return malformed(why, "a second Host");
+	if (host == NULL && !r->http10)
+		return malformed(why, "no Host");
+	if (host != NULL && !is_host(host->value))
+		return malformed(why, "a Host that cannot be one");
+	/* The authority of an absolute target wins (RFC 9112, 3.2.2). */
+	if (host != NULL && r->host.p == NULL)
+		r->host = host->value;
+	return true;
+}
+
+static bool judge_expect(const struct http_request *r, struct http_head *head, struct http_refusal *why)
+{
+	struct bytes expect = http_header(r, "Expect");
+	if (expect.p == NULL || r->http10)
+		return true;
+	if (!is_word(expect, "100-continue"))
+		return refuse(why, 417, "expectation-failed", "an expectation other than 100-continue");
+	head->expect_continue = true;
+	return true;
+}
+
+/* -- target -- */
+
+/* Takes scheme and authority off an absolute target; false when the authority cannot be one. */
+static bool take_authority(struct http_request *r, struct arena *a)
+{
+	static const struct bytes schemes[] = { BYTES_LIT("http://"), BYTES_LIT("https://") };
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t n = schemes[i].n;
+		if (r->target.n < n || strncasecmp((const char *)r->target.p, (const char *)schemes[i].p, n) != 0)
+			continue;
+		struct bytes rest = bytes_from(r->target, n);
+		size_t slash = bytes_index(rest, '/'), question = bytes_index(rest, '?');
+		size_t end = slash < question ? slash : question;
+		r->host = bytes_head(rest, end);
+		r->target = bytes_from(rest, end);
+		if (r->target.n == 0) {
+			r->target = BYTES_LIT("/");
+		} else if (r->target.p[0] == '?') {
+			const char *t = arena_printf(a, "/%.*s", (int)r->target.n, (const char *)r->target.p);
+			r->target = bytes_str(t);
+		}
+		return end > 0 && is_host(r->host) && r->target.n > 0;
+	}
+	return false;
+}
+
+static bool judge_target(struct http_request *r, struct arena *a, struct http_refusal *why)
+{
+	bool star = bytes_eq(r->target, BYTES_LIT("*"));
+	if (star && r->method != HTTP_OPTIONS)
+		return malformed(why, "the target * is for OPTIONS only");
+	if (!star && (r->target.n == 0 || r->target.p[0] != '/') && !take_authority(r, a))
+		return malformed(why, "a target that is neither a path nor an http URI");
+	if (bytes_index(r->target, '#') < r->target.n)
+		return malformed(why, "a fragment in the target");
+	size_t question = bytes_index(r->target, '?');
+	r->path = bytes_head(r->target, question);
+	r->query = question < r->target.n ? bytes_from(r->target, question + 1) : BYTES_NONE;
+	return true;
+}
+
+static enum http_method method_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum http_method method;
+	} known[] = {
+		{ "GET", HTTP_GET },
+		{ "HEAD", HTTP_HEAD },
+		{ "POST", HTTP_POST },
+		{ "PUT", HTTP_PUT },
+		{ "DELETE", HTTP_DELETE },
+		{ "OPTIONS", HTTP_OPTIONS },
+	};
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(known[i].name, name) == 0)
+			return known[i].method;
+	return HTTP_OTHER;
+}
+
+bool http_head_judge(
+    struct http_request *r, struct http_head *head, struct arena *a, struct http_refusal *why)
+{
+	if (head->major != 1 || head->minor > 1)
+		return refuse(why, 505, "version-unknown", "HTTP/1.1 and HTTP/1.0 are spoken here");
+	r->http10 = head->minor == 0;
+	r->method = method_of(head->method);
+	if (strcmp(head->method, "CONNECT") == 0)
+		return refuse(why, 501, "method-unknown", "CONNECT is not done here");
+	return judge_target(r, a, why) && judge_host(r, why) && judge_framing(r, head, why) &&
+	       judge_expect(r, head, why);
+}

@@ -1,0 +1,85 @@
+#include "node/http/path.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+static bool unescape(struct bytes path, size_t at, uint8_t *out)
+{
+	return path.n - at >= 3 && text_unhex(out, bytes_of(path.p + at + 1, 2)) == OK;
+}
+
+static bool is_segment(struct bytes s)
+{
+	return s.n > 0 && !bytes_eq(s, BYTES_LIT(".")) && !bytes_eq(s, BYTES_LIT(".."));
+}
+
+enum err http_path_decode(struct arena *a, struct bytes path, struct bytes *out)
+{
+	if (path.n == 0 || path.p[0] != '/')
+		return ERR_INVALID;
+	uint8_t *to = arena_alloc(a, path.n);
+	if (to == NULL)
+		return ERR_NO_MEMORY;
+	size_t n = 0;
+	for (size_t i = 0; i < path.n; i++) {
+		uint8_t c = path.p[i];
+		if (c == '%') {
+			if (!unescape(path, i, &c) || c == '/')
+				return ERR_INVALID;
+			i += 2;
+		}
+		to[n++] = c;
+	}
+	struct bytes decoded = bytes_of(to, n);
+	if (!text_is_utf8(decoded)) /* NUL is none */
+		return ERR_INVALID;
+	struct bytes rest = decoded, segment;
+	while (n > 1 && rest.n > 0) {
+		if (!http_path_next(&rest, &segment) || !is_segment(segment))
+			return ERR_INVALID;
+	}
+	*out = decoded;
+	return OK;
+}
+
+bool http_path_next(struct bytes *path, struct bytes *segment)
+{
+	if (path->n < 2 || path->p[0] != '/')
+		return false;
+	struct bytes rest = bytes_from(*path, 1);
+	size_t end = bytes_index(rest, '/');
+	*segment = bytes_head(rest, end);
+	*path = bytes_from(rest, end);
+	return true;
+}
+
+void http_path_encode(struct buf *out, struct bytes path)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	for (size_t i = 0; i < path.n; i++) {
+		uint8_t c = path.p[i];
+		bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+		if (alnum || (c != 0 && strchr("-._~/", c) != NULL)) {
+			buf_put_u8(out, c);
+		} else {
+			buf_put_u8(out, '%');
+			buf_put_u8(out, (uint8_t)hex[c >> 4]);
+			buf_put_u8(out, (uint8_t)hex[c & 15]);
+		}
+	}
+}
+
+struct bytes http_query(struct bytes query, const char *name)
+{
+	struct bytes wanted = bytes_str(name);
+	while (query.n > 0) {
+		size_t end = bytes_index(query, '&');
+		struct bytes pair = bytes_head(query, end);
+		size_t eq = bytes_index(pair, '=');
+		if (bytes_eq(bytes_head(pair, eq), wanted))
+			return bytes_from(pair, eq < pair.n ? eq + 1 : eq);
+		query = bytes_from(query, end < query.n ? end + 1 : end);
+	}
+	return BYTES_NONE;
+}

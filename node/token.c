@@ -1,0 +1,277 @@
+#include "node/token.h"
+
+#include "base/check.h"
+#include "base/text.h"
+#include "node/proto/token.pb-c.h"
+
+#include <sodium/crypto_generichash.h>
+#include <sodium/utils.h>
+#include <string.h>
+
+enum {
+	FORMAT = 1,
+	MAC_BYTES = 16,
+	RAW_MAX_BYTES = TOKEN_TEXT_MAX / 4 * 3,
+	/* version, key id and its length, MAC: what stands around the protobuf at most */
+	FRAME_MAX_BYTES = 2 + TOKEN_KEY_ID_MAX + MAC_BYTES,
+};
+
+/* -- names -- */
+
+/* Segments joined by single slashes, none of which could lead elsewhere. */
+static bool is_clean_path(struct bytes s)
+{
+	if (s.n == 0 || !text_is_utf8(s))
+		return false;
+	for (;;) {
+		size_t end = bytes_index(s, '/');
+		struct bytes segment = bytes_head(s, end);
+		if (segment.n == 0 || bytes_eq(segment, BYTES_LIT(".")) || bytes_eq(segment, BYTES_LIT("..")))
+			return false;
+		if (end == s.n)
+			return true;
+		s = bytes_from(s, end + 1);
+	}
+}
+
+static bool kind_known(enum token_kind kind)
+{
+	return kind == TOKEN_PLAYBACK || kind == TOKEN_SESSION;
+}
+
+/* The limits that hold both ways: for what is signed, and for what came from another version. */
+static enum err check_fields(const struct token *t)
+{
+	if (t->origin.n > TOKEN_ORIGIN_MAX || t->content.n > TOKEN_NAME_MAX || t->client.n > TOKEN_CLIENT_MAX ||
+	    t->prefixes_n > TOKEN_PREFIXES_MAX)
+		return ERR_TOO_BIG;
+	if (!kind_known(t->kind) || t->origin.n == 0 || !text_is_utf8(t->origin) || !is_clean_path(t->content) ||
+	    t->not_after_s == 0)
+		return ERR_INVALID;
+	for (size_t i = 0; i < t->prefixes_n; i++) {
+		if (t->prefixes[i].n > TOKEN_NAME_MAX)
+			return ERR_TOO_BIG;
+		if (!is_clean_path(t->prefixes[i]))
+			return ERR_INVALID;
+	}
+	return OK;
+}
+
+static void mac(uint8_t out[MAC_BYTES], const struct token_key *key, enum token_kind kind, struct bytes data)
+{
+	int failed = crypto_generichash(out, MAC_BYTES, data.p, data.n, key->mac_key[kind - 1], TOKEN_KEY_BYTES);
+	CHECK(failed == 0);
+}
+
+/* -- signing -- */
+
+static ProtobufCBinaryData pb_bytes(struct bytes s)
+{
+	return (ProtobufCBinaryData){ .len = s.n, .data = (uint8_t *)(uintptr_t)s.p };
+}
+
+static void to_pb(
+    const struct token *t, ProtobufCBinaryData prefixes[TOKEN_PREFIXES_MAX], Warmcast__Token *pb)
+{
+	warmcast__token__init(pb);
+	pb->kind = t->kind;
+	pb->session = pb_bytes(bytes_of(t->session, sizeof(t->session)));
+	pb->origin = pb_bytes(t->origin);
+	pb->content = pb_bytes(t->content);
+	for (size_t i = 0; i < t->prefixes_n; i++)
+		prefixes[i] = pb_bytes(t->prefixes[i]);
+	pb->prefixes = prefixes;
+	pb->n_prefixes = t->prefixes_n;
+	pb->issued_by = pb_bytes(bytes_of(t->issued_by.b, NODE_ID_BYTES));
+	pb->node = pb_bytes(bytes_of(t->node.b, NODE_ID_BYTES));
+	pb->node_incarnation = t->node_incarnation;
+	pb->issued_at_s = t->issued_at_s;
+	pb->start_by_s = t->start_by_s;
+	pb->renew_after_s = t->renew_after_s;
+	pb->not_after_s = t->not_after_s;
+	pb->client = pb_bytes(t->client);
+}
+
+enum err token_sign(const struct token_keys *keys, const struct token *t, struct arena *a, struct bytes *text)
+{
+	CHECK(keys->n > 0);
+	enum err e = check_fields(t);
+	if (e != OK)
+		return e;
+	const struct token_key *key = &keys->keys[0];
+	ProtobufCBinaryData prefixes[TOKEN_PREFIXES_MAX];
+	Warmcast__Token pb;
+	to_pb(t, prefixes, &pb);
+	size_t pb_n = warmcast__token__get_packed_size(&pb);
+	if (pb_n > RAW_MAX_BYTES - FRAME_MAX_BYTES)
+		return ERR_TOO_BIG;
+
+	uint8_t raw[RAW_MAX_BYTES];
+	size_t n = 0;
+	raw[n++] = FORMAT;
+	raw[n++] = (uint8_t)key->id_n;
+	memcpy(raw + n, key->id, key->id_n);
+	n += key->id_n;
+	n += warmcast__token__pack(&pb, raw + n);
+	mac(raw + n, key, t->kind, bytes_of(raw, n));
+	n += MAC_BYTES;
+
+	size_t text_n = TEXT_BASE64URL_LEN(n);
+	CHECK(text_n <= TOKEN_TEXT_MAX);
+	char *p = arena_alloc(a, text_n);
+	if (p == NULL)
+		return ERR_NO_MEMORY;
+	text_base64url(p, bytes_of(raw, n));
+	*text = bytes_of(p, text_n);
+	return OK;
+}
+
+/* -- verifying -- */
+
+/* Where the parts of an envelope lie. */
+struct envelope {
+	struct bytes key_id, pb, signed_part, mac;
+};
+
+static enum err open_envelope(struct bytes raw, struct envelope *out)
+{
+	if (raw.n < 2 + MAC_BYTES)
+		return ERR_INVALID;
+	if (raw.p[0] != FORMAT)
+		return ERR_VERSION;
+	size_t id_n = raw.p[1];
+	if (id_n == 0 || id_n > TOKEN_KEY_ID_MAX || raw.n < 2 + id_n + MAC_BYTES)
+		return ERR_INVALID;
+	out->signed_part = bytes_head(raw, raw.n - MAC_BYTES);
+	out->mac = bytes_from(raw, raw.n - MAC_BYTES);
+	out->key_id = bytes_of(raw.p + 2, id_n);
+	out->pb = bytes_from(out->signed_part, 2 + id_n);
+	return OK;
+}
+
+/* protobuf-c takes its memory from the arena, and gives nothing back. */
+struct pb_memory {
+	struct arena *arena;
+	bool exhausted;
+};
+
+static void *pb_alloc(void *memory, size_t n)
+{
+	struct pb_memory *m = memory;
+	void *p = arena_alloc(m->arena, n);
+	m->exhausted |= p == NULL;
+	return p;
+}
+
+static void pb_free(void *memory, void *p)
+{
+	(void)memory;
+	(void)p;
+}
+
+static struct bytes pb_slice(ProtobufCBinaryData b)
+{
+	return bytes_of(b.data, b.len);
+}
+
+static bool pb_fixed(ProtobufCBinaryData b, uint8_t *out, size_t n)
+{
+	if (b.len != n)
+		return false;
+	memcpy(out, b.data, n);
+	return true;
+}
+
+static enum err from_pb(const Warmcast__Token *pb, struct token *t)
+{
+	if (pb->n_prefixes > TOKEN_PREFIXES_MAX)
+		return ERR_INVALID;
+	if (!pb_fixed(pb->session, t->session, TOKEN_SESSION_BYTES) ||
+	    !pb_fixed(pb->issued_by, t->issued_by.b, NODE_ID_BYTES) ||
+	    !pb_fixed(pb->node, t->node.b, NODE_ID_BYTES))
+		return ERR_INVALID;
+	t->kind = (enum token_kind)pb->kind;
+	t->origin = pb_slice(pb->origin);
+	t->content = pb_slice(pb->content);
+	t->prefixes_n = pb->n_prefixes;
+	for (size_t i = 0; i < pb->n_prefixes; i++)
+		t->prefixes[i] = pb_slice(pb->prefixes[i]);
+	t->node_incarnation = pb->node_incarnation;
+	t->issued_at_s = pb->issued_at_s;
+	t->start_by_s = pb->start_by_s;
+	t->renew_after_s = pb->renew_after_s;
+	t->not_after_s = pb->not_after_s;
+	t->client = pb_slice(pb->client);
+	return check_fields(t) == OK ? OK : ERR_INVALID;
+}
+
+enum err token_verify(const struct token_keys *keys, struct bytes text, enum token_kind kind, struct arena *a,
+    struct token *out)
+{
+	CHECK(kind_known(kind));
+	if (text.n > TOKEN_TEXT_MAX)
+		return ERR_INVALID;
+	uint8_t raw[RAW_MAX_BYTES];
+	size_t raw_n = sizeof(raw);
+	if (text_unbase64url(raw, &raw_n, text) != OK)
+		return ERR_INVALID;
+	struct envelope env;
+	enum err e = open_envelope(bytes_of(raw, raw_n), &env);
+	if (e != OK)
+		return e;
+	const struct token_key *key = token_keys_find(keys, env.key_id);
+	if (key == NULL)
+		return ERR_FORGED;
+	uint8_t expected[MAC_BYTES];
+	mac(expected, key, kind, env.signed_part);
+	if (sodium_memcmp(expected, env.mac.p, MAC_BYTES) != 0)
+		return ERR_FORGED;
+
+	struct pb_memory memory = { .arena = a };
+	ProtobufCAllocator allocator = { .alloc = pb_alloc, .free = pb_free, .allocator_data = &memory };
+	const Warmcast__Token *pb = warmcast__token__unpack(&allocator, env.pb.n, env.pb.p);
+	if (pb == NULL)
+		return memory.exhausted ? ERR_NO_MEMORY : ERR_INVALID;
+	struct token t = { 0 };
+	e = from_pb(pb, &t);
+	if (e == OK && t.kind != kind)
+		e = ERR_FORGED;
+	if (e == OK)
+		*out = t;
+	return e;
+}
+
+/* -- what it allows -- */
+
+enum err token_check(const struct token *t, uint64_t now_s)
+{
+	return now_s > t->not_after_s ? ERR_EXPIRED : OK;
+}
+
+bool token_may_start(const struct token *t, uint64_t now_s)
+{
+	return now_s <= t->not_after_s && (t->start_by_s == 0 || now_s <= t->start_by_s);
+}
+
+bool token_wants_renewal(const struct token *t, uint64_t now_s)
+{
+	return t->renew_after_s != 0 && now_s > t->renew_after_s;
+}
+
+static bool is_below(struct bytes object, struct bytes folder)
+{
+	return object.n > folder.n + 1 && bytes_starts_with(object, folder) && object.p[folder.n] == '/';
+}
+
+bool token_opens(const struct token *t, struct bytes object)
+{
+	/* A caller that forgot to decode or to refuse dots opens nothing by it. */
+	if (!is_clean_path(object))
+		return false;
+	if (is_below(object, t->content))
+		return true;
+	for (size_t i = 0; i < t->prefixes_n; i++)
+		if (is_below(object, t->prefixes[i]) || bytes_eq(object, t->prefixes[i]))
+			return true;
+	return false;
+}

@@ -1,0 +1,46 @@
+/* The keys that sign and verify tokens: `id:base64`, one a line; the first signs, all verify, so that
+ * keys rotate without ending a session.
+ *
+ * Pure and immutable once parsed: any thread may read. The key file's secrets are expanded to one MAC
+ * key a token kind (keyed BLAKE2b, RFC 7693, over a name of the use), so that a token of one kind
+ * never verifies as another, whatever its bytes.
+ */
+#ifndef NODE_TOKEN_KEYS_H
+#define NODE_TOKEN_KEYS_H
+
+#include "base/bytes.h"
+
+enum token_kind {
+	TOKEN_PLAYBACK = 1, /* in the path of media requests (D4) */
+	TOKEN_SESSION = 2,  /* the session's id, in the api */
+};
+
+enum {
+	TOKEN_KINDS = 2,
+	TOKEN_KEYS_MAX = 8,
+	TOKEN_KEY_ID_MAX = 16, /* bytes of [a-zA-Z0-9_-] */
+	TOKEN_KEY_BYTES = 32,
+};
+
+struct token_key {
+	char id[TOKEN_KEY_ID_MAX];
+	size_t id_n;
+	uint8_t mac_key[TOKEN_KINDS][TOKEN_KEY_BYTES]; /* by kind - 1 */
+};
+
+struct token_keys {
+	struct token_key keys[TOKEN_KEYS_MAX];
+	size_t n; /* > 0; keys[0] signs */
+};
+
+/* Reads the text of a key file. Blank lines and lines that start with `#` are skipped; base64 is the
+ * standard alphabet with padding, canonical. ERR_INVALID: a malformed line, a key that is not 32
+ * bytes, or no key at all; ERR_EXISTS: an id twice; ERR_TOO_BIG: more than TOKEN_KEYS_MAX. *bad_line
+ * then counts from 1, 0 when no single line is at fault. */
+MUST_USE enum err token_keys_parse(struct bytes text, struct token_keys *out, size_t *bad_line);
+/* Wipes the secrets. */
+void token_keys_fini(struct token_keys *k);
+/* NULL when there is no key of that id. */
+const struct token_key *token_keys_find(const struct token_keys *k, struct bytes id);
+
+#endif
