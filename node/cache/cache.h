@@ -1,0 +1,120 @@
+/* The node-local cache: whole units on disk, an index that survives restarts (D5).
+ *
+ * A unit is (origin store, object, validator, slice). It is written to a temporary file, and when it is
+ * whole its length and checksum are recorded and it is renamed into place; its file is never changed
+ * afterwards. Another validator is another file: the old one serves its readers to the end.
+ *
+ * Several disks, each with its own index: a lost disk loses only its own units. A disk that fails or
+ * is full is out of service for writing, never for the node.
+ *
+ * Threading: every call from any thread unless said otherwise. No lock is held during I/O.
+ */
+#ifndef NODE_CACHE_CACHE_H
+#define NODE_CACHE_CACHE_H
+
+#include "base/bytes.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CACHE_ORIGIN_MAX = 64, CACHE_OBJECT_MAX = 1024, CACHE_VALIDATOR_MAX = 64, CACHE_CHECKSUM_BYTES = 16 };
+
+struct cache;
+
+struct cache_key {
+	struct bytes origin;
+	struct bytes object; /* content/path, decoded */
+	uint32_t slice;      /* 0: an object of one slice */
+};
+
+struct cache_meta {
+	struct bytes content; /* which content the object was filled for: accounting, locations, purge */
+	uint64_t length;      /* bytes */
+	char etag[CACHE_VALIDATOR_MAX + 1]; /* strong entity tag with its quotes: the validator */
+	int64_t modified_s;                 /* unix time, 0 = unknown */
+	uint64_t answered_wall_ms;          /* when the origin store said so: freshness counts from here */
+	uint64_t ttl_ms;                    /* how long it is fresh from then; UINT64_MAX = immutable */
+};
+
+/* A pinned unit: its file stays open and its space is charged until it is released. */
+struct cache_unit {
+	int fd;
+	const struct cache_meta *meta;
+};
+
+struct cache_disk_config {
+	const char *path;
+	uint64_t size_bytes;
+};
+
+struct cache_content_news {
+	struct bytes origin, content;
+	uint64_t bytes; /* held now; 0 = nothing any more */
+	uint32_t objects;
+	struct bytes entry; /* "master.m3u8", "index.m3u8", "manifest.mpd" (the first of them held), or empty */
+};
+
+struct cache_config {
+	const struct cache_disk_config *disks;
+	size_t disks_n;
+	const char *boot_id;
+};
+
+/* What happened at open, one line a disk. */
+struct cache_disk_report {
+	const char *path;
+	enum err state;        /* OK, or why the disk is out of service */
+	uint64_t units, bytes; /* found */
+	uint64_t dropped;      /* index entries without a good file, files without an entry */
+	bool rebuilt;          /* the index was unreadable: set aside and made anew */
+	char detail[200];
+};
+
+/* Opens every disk (made with mode 0700 when missing); fails only when no disk serves. ERR_BUSY: another
+ * process has one of them. reports has room for disks_n. */
+MUST_USE enum err cache_open(
+    const struct cache_config *c, struct cache **out, struct cache_disk_report *reports);
+void cache_close(struct cache *c); /* no unit pinned, no writer open; NULL is fine */
+
+/* The newest whole unit of that key, fresh or not; NULL when there is none. Release it. Counts as a use. */
+struct cache_unit *cache_get(struct cache *c, const struct cache_key *k);
+/* The same, without counting as a use, a hit or a miss: for fills, whose askers called cache_get before. */
+struct cache_unit *cache_look(struct cache *c, const struct cache_key *k);
+void cache_release(struct cache *c, struct cache_unit *u);
+/* One more pin of the same unit, for another reader; never NULL. */
+struct cache_unit *cache_pin(struct cache *c, const struct cache_unit *u);
+
+/* -- filling: by one thread a writer -- */
+struct cache_writer;
+/* Makes room (evicting) and opens a temporary file. ERR_NO_SPACE, ERR_IO: serve through, do not store. */
+MUST_USE enum err cache_write_begin(
+    struct cache *c, const struct cache_key *k, const struct cache_meta *m, struct cache_writer **out);
+/* A descriptor to read what was written so far (for growing_new): the caller's, dup'ed. ERR_IO when out of
+ * them. */
+MUST_USE enum err cache_write_fd(struct cache_writer *w, int *fd);
+MUST_USE enum err cache_write(struct cache_writer *w, struct bytes data);
+/* Whole: checks the length, renames, indexes, tells the news. Ends the writer in any case. */
+MUST_USE enum err cache_write_commit(struct cache_writer *w);
+void cache_write_abort(struct cache_writer *w);
+
+/* The same validator was confirmed by the origin store: fresh again from then. */
+void cache_refresh(struct cache *c, const struct cache_key *k, const char *etag, uint64_t answered_wall_ms);
+void cache_remove(struct cache *c, const struct cache_key *k);
+/* Removes all of a content; returns how many units. */
+uint64_t cache_purge(struct cache *c, struct bytes origin, struct bytes content);
+
+/* What the cache holds of each content, for the location entries. Calls `news` for every content whose
+ * holding changed since it was last told (all of them the first time), at most `max`; returns how many. One
+ * thread (control). Slices are valid during the call. */
+size_t cache_poll_news(
+    struct cache *c, size_t max, void (*news)(void *arg, const struct cache_content_news *n), void *arg);
+/* Called (from any thread, cheaply) when there is news to poll; set before the first use. */
+void cache_on_news(struct cache *c, void (*wake)(void *arg), void *arg);
+
+struct cache_counters {
+	uint64_t units, bytes, size_bytes, hits, misses, stored, evicted, write_failures, disks_down;
+};
+void cache_count(const struct cache *c, struct cache_counters *out);
+/* Regular upkeep (sync marks, unlinking, statfs): a thread of the cache's own does it. */
+
+#endif

@@ -1,0 +1,468 @@
+#include "node/cache/fs_cache.h"
+
+#include "base/obj.h"
+
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { OPEN_MAX_ALL = 4096, BLOCK_BYTES = 4096 };
+
+#define PIN_MAGIC 0x70696e20u
+
+/* One reader's hold on a unit. The meta is a copy: a revalidation changes the unit's own meanwhile. */
+struct pin {
+	unsigned magic;
+	struct cache_unit public;
+	struct cache_meta meta;
+	struct unit *unit;
+};
+
+uint64_t cache_now_mono_ms(void)
+{
+	struct timespec t;
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+uint64_t cache_charge_of(uint64_t length_bytes)
+{
+	return (length_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+}
+
+/* -- opening and closing -- */
+
+static unsigned open_max_of_shard(void)
+{
+	struct rlimit l;
+	rlim_t max = OPEN_MAX_ALL;
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur != RLIM_INFINITY && l.rlim_cur / 4 < max)
+		max = l.rlim_cur / 4;
+	return max / CACHE_SHARDS > 0 ? (unsigned)(max / CACHE_SHARDS) : 1;
+}
+
+static struct cache *make(void)
+{
+	struct cache *c = OBJ_NEW(struct cache, CACHE_MAGIC);
+	unsigned open_max = open_max_of_shard();
+	for (unsigned i = 0; i < CACHE_SHARDS; i++) {
+		CHECK(pthread_mutex_init(&c->shards[i].lock, NULL) == 0);
+		units_init(&c->shards[i].units);
+		TAILQ_INIT(&c->shards[i].idle);
+		c->shards[i].open_max = open_max;
+	}
+	CHECK(pthread_mutex_init(&c->contents_lock, NULL) == 0);
+	contents_init(&c->contents);
+	return c;
+}
+
+static void init_disk(struct cache *c, unsigned number, const struct cache_disk_config *config)
+{
+	struct cache_disk *d = &c->disks[number];
+	pthread_condattr_t attributes;
+	d->cache = c;
+	d->number = number;
+	d->path = strdup(config->path);
+	CHECK(d->path != NULL);
+	d->size_bytes = config->size_bytes;
+	d->limit_bytes = config->size_bytes;
+	CHECK(pthread_mutex_init(&d->lock, NULL) == 0);
+	CHECK(pthread_condattr_init(&attributes) == 0);
+	CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+	CHECK(pthread_cond_init(&d->wake, &attributes) == 0);
+	CHECK(pthread_condattr_destroy(&attributes) == 0);
+	policy_init(&d->policy);
+	d->ops_end = &d->ops;
+}
+
+static void free_unit(struct cache *c, struct shard *s, struct unit *u)
+{
+	units_take(&s->units, u);
+	(void)contents_remove(&c->contents, u);
+	policy_remove(&c->disks[u->disk].policy, &u->policy);
+	if (u->fd >= 0)
+		(void)close(u->fd);
+	u->fd = -1;
+	u->idle = false;
+	unit_free(u);
+}
+
+static void free_disk(struct cache_disk *d)
+{
+	CHECK(pthread_cond_destroy(&d->wake) == 0);
+	CHECK(pthread_mutex_destroy(&d->lock) == 0);
+	free(d->path);
+}
+
+void cache_close(struct cache *c)
+{
+	if (c == NULL)
+		return;
+	OBJ_CHECK(c, CACHE_MAGIC);
+	CHECK(atomic_load(&c->pinned) == 0);
+	for (size_t i = 0; i < c->disks_n; i++)
+		if (c->disks[i].serves)
+			cache_upkeep_stop(&c->disks[i]);
+	for (unsigned i = 0; i < CACHE_SHARDS; i++) {
+		struct shard *s = &c->shards[i];
+		struct unit *u;
+		while ((u = units_any(&s->units)) != NULL)
+			free_unit(c, s, u);
+		units_fini(&s->units);
+		CHECK(pthread_mutex_destroy(&s->lock) == 0);
+	}
+	for (size_t i = 0; i < c->disks_n; i++)
+		free_disk(&c->disks[i]);
+	contents_fini(&c->contents);
+	CHECK(pthread_mutex_destroy(&c->contents_lock) == 0);
+	OBJ_FREE(c);
+}
+
+enum err cache_open(const struct cache_config *config, struct cache **out, struct cache_disk_report *reports)
+{
+	if (config->disks_n == 0 || config->disks_n > CACHE_DISKS_MAX)
+		return ERR_INVALID;
+	struct cache *c = make();
+	enum err last = OK;
+	size_t serving = 0;
+	for (; c->disks_n < config->disks_n; c->disks_n++) {
+		struct cache_disk *d = &c->disks[c->disks_n];
+		struct cache_disk_report *r = &reports[c->disks_n];
+		init_disk(c, (unsigned)c->disks_n, &config->disks[c->disks_n]);
+		*r = (struct cache_disk_report){ .path = config->disks[c->disks_n].path };
+		r->state = cache_disk_load(d, config->boot_id, r);
+		d->serves = r->state == OK;
+		serving += d->serves;
+		if (r->state != OK && last != ERR_BUSY)
+			last = r->state;
+	}
+	/* A disk that another process uses is a mistake of the operator's, not a disk that failed. */
+	bool busy = last == ERR_BUSY;
+	for (size_t i = 0; i < c->disks_n; i++)
+		if (c->disks[i].serves)
+			cache_upkeep_start(&c->disks[i]);
+	if (serving == 0 || busy) {
+		cache_close(c);
+		return last;
+	}
+	*out = c;
+	return OK;
+}
+
+/* -- the table -- */
+
+static void told(struct cache *c, bool news)
+{
+	if (news && c->wake != NULL)
+		c->wake(c->wake_arg);
+}
+
+/* The last pin of a unit out of the table is gone. */
+static void destroy(struct cache *c, struct unit *u)
+{
+	struct cache_disk *d = &c->disks[u->disk];
+	if (u->fd >= 0)
+		(void)close(u->fd);
+	u->fd = -1;
+	fs_disk_unlink(&d->files, &u->record.file);
+	cache_lock(&d->lock);
+	CHECK(d->charged_bytes >= u->charge_bytes);
+	d->charged_bytes -= u->charge_bytes;
+	cache_unlock(&d->lock);
+	unit_free(u);
+}
+
+/* Under the shard's lock. True: the unit is nobody's any more, destroy it after the lock. `moved`: a unit of
+ * the same key takes its place on the same disk, whose entry overwrites this one's. */
+static bool take_out(struct cache *c, struct shard *s, struct unit *u, bool moved, bool *news)
+{
+	struct cache_disk *d = &c->disks[u->disk];
+	units_take(&s->units, u);
+	cache_lock(&d->lock);
+	policy_remove(&d->policy, &u->policy);
+	if (!moved)
+		cache_index_later(d, &u->id, NULL);
+	cache_unlock(&d->lock);
+	cache_lock(&c->contents_lock);
+	*news |= contents_remove(&c->contents, u);
+	cache_unlock(&c->contents_lock);
+	if (u->idle) {
+		TAILQ_REMOVE(&s->idle, u, idle_link);
+		u->idle = false;
+	}
+	if (u->fd >= 0)
+		s->open_n--;
+	return u->pins == 0;
+}
+
+void cache_insert(struct cache *c, struct unit *u, bool store)
+{
+	struct shard *s = cache_shard(c, &u->id);
+	struct cache_disk *d = &c->disks[u->disk];
+	bool news = false, over = false;
+	cache_lock(&s->lock);
+	struct unit *old = units_at(&s->units, &u->id);
+	if (old != NULL)
+		over = take_out(c, s, old, store && old->disk == u->disk, &news);
+	units_put(&s->units, u);
+	cache_lock(&d->lock);
+	policy_add(&d->policy, &u->policy);
+	if (store) {
+		u->record.sequence = ++d->sequence;
+		cache_index_later(d, &u->id, &u->record);
+	}
+	cache_unlock(&d->lock);
+	cache_lock(&c->contents_lock);
+	news |= contents_add(&c->contents, u);
+	cache_unlock(&c->contents_lock);
+	cache_unlock(&s->lock);
+	if (over)
+		destroy(c, old);
+	told(c, news);
+}
+
+bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file)
+{
+	struct shard *s = cache_shard(c, id);
+	bool news = false, over = false;
+	cache_lock(&s->lock);
+	struct unit *u = units_at(&s->units, id);
+	bool there = u != NULL && (file == NULL || memcmp(u->record.file.b, file->b, sizeof(file->b)) == 0);
+	if (there)
+		over = take_out(c, s, u, false, &news);
+	cache_unlock(&s->lock);
+	if (over)
+		destroy(c, u);
+	told(c, news);
+	return there;
+}
+
+/* -- reading -- */
+
+/* Under the shard's lock. */
+static void pin_it(struct shard *s, struct unit *u)
+{
+	u->pins++;
+	if (u->idle) {
+		TAILQ_REMOVE(&s->idle, u, idle_link);
+		u->idle = false;
+	}
+}
+
+/* Gives a pin back; closes descriptors that nobody uses while the shard has too many. */
+static void unpin(struct cache *c, struct unit *u)
+{
+	struct shard *s = cache_shard(c, &u->id);
+	int surplus = -1;
+	cache_lock(&s->lock);
+	CHECK(u->pins > 0);
+	bool last = --u->pins == 0;
+	bool over = last && !u->held;
+	if (last && u->held && u->fd >= 0) {
+		TAILQ_INSERT_TAIL(&s->idle, u, idle_link);
+		u->idle = true;
+	}
+	struct unit *oldest = TAILQ_FIRST(&s->idle);
+	if (s->open_n > s->open_max && oldest != NULL) {
+		TAILQ_REMOVE(&s->idle, oldest, idle_link);
+		oldest->idle = false;
+		surplus = oldest->fd;
+		oldest->fd = -1;
+		s->open_n--;
+	}
+	cache_unlock(&s->lock);
+	if (surplus >= 0)
+		(void)close(surplus);
+	if (over)
+		destroy(c, u);
+}
+
+/* Opens the file of a pinned unit. A file that is missing or of another length is never served: its unit
+ * goes. */
+static bool open_pinned(struct cache *c, struct unit *u)
+{
+	struct shard *s = cache_shard(c, &u->id);
+	int fd;
+	enum err e = fs_disk_read(&c->disks[u->disk].files, &u->record.file, u->record.length, &fd);
+	if (e == ERR_NOT_FOUND || e == ERR_CORRUPT || e == ERR_INVALID)
+		(void)cache_drop(c, &u->id, &u->record.file);
+	if (e != OK)
+		return false;
+	cache_lock(&s->lock);
+	if (u->fd < 0) {
+		u->fd = fd;
+		fd = -1;
+		if (u->held)
+			s->open_n++;
+	}
+	cache_unlock(&s->lock);
+	if (fd >= 0)
+		(void)close(fd); /* another reader was faster */
+	return true;
+}
+
+static struct cache_unit *hand_out(struct cache *c, struct unit *u, int fd, const struct cache_meta *meta)
+{
+	struct pin *p = OBJ_NEW(struct pin, PIN_MAGIC);
+	p->unit = u;
+	p->meta = *meta;
+	p->public = (struct cache_unit){ .fd = fd, .meta = &p->meta };
+	atomic_fetch_add_explicit(&c->pinned, 1, memory_order_relaxed);
+	return &p->public;
+}
+
+struct cache_unit *cache_look(struct cache *c, const struct cache_key *k)
+{
+	OBJ_CHECK(c, CACHE_MAGIC);
+	struct unit *u = NULL;
+	struct unit_id id;
+	struct cache_meta meta;
+	int fd = -1;
+	if (record_key_fits(k)) {
+		record_unit_id(k, &id);
+		struct shard *s = cache_shard(c, &id);
+		cache_lock(&s->lock);
+		u = units_find(&s->units, &id, k);
+		if (u != NULL) {
+			pin_it(s, u);
+			fd = u->fd;
+			unit_meta(u, &meta);
+		}
+		cache_unlock(&s->lock);
+	}
+	if (u != NULL && fd < 0) {
+		if (!open_pinned(c, u)) {
+			unpin(c, u);
+			u = NULL;
+		} else {
+			fd = u->fd; /* fixed while it is pinned */
+		}
+	}
+	return u != NULL ? hand_out(c, u, fd, &meta) : NULL;
+}
+
+static struct pin *pin_of(const struct cache_unit *u)
+{
+	struct pin *p = CONTAINER_OF(u, struct pin, public);
+	OBJ_CHECK(p, PIN_MAGIC);
+	return p;
+}
+
+struct cache_unit *cache_get(struct cache *c, const struct cache_key *k)
+{
+	struct cache_unit *unit = cache_look(c, k);
+	atomic_fetch_add_explicit(unit != NULL ? &c->hits : &c->misses, 1, memory_order_relaxed);
+	if (unit != NULL)
+		policy_used(&pin_of(unit)->unit->policy);
+	return unit;
+}
+
+struct cache_unit *cache_pin(struct cache *c, const struct cache_unit *unit)
+{
+	struct pin *p = pin_of(unit);
+	struct shard *s = cache_shard(c, &p->unit->id);
+	cache_lock(&s->lock);
+	CHECK(p->unit->pins > 0);
+	p->unit->pins++;
+	cache_unlock(&s->lock);
+	return hand_out(c, p->unit, p->public.fd, &p->meta);
+}
+
+void cache_release(struct cache *c, struct cache_unit *unit)
+{
+	if (unit == NULL)
+		return;
+	struct pin *p = pin_of(unit);
+	struct unit *u = p->unit;
+	OBJ_FREE(p);
+	unpin(c, u);
+	CHECK(atomic_fetch_sub_explicit(&c->pinned, 1, memory_order_relaxed) > 0);
+}
+
+/* -- changing -- */
+
+void cache_refresh(struct cache *c, const struct cache_key *k, const char *etag, uint64_t answered_wall_ms)
+{
+	struct unit_id id;
+	if (!record_key_fits(k))
+		return;
+	record_unit_id(k, &id);
+	struct shard *s = cache_shard(c, &id);
+	cache_lock(&s->lock);
+	struct unit *u = units_find(&s->units, &id, k);
+	/* Only in memory: after a restart it is asked for once more. */
+	if (u != NULL && bytes_eq(u->record.etag, bytes_str(etag)) &&
+	    answered_wall_ms > u->record.answered_wall_ms)
+		u->record.answered_wall_ms = answered_wall_ms;
+	cache_unlock(&s->lock);
+}
+
+void cache_remove(struct cache *c, const struct cache_key *k)
+{
+	struct unit_id id;
+	if (!record_key_fits(k))
+		return;
+	record_unit_id(k, &id);
+	(void)cache_drop(c, &id, NULL);
+}
+
+uint64_t cache_purge(struct cache *c, struct bytes origin, struct bytes content)
+{
+	struct unit_id *ids;
+	uint64_t removed = 0;
+	cache_lock(&c->contents_lock);
+	size_t n = contents_list(&c->contents, origin, content, &ids);
+	cache_unlock(&c->contents_lock);
+	for (size_t i = 0; i < n; i++)
+		removed += cache_drop(c, &ids[i], NULL);
+	free(ids);
+	return removed;
+}
+
+/* -- telling -- */
+
+size_t cache_poll_news(
+    struct cache *c, size_t max, void (*news)(void *arg, const struct cache_content_news *n), void *arg)
+{
+	size_t n = 0;
+	struct contents_told one;
+	for (; n < max; n++) {
+		cache_lock(&c->contents_lock);
+		bool any = contents_tell(&c->contents, &one);
+		cache_unlock(&c->contents_lock);
+		if (!any)
+			break;
+		news(arg, &one.news);
+	}
+	return n;
+}
+
+void cache_on_news(struct cache *c, void (*wake)(void *arg), void *arg)
+{
+	c->wake = wake;
+	c->wake_arg = arg;
+}
+
+void cache_count(const struct cache *cc, struct cache_counters *out)
+{
+	struct cache *c = OBJ_CAST(struct cache, CACHE_MAGIC, (void *)(uintptr_t)cc);
+	struct cache_counters n = { .hits = atomic_load(&c->hits),
+		.misses = atomic_load(&c->misses),
+		.stored = atomic_load(&c->stored),
+		.evicted = atomic_load(&c->evicted),
+		.write_failures = atomic_load(&c->write_failures) };
+	cache_lock(&c->contents_lock);
+	n.units = c->contents.units;
+	n.bytes = c->contents.bytes;
+	cache_unlock(&c->contents_lock);
+	uint64_t now = cache_now_mono_ms();
+	for (size_t i = 0; i < c->disks_n; i++) {
+		struct cache_disk *d = &c->disks[i];
+		cache_lock(&d->lock);
+		n.size_bytes += d->serves ? d->size_bytes : 0;
+		n.disks_down += !d->serves || disk_resting(d, now);
+		cache_unlock(&d->lock);
+	}
+	*out = n;
+}

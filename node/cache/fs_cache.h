@@ -1,0 +1,125 @@
+/* Inside of the cache: what fs_cache.c, fs_load.c, fs_writer.c and fs_upkeep.c share.
+ *
+ * Locks, in the order in which they may be taken: a shard's, a disk's, the contents'. None is held during
+ * I/O. shard    its units (by the first byte of the id): table, pins, open descriptors disk     order of
+ * eviction, charged bytes, sequence numbers, changes that wait for the index contents what is held of each
+ * content
+ *
+ * A unit that leaves the table (evicted, replaced, removed) lives on while it is pinned; who takes the last
+ * pin away closes and unlinks it and gives its space back.
+ */
+#ifndef NODE_CACHE_FS_CACHE_H
+#define NODE_CACHE_FS_CACHE_H
+
+#include "base/check.h"
+#include "node/cache/contents.h"
+#include "node/cache/fs_disk.h"
+#include "node/cache/lmdb_index.h"
+
+#include <pthread.h>
+
+enum {
+	CACHE_SHARDS = 64, /* at most 256: chosen by the first byte of the id */
+	CACHE_DISKS_MAX = 16,
+	INDEX_OPS_MAX = 65536,      /* changes that wait for the index; past it they are dropped (fs_upkeep.c) */
+	REST_AFTER_ERROR_MS = 5000, /* a disk that was full or failed takes no new unit for that long */
+};
+
+struct shard {
+	pthread_mutex_t lock;
+	struct units units;
+	TAILQ_HEAD(shard_idle, unit) idle; /* open descriptors that nobody uses, the longest unused first */
+	unsigned open_n, open_max;
+};
+
+struct sweep_state {
+	struct file_id *known; /* files that the index named at open, sorted */
+	size_t known_n;
+	unsigned folder; /* the next to sweep; FS_DISK_FOLDERS: done */
+};
+
+struct cache_disk {
+	struct cache *cache;
+	unsigned number;
+	char *path;
+	bool serves;
+	struct fs_disk files;
+	struct lmdb_index *index;
+	char boot_id[INDEX_BOOT_ID_MAX + 1];
+	pthread_t upkeep;
+	struct sweep_state sweep; /* the upkeep thread's */
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake; /* CLOCK_MONOTONIC */
+	bool closing;
+	struct policy policy;
+	uint64_t size_bytes;  /* as configured */
+	uint64_t limit_bytes; /* less when the file system has less left */
+	uint64_t charged_bytes;
+	uint64_t rest_until_ms;
+	uint64_t sequence, synced;
+	struct index_op *ops, **ops_end;
+	size_t ops_n;
+};
+
+#define CACHE_MAGIC 0x63616368u
+
+struct cache {
+	unsigned magic;
+	struct shard shards[CACHE_SHARDS];
+	struct cache_disk disks[CACHE_DISKS_MAX];
+	size_t disks_n;
+	pthread_mutex_t contents_lock;
+	struct contents contents;
+	void (*wake)(void *arg);
+	void *wake_arg;
+	atomic_uint_fast64_t hits, misses, stored, evicted, write_failures;
+	atomic_uint_fast64_t pinned; /* units and writers out there: none at the close */
+};
+
+static inline void cache_lock(pthread_mutex_t *m)
+{
+	CHECK(pthread_mutex_lock(m) == 0);
+}
+
+static inline void cache_unlock(pthread_mutex_t *m)
+{
+	CHECK(pthread_mutex_unlock(m) == 0);
+}
+
+static inline struct shard *cache_shard(struct cache *c, const struct unit_id *id)
+{
+	return &c->shards[id->b[0] % CACHE_SHARDS];
+}
+
+uint64_t cache_now_mono_ms(void);
+/* What a file of that length takes on a disk. */
+uint64_t cache_charge_of(uint64_t length_bytes);
+static inline bool disk_resting(const struct cache_disk *d, uint64_t now_mono_ms) /* its lock is held */
+{
+	return d->rest_until_ms > now_mono_ms;
+}
+
+/* -- fs_cache.c -- */
+/* Puts a whole unit into the table, in place of what stood there; the unit's space is charged already. Tells
+ * the index when `store` (a unit that came from there is in it already). */
+void cache_insert(struct cache *c, struct unit *u, bool store);
+/* Takes the unit of that id and file out, if it is still there. */
+bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file);
+
+/* -- fs_load.c -- */
+/* Opens one disk and loads its units. On failure the disk is closed again. */
+MUST_USE enum err cache_disk_load(
+    struct cache_disk *d, const char *boot_id, struct cache_disk_report *report);
+
+/* -- fs_upkeep.c -- */
+/* One thread a disk: writes waiting changes to the index every 250 ms, syncs and measures the disk every 5 s,
+ * and sweeps files without an entry, a folder at a time. */
+void cache_upkeep_start(struct cache_disk *d);
+void cache_upkeep_stop(struct cache_disk *d); /* writes and syncs what waits; closes the index and the disk */
+/* Queues a change of the index; record NULL: delete. The disk's lock is held. */
+void cache_index_later(struct cache_disk *d, const struct unit_id *id, const struct record *r);
+/* The disk was full or failed: it rests. */
+void cache_disk_rest(struct cache_disk *d);
+
+#endif

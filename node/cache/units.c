@@ -1,0 +1,143 @@
+#include "node/cache/units.h"
+
+#include "base/obj.h"
+
+#include <string.h>
+
+enum { BUCKETS_START = 64 };
+
+static struct bytes keep(uint8_t **at, struct bytes s)
+{
+	uint8_t *p = *at;
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	*at += s.n;
+	return bytes_of(p, s.n);
+}
+
+struct unit *unit_new(const struct record *r, unsigned disk)
+{
+	size_t text = r->key.origin.n + r->key.object.n + r->content.n + r->etag.n;
+	struct unit *u = obj_alloc(sizeof(*u) + text, UNIT_MAGIC);
+	u->record = *r;
+	uint8_t *at = u->text;
+	u->record.key.origin = keep(&at, r->key.origin);
+	u->record.key.object = keep(&at, r->key.object);
+	u->record.content = keep(&at, r->content);
+	u->record.etag = keep(&at, r->etag);
+	record_unit_id(&u->record.key, &u->id);
+	u->disk = disk;
+	u->fd = -1;
+	return u;
+}
+
+void unit_free(struct unit *u)
+{
+	if (u == NULL)
+		return;
+	CHECK(!u->held && u->pins == 0 && u->fd < 0 && !u->idle && u->content == NULL && !u->policy.in);
+	OBJ_FREE(u);
+}
+
+void unit_meta(const struct unit *u, struct cache_meta *out)
+{
+	const struct record *r = &u->record;
+	struct cache_meta m = { .content = r->content,
+		.length = r->length,
+		.modified_s = r->modified_s,
+		.answered_wall_ms = r->answered_wall_ms,
+		.ttl_ms = r->ttl_ms };
+	memcpy(m.etag, r->etag.p, r->etag.n);
+	*out = m;
+}
+
+void units_init(struct units *t)
+{
+	t->buckets = calloc(BUCKETS_START, sizeof(struct unit *));
+	CHECK(t->buckets != NULL);
+	t->mask = BUCKETS_START - 1;
+	t->n = 0;
+}
+
+void units_fini(struct units *t)
+{
+	free(t->buckets);
+	t->buckets = NULL;
+}
+
+/* The id is a hash already; its first byte chooses the shard. */
+static size_t bucket_of(const struct units *t, const struct unit_id *id)
+{
+	uint64_t h;
+	memcpy(&h, id->b + UNIT_ID_BYTES - sizeof(h), sizeof(h));
+	return (size_t)h & t->mask;
+}
+
+struct unit *units_at(const struct units *t, const struct unit_id *id)
+{
+	struct unit *u = t->buckets[bucket_of(t, id)];
+	while (u != NULL && memcmp(u->id.b, id->b, UNIT_ID_BYTES) != 0)
+		u = u->next;
+	return u;
+}
+
+struct unit *units_find(const struct units *t, const struct unit_id *id, const struct cache_key *k)
+{
+	struct unit *u = units_at(t, id);
+	if (u == NULL || u->record.key.slice != k->slice || !bytes_eq(u->record.key.origin, k->origin) ||
+	    !bytes_eq(u->record.key.object, k->object))
+		return NULL;
+	return u;
+}
+
+static void grow(struct units *t)
+{
+	struct units wider = { .mask = t->mask * 2 + 1, .n = t->n };
+	wider.buckets = calloc(wider.mask + 1, sizeof(struct unit *));
+	CHECK(wider.buckets != NULL);
+	for (size_t i = 0; i <= t->mask; i++) {
+		struct unit *next;
+		for (struct unit *u = t->buckets[i]; u != NULL; u = next) {
+			next = u->next;
+			size_t b = bucket_of(&wider, &u->id);
+			u->next = wider.buckets[b];
+			wider.buckets[b] = u;
+		}
+	}
+	free(t->buckets);
+	*t = wider;
+}
+
+void units_put(struct units *t, struct unit *u)
+{
+	OBJ_CHECK(u, UNIT_MAGIC);
+	CHECK(!u->held && units_at(t, &u->id) == NULL);
+	if (t->n > t->mask)
+		grow(t);
+	size_t b = bucket_of(t, &u->id);
+	u->next = t->buckets[b];
+	t->buckets[b] = u;
+	u->held = true;
+	t->n++;
+}
+
+void units_take(struct units *t, struct unit *u)
+{
+	OBJ_CHECK(u, UNIT_MAGIC);
+	struct unit **at = &t->buckets[bucket_of(t, &u->id)];
+	while (*at != NULL && *at != u)
+		at = &(*at)->next;
+	CHECK(*at == u);
+	*at = u->next;
+	u->next = NULL;
+	u->held = false;
+	t->n--;
+}
+
+struct unit *units_any(const struct units *t)
+{
+	for (size_t i = 0; t->n > 0 && i <= t->mask; i++)
+		if (t->buckets[i] != NULL)
+			return t->buckets[i];
+	return NULL;
+}

@@ -1,0 +1,364 @@
+#include "node/origin/ev_fill.h"
+
+#include "node/origin/fs_dir.h"
+
+#include <sodium/randombytes.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	THREADS_DEFAULT = 8,
+	QUEUE_DEFAULT = 1024,
+	NEGATIVE_TTL_DEFAULT_MS = 5000,
+	STALE_AFTER_DEFAULT_MS = 1000,
+	GIVE_UP_AFTER_DEFAULT_MS = 8000, /* players give up on a first byte after 10 s */
+};
+
+uint64_t fills_now_mono_ms(void)
+{
+	struct timespec t;
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* -- the table -- */
+
+static struct fill **bucket_of(struct fills *fs, uint64_t hash)
+{
+	return &fs->buckets[hash % FILL_BUCKETS];
+}
+
+static uint64_t hash_of(const struct fills *fs, unsigned origin, struct bytes object)
+{
+	return hash64(&fs->hash_key, object) ^ hash_mix(origin + 1);
+}
+
+struct fill *fills_find(struct fills *fs, uint64_t hash, unsigned origin, struct bytes object)
+{
+	struct fill *f = *bucket_of(fs, hash);
+	while (f != NULL && !(f->hash == hash && f->origin == origin && bytes_eq(f->object, object)))
+		f = f->next;
+	return f;
+}
+
+static struct fill *add(
+    struct fills *fs, uint64_t hash, unsigned origin, struct bytes content, struct bytes object)
+{
+	struct fill *f = obj_alloc(sizeof(*f) + content.n + object.n, FILL_MAGIC);
+	f->fills = fs;
+	f->hash = hash;
+	f->origin = origin;
+	memcpy(f->text, object.p, object.n);
+	if (content.n > 0)
+		memcpy(f->text + object.n, content.p, content.n);
+	f->object = bytes_of(f->text, object.n);
+	f->content = bytes_of(f->text + object.n, content.n);
+	f->key = (struct cache_key){ .origin = bytes_str(fs->config->origins[origin].name), .object = f->object };
+	f->since_mono_ms = fills_now_mono_ms();
+	f->next = *bucket_of(fs, hash);
+	*bucket_of(fs, hash) = f;
+	if (TAILQ_EMPTY(&fs->all)) /* else the watch looks by itself */
+		CHECK(pthread_cond_signal(&fs->watch_work) == 0);
+	TAILQ_INSERT_TAIL(&fs->all, f, all_link);
+	TAILQ_INSERT_TAIL(&fs->queue, f, queue_link);
+	fs->counters.queued++;
+	fs->counters.started++;
+	CHECK(pthread_cond_signal(&fs->work) == 0);
+	return f;
+}
+
+static void take_out(struct fills *fs, struct fill *f)
+{
+	struct fill **at = bucket_of(fs, f->hash);
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	TAILQ_REMOVE(&fs->all, f, all_link);
+}
+
+/* -- waiters -- */
+
+static void link_waiter(struct fill *f, struct fill_waiter *w)
+{
+	w->next = f->waiters;
+	w->prev = &f->waiters;
+	if (w->next != NULL)
+		w->next->prev = &w->next;
+	f->waiters = w;
+}
+
+/* Under the lock; from here on the waiters are about to be posted and cannot be forgotten. */
+struct fill_waiter *fill_detach_all(struct fill *f)
+{
+	struct fill_waiter *all = f->waiters;
+	f->waiters = NULL;
+	for (struct fill_waiter *w = all; w != NULL; w = w->next)
+		w->prev = NULL;
+	return all;
+}
+
+/* Each gets a reference of its own. Without the lock: a loop may run at once and ask for more. */
+void fills_answer(struct fills *fs, struct fill_waiter *all, const struct fill_answer *a)
+{
+	for (struct fill_waiter *w = all, *next; w != NULL; w = next) {
+		next = w->next;
+		w->next = NULL;
+		bool collapsed = w->answer.collapsed;
+		w->answer = *a;
+		w->answer.collapsed = collapsed;
+		if (a->unit != NULL)
+			w->answer.unit = cache_pin(fs->cache, a->unit);
+		if (a->growing != NULL)
+			w->answer.growing = growing_ref(a->growing);
+		CHECK(mailbox_post(w->mailbox, &w->letter));
+	}
+}
+
+void fill_grows(struct fill *f, struct growing *g, const struct cache_meta *meta)
+{
+	struct fills *fs = f->fills;
+	struct fill_answer a = { .outcome = FILL_GROWING, .growing = g, .meta = *meta };
+	a.meta.content = BYTES_NONE;
+	fills_lock(fs);
+	f->growing = growing_ref(g);
+	f->meta = a.meta;
+	struct fill_waiter *all = fill_detach_all(f);
+	fills_unlock(fs);
+	fills_answer(fs, all, &a);
+}
+
+void fill_ends(struct fill *f, const struct fill_answer *a)
+{
+	struct fills *fs = f->fills;
+	fills_lock(fs);
+	take_out(fs, f);
+	struct fill_waiter *all = fill_detach_all(f);
+	fills_unlock(fs);
+	fills_answer(fs, all, a);
+	growing_unref(f->growing);
+	OBJ_FREE(f);
+}
+
+bool fills_stopping(struct fills *fs)
+{
+	fills_lock(fs);
+	bool stopping = fs->stopping;
+	fills_unlock(fs);
+	return stopping;
+}
+
+/* -- asking -- */
+
+/* Configurations come and go by reload, names stay. CONFIG_LIST_MAX when there is none of that name. */
+static unsigned origin_index(const struct fills *fs, const struct config_origin *origin)
+{
+	for (size_t i = 0; i < fs->config->origins_n; i++)
+		if (strcmp(fs->config->origins[i].name, origin->name) == 0)
+			return (unsigned)i;
+	return CONFIG_LIST_MAX;
+}
+
+/* Under the lock. True: a->... is the answer already; false: the waiter is in a fill. */
+static bool want(
+    struct fills *fs, unsigned origin, struct bytes content, struct bytes object, struct fill_waiter *w)
+{
+	uint64_t hash = hash_of(fs, origin, object);
+	struct fill *f = fills_find(fs, hash, origin, object);
+	if (f != NULL) {
+		fs->counters.joined++;
+		w->answer.collapsed = true;
+		if (f->growing != NULL) {
+			w->answer.outcome = FILL_GROWING;
+			w->answer.growing = growing_ref(f->growing);
+			w->answer.meta = f->meta;
+			return true;
+		}
+		link_waiter(f, w);
+		return false;
+	}
+	if (negative_has(&fs->negative, hash, fills_now_mono_ms())) {
+		fs->counters.negative_hits++;
+		w->answer.outcome = FILL_NOT_FOUND;
+		return true;
+	}
+	if (fs->stopping || fs->counters.queued >= fs->queue_max) {
+		fs->counters.failed++;
+		w->answer.outcome = FILL_FAILED;
+		w->answer.error = fs->stopping ? ERR_CLOSED : ERR_FULL;
+		return true;
+	}
+	link_waiter(add(fs, hash, origin, content, object), w);
+	return false;
+}
+
+void fill_want(struct fills *fs, const struct config_origin *origin, struct bytes content,
+    struct bytes object, struct fill_waiter *w)
+{
+	OBJ_CHECK(fs, FILLS_MAGIC);
+	w->answer = (struct fill_answer){ .error = OK };
+	w->next = NULL;
+	w->prev = NULL;
+	unsigned index = origin_index(fs, origin);
+	struct cache_key key = { .origin = bytes_str(origin->name), .object = object };
+	bool answered = true;
+	if (index == CONFIG_LIST_MAX || key.origin.n > CACHE_ORIGIN_MAX) {
+		w->answer.outcome = FILL_FAILED;
+		w->answer.error = ERR_INVALID;
+	} else if (object.n == 0 || object.n > CACHE_OBJECT_MAX || content.n > CACHE_OBJECT_MAX) {
+		w->answer.outcome = FILL_NOT_FOUND; /* no store has what we could not name */
+	} else {
+		fills_lock(fs);
+		answered = want(fs, index, content, object, w);
+		fills_unlock(fs);
+	}
+	if (answered)
+		CHECK(mailbox_post(w->mailbox, &w->letter));
+}
+
+bool fill_forget(struct fills *fs, struct fill_waiter *w)
+{
+	fills_lock(fs);
+	bool waiting = w->prev != NULL;
+	if (waiting) {
+		*w->prev = w->next;
+		if (w->next != NULL)
+			w->next->prev = w->prev;
+		w->next = NULL;
+		w->prev = NULL;
+	}
+	fills_unlock(fs);
+	return waiting;
+}
+
+/* -- threads -- */
+
+static struct fill *next_of_queue(struct fills *fs)
+{
+	while (TAILQ_EMPTY(&fs->queue) && !fs->stopping)
+		CHECK(pthread_cond_wait(&fs->work, &fs->lock) == 0);
+	struct fill *f = fs->stopping ? NULL : TAILQ_FIRST(&fs->queue);
+	if (f != NULL) {
+		TAILQ_REMOVE(&fs->queue, f, queue_link);
+		fs->counters.queued--;
+		fs->counters.running++;
+	}
+	return f;
+}
+
+static void *run(void *arg)
+{
+	struct fills *fs = OBJ_CAST(struct fills, FILLS_MAGIC, arg);
+	fills_lock(fs);
+	for (struct fill *f; (f = next_of_queue(fs)) != NULL;) {
+		fills_unlock(fs);
+		fill_run(f);
+		fills_lock(fs);
+		fs->counters.running--;
+	}
+	fills_unlock(fs);
+	return NULL;
+}
+
+static void init_origins(struct fills *fs, const struct fills_config *c)
+{
+	for (size_t i = 0; i < c->config->origins_n; i++) {
+		const struct config_origin *o = &c->config->origins[i];
+		if (c->sources != NULL) {
+			fs->origins[i].source = c->sources[i];
+			continue;
+		}
+		switch (o->type) {
+		case ORIGIN_DIR: fs->origins[i].source = fs_dir_new(o->path); break;
+		}
+	}
+}
+
+static void init_locks(struct fills *fs)
+{
+	pthread_condattr_t attributes;
+	CHECK(pthread_mutex_init(&fs->lock, NULL) == 0);
+	CHECK(pthread_cond_init(&fs->work, NULL) == 0);
+	CHECK(pthread_condattr_init(&attributes) == 0);
+	CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+	CHECK(pthread_cond_init(&fs->watch_work, &attributes) == 0);
+	CHECK(pthread_condattr_destroy(&attributes) == 0);
+}
+
+static void start_threads(struct fills *fs, unsigned threads)
+{
+	for (; fs->threads_n < threads; fs->threads_n++)
+		if (pthread_create(&fs->threads[fs->threads_n], NULL, run, fs) != 0)
+			break;
+	fs->watching = pthread_create(&fs->watch, NULL, fills_watch, fs) == 0;
+}
+
+enum err fills_new(const struct fills_config *c, struct fills **out)
+{
+	if (c->threads > FILL_THREADS_MAX || c->config->origins_n > CONFIG_LIST_MAX)
+		return ERR_INVALID;
+	struct fills *fs = OBJ_NEW(struct fills, FILLS_MAGIC);
+	fs->cache = c->cache;
+	fs->config = c->config;
+	fs->now_wall_ms = c->now_wall_ms;
+	fs->negative_ttl_ms = c->negative_ttl_ms > 0 ? c->negative_ttl_ms : NEGATIVE_TTL_DEFAULT_MS;
+	fs->stale_after_ms = c->stale_after_ms > 0 ? c->stale_after_ms : STALE_AFTER_DEFAULT_MS;
+	fs->give_up_after_ms = c->give_up_after_ms > 0 ? c->give_up_after_ms : GIVE_UP_AFTER_DEFAULT_MS;
+	fs->queue_max = c->queue_max > 0 ? c->queue_max : QUEUE_DEFAULT;
+	fs->ram = ram_new(c->config->ram_bytes);
+	init_origins(fs, c);
+	uint64_t seed;
+	randombytes_buf(&seed, sizeof(seed));
+	randombytes_buf(fs->hash_key.b, sizeof(fs->hash_key.b));
+	prng_init(&fs->prng, seed);
+	TAILQ_INIT(&fs->queue);
+	TAILQ_INIT(&fs->all);
+	init_locks(fs);
+	start_threads(fs, c->threads > 0 ? c->threads : THREADS_DEFAULT);
+	if (fs->threads_n == 0 || !fs->watching) {
+		fills_free(fs);
+		return ERR_NO_MEMORY;
+	}
+	*out = fs;
+	return OK;
+}
+
+static void stop_threads(struct fills *fs)
+{
+	fills_lock(fs);
+	fs->stopping = true;
+	CHECK(pthread_cond_broadcast(&fs->work) == 0);
+	CHECK(pthread_cond_signal(&fs->watch_work) == 0);
+	fills_unlock(fs);
+	for (unsigned i = 0; i < fs->threads_n; i++)
+		CHECK(pthread_join(fs->threads[i], NULL) == 0);
+	if (fs->watching)
+		CHECK(pthread_join(fs->watch, NULL) == 0);
+}
+
+void fills_free(struct fills *fs)
+{
+	if (fs == NULL)
+		return;
+	OBJ_CHECK(fs, FILLS_MAGIC);
+	stop_threads(fs);
+	const struct fill_answer closed = { .outcome = FILL_FAILED, .error = ERR_CLOSED };
+	for (struct fill *f; (f = TAILQ_FIRST(&fs->queue)) != NULL;) {
+		TAILQ_REMOVE(&fs->queue, f, queue_link);
+		fill_ends(f, &closed);
+	}
+	for (size_t i = 0; i < fs->config->origins_n; i++)
+		fs->origins[i].source->free(fs->origins[i].source);
+	ram_unref(fs->ram);
+	CHECK(pthread_cond_destroy(&fs->work) == 0);
+	CHECK(pthread_cond_destroy(&fs->watch_work) == 0);
+	CHECK(pthread_mutex_destroy(&fs->lock) == 0);
+	OBJ_FREE(fs);
+}
+
+void fills_count(const struct fills *f, struct fills_counters *out)
+{
+	struct fills *fs = OBJ_CAST(struct fills, FILLS_MAGIC, (void *)(uintptr_t)f);
+	fills_lock(fs);
+	*out = fs->counters;
+	fills_unlock(fs);
+}

@@ -1,0 +1,115 @@
+/* Inside of the fills: what ev_fill.c (the table and its threads), ev_fill_run.c (one fill's way),
+ * ev_fill_watch.c (who waits too long) and fs_fill_body.c (where its bytes go) share.
+ *
+ * One lock covers the table, the queue, the waiters, negative entries and backoffs; nothing that may block is
+ * done under it, and no letter is posted under it.
+ */
+#ifndef NODE_ORIGIN_EV_FILL_H
+#define NODE_ORIGIN_EV_FILL_H
+
+#include "base/hash.h"
+#include "base/obj.h"
+#include "base/prng.h"
+#include "node/origin/backoff.h"
+#include "node/origin/fill.h"
+#include "node/origin/fs_fill_body.h"
+#include "node/origin/negative.h"
+#include "node/origin/source.h"
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+enum { FILL_BUCKETS = 4096, FILL_THREADS_MAX = 64 };
+
+#define FILL_MAGIC 0x66696c6cu
+#define FILLS_MAGIC 0x66696c73u
+
+struct fill {
+	unsigned magic;
+	struct fills *fills;
+	/* Fixed at its making. */
+	uint64_t hash;
+	unsigned origin; /* index */
+	struct bytes content, object;
+	struct cache_key key;
+	uint64_t since_mono_ms;
+	/* Under the lock. */
+	struct fill *next; /* of its bucket */
+	TAILQ_ENTRY(fill) all_link;
+	uint64_t looked_mono_ms; /* the watch's */
+	TAILQ_ENTRY(fill) queue_link;
+	struct fill_waiter *waiters;
+	struct growing *growing; /* once the head is known: the table's reference */
+	struct cache_meta meta;  /* of it */
+	uint8_t text[];
+};
+
+struct fill_origin {
+	struct origin_source *source;
+	struct backoff backoff;
+};
+
+struct fills {
+	unsigned magic;
+	struct cache *cache;
+	const struct config *config;
+	uint64_t (*now_wall_ms)(void);
+	uint32_t negative_ttl_ms;
+	size_t queue_max;
+	uint64_t stale_after_ms, give_up_after_ms;
+	struct ram *ram;
+	struct fill_origin origins[CONFIG_LIST_MAX];
+	pthread_t threads[FILL_THREADS_MAX];
+	unsigned threads_n;
+	pthread_t watch;
+	bool watching;
+	struct hash_key hash_key;
+
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	pthread_cond_t watch_work; /* CLOCK_MONOTONIC */
+	bool stopping;
+	struct fill *buckets[FILL_BUCKETS];
+	TAILQ_HEAD(fill_queue, fill) queue;
+	TAILQ_HEAD(fill_all, fill) all; /* the oldest first */
+	struct negative negative;
+	struct prng prng; /* jitter */
+	struct fills_counters counters;
+};
+
+static inline void fills_lock(struct fills *f)
+{
+	CHECK(pthread_mutex_lock(&f->lock) == 0);
+}
+
+static inline void fills_unlock(struct fills *f)
+{
+	CHECK(pthread_mutex_unlock(&f->lock) == 0);
+}
+
+uint64_t fills_now_mono_ms(void);
+
+/* -- ev_fill.c -- */
+/* The head is known: everybody who waits, and whoever comes from now on, streams from it. Takes the
+ * reference. */
+void fill_grows(struct fill *f, struct growing *g, const struct cache_meta *meta);
+/* Takes the fill out of the table, answers who still waits (`a`'s unit is pinned once more for each), and
+ * frees it. */
+void fill_ends(struct fill *f, const struct fill_answer *a);
+/* Whether the fills end: a long one gives up. */
+bool fills_stopping(struct fills *f);
+
+struct fill *fills_find(
+    struct fills *fs, uint64_t hash, unsigned origin, struct bytes object); /* under the lock */
+struct fill_waiter *fill_detach_all(struct fill *f);                        /* under the lock */
+/* Posts `a` to all of a detached list: without the lock. */
+void fills_answer(struct fills *fs, struct fill_waiter *all, const struct fill_answer *a);
+
+/* -- ev_fill_watch.c -- */
+/* The thread that answers those who wait too long for an origin store that hangs. */
+void *fills_watch(void *arg);
+
+/* -- ev_fill_run.c -- */
+void fill_run(struct fill *f);
+
+#endif

@@ -1,0 +1,249 @@
+/* One fill's way, on a thread of the pool: the cache once more, then the origin store (D5, D6). */
+#include "node/origin/ev_fill.h"
+#include "node/origin/freshness.h"
+
+#include <string.h>
+
+enum { CHUNK_BYTES = 256 * 1024 };
+
+static struct origin_source *source_of(struct fill *f)
+{
+	return f->fills->origins[f->origin].source;
+}
+
+/* -- what the origin store's answers do to the next -- */
+
+static bool may_ask(struct fill *f, enum err *why)
+{
+	struct fills *fs = f->fills;
+	struct backoff *b = &fs->origins[f->origin].backoff;
+	fills_lock(fs);
+	bool may = backoff_may_ask(b, fills_now_mono_ms());
+	*why = b->error;
+	fills_unlock(fs);
+	return may;
+}
+
+static void learn(struct fill *f, enum err e)
+{
+	struct fills *fs = f->fills;
+	struct backoff *b = &fs->origins[f->origin].backoff;
+	fills_lock(fs);
+	if (origin_store_failed(e))
+		backoff_failed(b, e, fills_now_mono_ms(), prng_next(&fs->prng));
+	else
+		backoff_well(b);
+	fills_unlock(fs);
+}
+
+/* -- ends -- */
+
+static void end_failed(struct fill *f, enum err e)
+{
+	struct fills *fs = f->fills;
+	fills_lock(fs);
+	fs->counters.failed++;
+	fills_unlock(fs);
+	fill_ends(f, &(struct fill_answer){ .outcome = FILL_FAILED, .error = e });
+}
+
+static void end_not_found(struct fill *f)
+{
+	struct fills *fs = f->fills;
+	cache_remove(fs->cache, &f->key);
+	fills_lock(fs);
+	fs->counters.not_found++;
+	negative_put(&fs->negative, f->hash, fills_now_mono_ms(), fs->negative_ttl_ms);
+	fills_unlock(fs);
+	fill_ends(f, &(struct fill_answer){ .outcome = FILL_NOT_FOUND });
+}
+
+/* Takes the unit. */
+static void end_hit(struct fill *f, struct cache_unit *unit, bool stale)
+{
+	struct cache *c = f->fills->cache;
+	fill_ends(f, &(struct fill_answer){ .outcome = FILL_HIT, .unit = unit, .stale = stale });
+	cache_release(c, unit);
+}
+
+/* An origin store that fails costs misses, never hits (D6): what was held before is served on. */
+static void end_without_store(struct fill *f, struct cache_unit *held, enum err e)
+{
+	if (held != NULL)
+		end_hit(f, held, true);
+	else
+		end_failed(f, e);
+}
+
+/* -- filling -- */
+
+struct filling {
+	struct fill *fill;
+	void *handle;
+	struct cache_meta meta;
+	enum object_class class;
+	struct fill_body body;
+	uint8_t *chunk;
+	size_t chunk_n; /* bytes read ahead of the head */
+};
+
+static enum err read_chunk(struct filling *x, uint64_t at)
+{
+	struct origin_source *s = source_of(x->fill);
+	uint64_t left = x->meta.length - at;
+	size_t n, room = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
+	enum err e = s->read(s, x->handle, x->chunk, room, &n);
+	if (e != OK)
+		return e;
+	if (n == 0)
+		return ERR_CORRUPT; /* shorter than it said */
+	CHECK(n <= room);
+	x->chunk_n = n;
+	struct fills *fs = x->fill->fills;
+	fills_lock(fs);
+	fs->counters.bytes_from_origin += n;
+	fills_unlock(fs);
+	return OK;
+}
+
+static enum err pump(struct filling *x)
+{
+	enum err e = OK;
+	while (x->body.done < x->meta.length) {
+		if (x->chunk_n == 0)
+			e = fills_stopping(x->fill->fills) ? ERR_CLOSED : read_chunk(x, x->body.done);
+		if (e != OK)
+			return e;
+		bool pause = x->chunk_n < CHUNK_BYTES;
+		e = fill_body_put(&x->body, bytes_of(x->chunk, x->chunk_n), pause);
+		if (e != OK)
+			return e == ERR_IO ? ERR_NO_SPACE : e; /* ours, not the origin store's */
+		x->chunk_n = 0;
+	}
+	struct origin_source *s = source_of(x->fill);
+	return s->check(s, x->handle);
+}
+
+static void finish(struct filling *x, enum err e)
+{
+	struct fills *fs = x->fill->fills;
+	struct growing *g = x->body.growing;
+	bool stored = false;
+	if (e == OK)
+		stored = fill_body_commit(&x->body);
+	else
+		fill_body_abort(&x->body);
+	fills_lock(fs);
+	fs->counters.whole += e == OK;
+	fs->counters.unstored += e == OK && !stored;
+	fs->counters.failed += e != OK;
+	fills_unlock(fs);
+	/* Out of the table first: who comes now finds it in the cache, or starts anew. */
+	fill_ends(x->fill, &(struct fill_answer){ .outcome = FILL_FAILED, .error = e });
+	growing_finish(g, e == OK ? GROWING_WHOLE : GROWING_FAILED);
+	growing_unref(g);
+}
+
+/* The head: how long it is fresh, where it goes, and everybody who waits is let go. */
+static enum err begin(struct filling *x)
+{
+	struct fill *f = x->fill;
+	if (x->class == CLASS_PLAYLIST && x->meta.length > 0) {
+		enum err e = read_chunk(x, 0);
+		if (e != OK)
+			return e;
+	}
+	x->meta.ttl_ms = freshness_ttl_ms(x->class, bytes_of(x->chunk, x->chunk_n));
+	enum err e =
+	    fill_body_begin(&x->body, f->fills->cache, f->fills->ram, &f->key, &x->meta, x->class != CLASS_KEY);
+	if (e != OK)
+		return ERR_NO_SPACE;
+	fill_grows(f, x->body.growing, &x->meta);
+	return OK;
+}
+
+/* Takes `held` (a unit that is stale, or NULL). */
+static void fill_from_store(struct fill *f, struct cache_unit *held)
+{
+	struct origin_source *s = source_of(f);
+	struct filling x = { .fill = f, .class = freshness_class(f->fills->config, f->object) };
+	struct origin_info info;
+	x.meta = (struct cache_meta){ .content = f->content, .answered_wall_ms = f->fills->now_wall_ms() };
+	enum err e = s->open(s, f->object, &x.handle, &info);
+	learn(f, e);
+	if (e == ERR_NOT_FOUND) {
+		cache_release(f->fills->cache, held);
+		end_not_found(f);
+		return;
+	}
+	if (e != OK) {
+		end_without_store(f, held, e);
+		return;
+	}
+	x.meta.length = info.length;
+	x.meta.modified_s = info.modified_s;
+	memcpy(x.meta.etag, info.etag, sizeof(x.meta.etag));
+	x.chunk = malloc(CHUNK_BYTES);
+	CHECK(x.chunk != NULL);
+	e = begin(&x);
+	if (e == OK) {
+		cache_release(f->fills->cache, held);
+		e = pump(&x);
+		if (origin_store_failed(e) && !fills_stopping(f->fills))
+			learn(f, e);
+		finish(&x, e);
+	} else {
+		if (origin_store_failed(e))
+			learn(f, e);
+		end_without_store(f, held, e);
+	}
+	s->close(s, x.handle);
+	free(x.chunk);
+}
+
+/* -- what is held already -- */
+
+/* True: the fill is over. False: the object is to be filled, `held` is the caller's still. */
+static bool revalidate(struct fill *f, struct cache_unit *held)
+{
+	struct fills *fs = f->fills;
+	struct origin_source *s = source_of(f);
+	struct origin_info info;
+	uint64_t asked_wall_ms = fs->now_wall_ms();
+	enum err e = s->stat(s, f->object, &info);
+	learn(f, e);
+	if (e == ERR_NOT_FOUND) {
+		cache_release(fs->cache, held);
+		end_not_found(f);
+		return true;
+	}
+	if (e != OK) {
+		end_without_store(f, held, e);
+		return true;
+	}
+	if (strcmp(info.etag, held->meta->etag) != 0)
+		return false;
+	cache_refresh(fs->cache, &f->key, info.etag, asked_wall_ms);
+	struct cache_unit *fresh = cache_look(fs->cache, &f->key); /* with its new times */
+	if (fresh == NULL)
+		return false;
+	fills_lock(fs);
+	fs->counters.revalidated++;
+	fills_unlock(fs);
+	cache_release(fs->cache, held);
+	end_hit(f, fresh, false);
+	return true;
+}
+
+void fill_run(struct fill *f)
+{
+	struct fills *fs = f->fills;
+	struct cache_unit *held = cache_look(fs->cache, &f->key);
+	enum err why;
+	if (held != NULL && freshness_holds(held->meta, fs->now_wall_ms()))
+		end_hit(f, held, false);
+	else if (!may_ask(f, &why))
+		end_without_store(f, held, why);
+	else if (held == NULL || !revalidate(f, held))
+		fill_from_store(f, held);
+}

@@ -1,0 +1,91 @@
+/* An origin store that hangs holds its thread until the kernel lets go; the viewers who wait are answered all
+ * the same: out of an old unit when there is one, with a failure when there is none (D6). The fill itself
+ * goes on, and ends when it ends. */
+#include "node/origin/ev_fill.h"
+
+#include <string.h>
+#include <time.h>
+
+enum { LOOK_EVERY_MS = 100 };
+
+/* What is needed of a fill that may be gone once the lock was given up. */
+struct look {
+	uint64_t hash;
+	unsigned origin;
+	const char *origin_name;
+	size_t object_n;
+	uint8_t object[CACHE_OBJECT_MAX];
+	bool give_up;
+};
+
+/* Under the lock: the next fill whose waiters have waited long enough; false when there is none now. */
+static bool next_look(struct fills *fs, uint64_t now, struct look *out)
+{
+	struct fill *f;
+	TAILQ_FOREACH(f, &fs->all, all_link)
+	{
+		uint64_t age = now - f->since_mono_ms;
+		if (now < f->since_mono_ms || (age < fs->stale_after_ms && age < fs->give_up_after_ms))
+			return false; /* the others are younger */
+		if (f->waiters == NULL || now - f->looked_mono_ms < LOOK_EVERY_MS)
+			continue;
+		f->looked_mono_ms = now;
+		*out = (struct look){ .hash = f->hash,
+			.origin = f->origin,
+			.origin_name = fs->config->origins[f->origin].name,
+			.object_n = f->object.n,
+			.give_up = age >= fs->give_up_after_ms };
+		memcpy(out->object, f->object.p, f->object.n);
+		return true;
+	}
+	return false;
+}
+
+static void answer_late(struct fills *fs, const struct look *l)
+{
+	struct bytes object = bytes_of(l->object, l->object_n);
+	struct cache_key k = { .origin = bytes_str(l->origin_name), .object = object };
+	struct cache_unit *old = cache_look(fs->cache, &k);
+	if (old == NULL && !l->give_up)
+		return;
+	struct fill_answer a = { .outcome = FILL_HIT, .unit = old, .stale = true };
+	if (old == NULL)
+		a = (struct fill_answer){ .outcome = FILL_FAILED, .error = ERR_TIMEOUT };
+	fills_lock(fs);
+	struct fill *f = fills_find(fs, l->hash, l->origin, object);
+	struct fill_waiter *all = f != NULL ? fill_detach_all(f) : NULL;
+	fs->counters.failed += old == NULL && all != NULL;
+	fills_unlock(fs);
+	fills_answer(fs, all, &a);
+	cache_release(fs->cache, old);
+}
+
+/* Under the lock. Sleeps for good while there is nothing to watch. */
+static void rest(struct fills *fs)
+{
+	if (TAILQ_EMPTY(&fs->all)) {
+		CHECK(pthread_cond_wait(&fs->watch_work, &fs->lock) == 0);
+		return;
+	}
+	uint64_t due = fills_now_mono_ms() + LOOK_EVERY_MS;
+	struct timespec until = { .tv_sec = (time_t)(due / 1000), .tv_nsec = (long)(due % 1000) * 1000000 };
+	(void)pthread_cond_timedwait(&fs->watch_work, &fs->lock, &until);
+}
+
+void *fills_watch(void *arg)
+{
+	struct fills *fs = OBJ_CAST(struct fills, FILLS_MAGIC, arg);
+	struct look l;
+	fills_lock(fs);
+	while (!fs->stopping) {
+		if (!next_look(fs, fills_now_mono_ms(), &l)) {
+			rest(fs);
+			continue;
+		}
+		fills_unlock(fs);
+		answer_late(fs, &l);
+		fills_lock(fs);
+	}
+	fills_unlock(fs);
+	return NULL;
+}

@@ -1,0 +1,83 @@
+/* Fills: how an object that is not in the cache, or no longer fresh, comes in (D5, D6).
+ *
+ * One fill a unit on this node: the table is keyed by (origin, object); whoever comes while it runs joins
+ * it and streams from the same growing file, released as soon as the head is known. What the origin
+ * store does not have is remembered for a short while (negative entries), what fails backs off.
+ *
+ * A full or failing cache disk: the unit is kept in memory (memfd, within ram_bytes) for its waiters and not
+ * stored.
+ *
+ * Threading: fill_want and fill_forget from any worker; answers arrive as a letter in the waiter's
+ * mailbox. Fills run on a bounded pool of threads; the queue in front of it is bounded (past it: ERR_FULL).
+ */
+#ifndef NODE_ORIGIN_FILL_H
+#define NODE_ORIGIN_FILL_H
+
+#include "node/cache/cache.h"
+#include "node/config.h"
+#include "node/ev_mailbox.h"
+#include "node/http/growing.h"
+
+struct fills;
+struct origin_source;
+
+struct fills_config {
+	struct cache *cache;
+	const struct config *config; /* origins, rules, ram_bytes */
+	unsigned threads;            /* 0 = default 8 */
+	size_t queue_max;            /* fills waiting for a thread; 0 = default 1024 */
+	uint32_t negative_ttl_ms;    /* 0 = default 5000 */
+	uint32_t stale_after_ms;     /* an answer that takes longer comes from an old unit, if there is one; 0 =
+	                                default 1000 */
+	uint32_t give_up_after_ms;   /* or is FILL_FAILED, ERR_TIMEOUT; 0 = default 8000 */
+	uint64_t (*now_wall_ms)(void);
+	/* One for each of config->origins, taken over; NULL: made as the configuration says. */
+	struct origin_source *const *sources;
+};
+
+MUST_USE enum err fills_new(const struct fills_config *c, struct fills **out);
+/* Fails what runs, joins the threads. No waiter may be left that minds. NULL is fine. */
+void fills_free(struct fills *f);
+
+enum fill_outcome {
+	FILL_HIT,       /* whole and fresh in the cache (after a revalidation): unit, to be released */
+	FILL_GROWING,   /* being filled: growing (a reference) and its meta */
+	FILL_NOT_FOUND, /* the origin store has no such object */
+	FILL_FAILED,    /* `error`: the origin store is missing, slow, unreadable; or the queue is full */
+};
+
+struct fill_answer {
+	enum fill_outcome outcome;
+	struct cache_unit *unit;
+	struct growing *growing;
+	struct cache_meta meta; /* of FILL_GROWING; content is empty in it */
+	bool collapsed;         /* joined a fill that somebody else had started */
+	bool stale; /* of FILL_HIT: the origin store failed or is slow; what was held before costs no viewer (D6)
+	             */
+	enum err error;
+};
+
+/* Part of the asker's object. The letter's deliver() reads `answer`. */
+struct fill_waiter {
+	struct letter letter;
+	struct mailbox *mailbox;
+	struct fill_answer answer;
+	/* The table's own. */
+	struct fill_waiter *next;
+	struct fill_waiter **prev; /* NULL: answered or forgotten */
+};
+
+/* Asks for an object of a content. Always answered by the letter, unless forgotten. */
+void fill_want(struct fills *f, const struct config_origin *origin, struct bytes content, struct bytes object,
+    struct fill_waiter *w);
+/* Forgets a waiter whose viewer is gone. True: the letter will not be delivered any more. False: it is posted
+ * already, keep the waiter until it is delivered. */
+bool fill_forget(struct fills *f, struct fill_waiter *w);
+
+struct fills_counters {
+	uint64_t running, queued, started, joined, whole, failed, not_found, negative_hits, revalidated;
+	uint64_t bytes_from_origin, unstored;
+};
+void fills_count(const struct fills *f, struct fills_counters *out);
+
+#endif
