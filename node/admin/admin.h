@@ -1,0 +1,46 @@
+/* The operators' HTTP (listen.admin): health, metrics, and what the node knows, as JSON.
+ *
+ *     /healthz  /readyz  /metrics  /v1/status  /v1/nodes  /v1/contents/{content}
+ *
+ * Threading: served on control's loop, so it reads the cores directly.
+ */
+#ifndef NODE_ADMIN_ADMIN_H
+#define NODE_ADMIN_ADMIN_H
+
+#include "kvs/lmdb_reader.h"
+#include "node/api/api.h"
+#include "node/cache/cache.h"
+#include "node/delivery/delivery.h"
+#include "node/ev_control.h"
+#include "node/http/ev_server.h"
+#include "node/origin/fill.h"
+
+/* What it looks at; what a node's roles lack is NULL. */
+struct admin {
+	const struct config *config;
+	struct control *control;
+	const struct node_id *self;
+	struct kvs_reader *reader;
+	const struct http_server *viewers;
+	const struct api *api;
+	const struct cache *cache;
+	const struct fills *fills;
+	const struct sessions *sessions;
+	const struct delivery *delivery;
+	uint64_t started_mono_ms;
+	uint64_t (*now_mono_ms)(void);
+};
+
+enum { ADMIN_ANSWER_MAX = 64 * 1024 * 1024 };
+
+/* An http_handler; ctx is a struct admin. */
+void admin_handle(void *ctx, struct http_exchange *x);
+
+/* The bodies, one file each. */
+void admin_put_status(const struct admin *a, struct buf *out);
+void admin_put_nodes(const struct admin *a, struct buf *out);
+MUST_USE enum err admin_put_holders(const struct admin *a, const struct config_origin *origin, struct bytes content,
+	struct arena *arena, struct buf *out);
+void admin_put_metrics(const struct admin *a, struct buf *out);
+
+#endif

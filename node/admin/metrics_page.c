@@ -1,0 +1,183 @@
+/* /metrics: every counter of every room. No per-content label, whose number has no bound. */
+#include "node/admin/admin.h"
+#include "node/fs_log.h"
+#include "node/metrics.h"
+
+static void labelled(struct buf *out, const char *name, const char *label, const char *value, uint64_t n)
+{
+	struct metric_label l = { label, bytes_str(value) };
+	metrics_u64(out, name, &l, 1, n);
+}
+
+static void put_node(const struct admin *a, struct buf *out)
+{
+	static const enum node_state states[] = { NODE_JOINING, NODE_READY, NODE_DRAINING, NODE_LEFT };
+	metrics_family(
+	    out, "warmcast_node_state", METRIC_GAUGE, "1 for the state that this node says of itself.");
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		labelled(out, "warmcast_node_state", "state", node_state_str(states[i]),
+		    control_state(a->control) == states[i]);
+	metrics_family(out, "warmcast_build_info", METRIC_GAUGE, "Always 1; the version is the label.");
+	labelled(out, "warmcast_build_info", "version", WARMCAST_VERSION, 1);
+	metrics_counter(out, "warmcast_log_lines_lost_total", "Log lines that could not be written.", log_lost());
+}
+
+static void put_members(const struct admin *a, struct buf *out)
+{
+	const struct kvs *kvs = control_kvs(a->control);
+	uint64_t n[3] = { 0 };
+	for (size_t i = 0; i < kvs_members_n(kvs); i++) {
+		struct kvs_member m;
+		kvs_member_at(kvs, i, &m);
+		n[m.liveness]++;
+	}
+	metrics_family(out, "warmcast_members", METRIC_GAUGE, "Nodes of the cluster, as this one sees them.");
+	labelled(out, "warmcast_members", "liveness", "alive", n[KVS_ALIVE]);
+	labelled(out, "warmcast_members", "liveness", "suspect", n[KVS_SUSPECT]);
+	labelled(out, "warmcast_members", "liveness", "down", n[KVS_DOWN]);
+}
+
+static void put_kvs(const struct admin *a, struct buf *out)
+{
+	struct control_counters c;
+	control_count(a->control, &c);
+	metrics_gauge(out, "warmcast_kvs_rows", "Rows of the replica.", c.kvs.rows);
+	metrics_gauge(out, "warmcast_kvs_entries", "Live entries of the replica.", c.kvs.entries);
+	metrics_gauge(out, "warmcast_kvs_tombstones", "Tombstones that are not collected yet.", c.kvs.tombstones);
+	metrics_gauge(out, "warmcast_kvs_mute", "1 while the store cannot be written and nothing new is told.",
+	    control_mute(a->control));
+	metrics_family(
+	    out, "warmcast_kvs_frames_total", METRIC_COUNTER, "Row frames of peers, by what came of them.");
+	labelled(out, "warmcast_kvs_frames_total", "outcome", "applied", c.kvs.frames_applied);
+	labelled(out, "warmcast_kvs_frames_total", "outcome", "duplicate", c.kvs.frames_duplicate);
+	labelled(out, "warmcast_kvs_frames_total", "outcome", "refused", c.kvs.frames_refused);
+	metrics_counter(out, "warmcast_kvs_digests_sent_total", "Digests sent to peers.", c.kvs.digests_sent);
+	metrics_counter(out, "warmcast_kvs_resets_total", "Rows whose old history was dropped.", c.kvs.resets);
+	metrics_counter(out, "warmcast_store_commits_total", "Transactions committed to disk.", c.store.commits);
+	metrics_counter(out, "warmcast_store_failures_total", "Commits that failed.", c.store.failures);
+	metrics_gauge(out, "warmcast_store_queued_bytes", "Bytes that wait for the store.", c.store.queued_bytes);
+}
+
+static void put_links(const struct admin *a, struct buf *out)
+{
+	struct control_counters c;
+	control_count(a->control, &c);
+	metrics_gauge(out, "warmcast_rpc_links", "Links to other nodes.", c.links.links);
+	metrics_family(out, "warmcast_rpc_bytes_total", METRIC_COUNTER, "Bytes of frames between nodes.");
+	labelled(out, "warmcast_rpc_bytes_total", "direction", "in", c.links.bytes_in);
+	labelled(out, "warmcast_rpc_bytes_total", "direction", "out", c.links.bytes_out);
+	metrics_counter(out, "warmcast_rpc_refused_total", "Peers that were not let in.", c.links.refused);
+	metrics_counter(
+	    out, "warmcast_rpc_malformed_total", "Links closed over malformed frames.", c.links.malformed);
+	metrics_counter(
+	    out, "warmcast_rpc_window_full_total", "Messages not sent to a slow peer.", c.links.window_full);
+	metrics_counter(out, "warmcast_session_news_dropped_total",
+	    "Heartbeats and ends that found their batch full.", c.news_dropped);
+}
+
+static void put_http(const struct admin *a, struct buf *out)
+{
+	struct http_counters c = { 0 };
+	http_server_count(a->viewers, &c);
+	metrics_gauge(out, "warmcast_http_connections", "Open connections of viewers.", c.connections_open);
+	metrics_counter(out, "warmcast_http_connections_total", "Connections accepted.", c.connections_accepted);
+	metrics_counter(
+	    out, "warmcast_http_connections_refused_total", "Connections over a limit.", c.connections_refused);
+	metrics_counter(out, "warmcast_http_requests_total", "Requests of viewers.", c.requests);
+	metrics_family(out, "warmcast_http_responses_total", METRIC_COUNTER, "Responses to viewers, by class.");
+	labelled(out, "warmcast_http_responses_total", "class", "2xx", c.responses_2xx);
+	labelled(out, "warmcast_http_responses_total", "class", "3xx", c.responses_3xx);
+	labelled(out, "warmcast_http_responses_total", "class", "4xx", c.responses_4xx);
+	labelled(out, "warmcast_http_responses_total", "class", "5xx", c.responses_5xx);
+	metrics_counter(out, "warmcast_http_sent_bytes_total", "Bytes sent to viewers.", c.bytes_sent);
+	metrics_counter(out, "warmcast_http_resets_total", "Connections ended by a reset.", c.resets);
+	metrics_counter(out, "warmcast_http_timeouts_total", "Connections that took too long.", c.timeouts);
+	metrics_counter(out, "warmcast_http_malformed_total", "Requests that were no sound HTTP.", c.malformed);
+}
+
+static void put_api(const struct api *api, struct buf *out)
+{
+	metrics_family(
+	    out, "warmcast_sessions_created_total", METRIC_COUNTER, "Sessions created here, by outcome.");
+	labelled(out, "warmcast_sessions_created_total", "outcome", "warm", api->count.created_warm);
+	labelled(out, "warmcast_sessions_created_total", "outcome", "spill", api->count.created_spill);
+	labelled(out, "warmcast_sessions_created_total", "outcome", "cold", api->count.created_cold);
+	metrics_counter(out, "warmcast_sessions_refused_total", "Requests that found no headroom anywhere.",
+	    api->count.refused);
+	metrics_counter(out, "warmcast_session_requests_malformed_total",
+	    "Session requests that were refused as wrong.", api->count.malformed);
+	metrics_counter(out, "warmcast_heartbeats_total", "Heartbeats of sessions.", api->count.heartbeats);
+	metrics_counter(out, "warmcast_sessions_ended_total", "Sessions ended by DELETE.", api->count.ended);
+}
+
+static void put_delivery(const struct admin *a, struct buf *out)
+{
+	struct delivery_counters d;
+	delivery_count(a->delivery, &d);
+	metrics_gauge(out, "warmcast_sessions_active", "Sessions that hold a place on this node.",
+	    sessions_active(a->sessions));
+	metrics_gauge(out, "warmcast_sessions_capacity", "Places of this node.", a->config->capacity_sessions);
+	metrics_counter(out, "warmcast_media_requests_total", "Requests for objects.", d.requests);
+	metrics_family(
+	    out, "warmcast_media_served_total", METRIC_COUNTER, "Objects served, by where they came from.");
+	labelled(out, "warmcast_media_served_total", "from", "cache", d.hits);
+	labelled(out, "warmcast_media_served_total", "from", "fill", d.misses);
+	labelled(out, "warmcast_media_served_total", "from", "fill of another", d.collapsed);
+	metrics_counter(out, "warmcast_media_bytes_total", "Bytes of objects sent.", d.bytes);
+	metrics_counter(
+	    out, "warmcast_media_hit_bytes_total", "Those of them that came from the cache.", d.hit_bytes);
+	metrics_counter(
+	    out, "warmcast_tokens_refused_total", "Requests with a wrong or expired token.", d.token_refused);
+	metrics_counter(
+	    out, "warmcast_media_not_found_total", "Objects that the origin store has not.", d.not_found);
+	metrics_counter(
+	    out, "warmcast_media_failed_total", "Requests that failed for want of the origin store.", d.failed);
+}
+
+static void put_cache(const struct admin *a, struct buf *out)
+{
+	struct cache_counters c;
+	cache_count(a->cache, &c);
+	metrics_gauge(out, "warmcast_cache_units", "Units in the cache.", c.units);
+	metrics_gauge(out, "warmcast_cache_bytes", "Bytes in the cache.", c.bytes);
+	metrics_gauge(out, "warmcast_cache_size_bytes", "Bytes that it may hold.", c.size_bytes);
+	metrics_gauge(out, "warmcast_cache_disks_down", "Disks out of service.", c.disks_down);
+	metrics_counter(out, "warmcast_cache_stored_total", "Units stored.", c.stored);
+	metrics_counter(out, "warmcast_cache_evicted_total", "Units evicted.", c.evicted);
+	metrics_counter(
+	    out, "warmcast_cache_write_failures_total", "Units that could not be stored.", c.write_failures);
+}
+
+static void put_fills(const struct admin *a, struct buf *out)
+{
+	struct fills_counters f;
+	fills_count(a->fills, &f);
+	metrics_gauge(out, "warmcast_fills_running", "Fills under way.", f.running);
+	metrics_gauge(out, "warmcast_fills_queued", "Fills that wait for a thread.", f.queued);
+	metrics_counter(out, "warmcast_fills_started_total", "Fills started.", f.started);
+	metrics_counter(out, "warmcast_fills_joined_total", "Requests that joined a fill under way.", f.joined);
+	metrics_counter(out, "warmcast_fills_failed_total", "Fills that failed.", f.failed);
+	metrics_counter(out, "warmcast_fills_unstored_total", "Fills served through and not stored.", f.unstored);
+	metrics_counter(
+	    out, "warmcast_fills_revalidated_total", "Units confirmed by the origin store.", f.revalidated);
+	metrics_counter(out, "warmcast_fills_negative_hits_total", "Misses answered from memory of the last one.",
+	    f.negative_hits);
+	metrics_counter(
+	    out, "warmcast_origin_bytes_total", "Bytes read from the origin stores.", f.bytes_from_origin);
+}
+
+void admin_put_metrics(const struct admin *a, struct buf *out)
+{
+	put_node(a, out);
+	put_members(a, out);
+	put_kvs(a, out);
+	put_links(a, out);
+	put_http(a, out);
+	if (a->api != NULL)
+		put_api(a->api, out);
+	if (a->delivery != NULL) {
+		put_delivery(a, out);
+		put_cache(a, out);
+		put_fills(a, out);
+	}
+}

@@ -1,0 +1,57 @@
+/* The api role's HTTP: sessions (rules A1-A6, D3), answered without leaving the worker: holders from
+ * the worker's own reader of the replica, node states from the published view, ids from its own pool.
+ *
+ *     POST   /v1/sessions
+ *     GET    /v1/sessions/{session}
+ *     POST   /v1/sessions/{session}/heartbeat
+ *     DELETE /v1/sessions/{session}
+ *
+ * A session's id is a signed handle that names its content and its node, so that any api node
+ * answers for any session, and nothing is stored for it.
+ *
+ * Threading: one `struct api` shared by all workers, immutable; one `struct api_worker` each.
+ */
+#ifndef NODE_API_API_H
+#define NODE_API_API_H
+
+#include "kvs/lmdb_reader.h"
+#include "node/config.h"
+#include "node/http/http.h"
+#include "node/snapshot.h"
+#include "node/tally.h"
+#include "node/token.h"
+
+struct api_config {
+	const struct config *config;
+	const struct token_keys *keys;
+	const struct node_id *self;
+	struct view_publisher *views;
+	struct tally *tally;
+	/* Passes a heartbeat or an end to a session's node, with others in one batch a second. False when the
+	 * batch is full: harmless, media requests keep a session and idleness ends it. */
+	bool (*tell_node)(void *ctx, const struct node_id *node, const struct rpc_session_id *id, bool ended);
+	void *tell_ctx;
+	uint64_t (*now_wall_ms)(void);
+	uint64_t (*now_mono_ms)(void);
+};
+
+struct api_worker {
+	struct kvs_reader *reader;
+	unsigned view_reader;
+	void (*random)(void *ctx, void *out, size_t n); /* for session ids */
+	void *random_ctx;
+};
+
+struct api_counters {
+	_Atomic uint64_t created_warm, created_spill, created_cold, refused, malformed, heartbeats, ended;
+};
+
+struct api {
+	struct api_config c;
+	struct api_counters count;
+};
+
+/* Answers a request whose path starts with "/v1/". */
+void api_handle(struct api *api, struct api_worker *w, struct http_exchange *x);
+
+#endif

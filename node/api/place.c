@@ -1,0 +1,151 @@
+#include "node/api/place.h"
+
+#include "base/hash.h"
+#include "node/api/session_request.h"
+
+#include <string.h>
+
+/* The same on every node, so that all of them move a session to the same place. */
+static const struct hash_key keep_key = { "warmcast-keep-1" };
+
+enum { LOAD_WINDOW_S = 30 }; /* whoever was assigned longer ago has come, or never will */
+
+static enum assign_state state_of(const struct view_node *n)
+{
+	if (n->liveness == KVS_DOWN)
+		return ASSIGN_DOWN;
+	/* Before suspicion: one that wants nobody gets nobody, not even as a last resort. */
+	if (n->state == NODE_DRAINING)
+		return ASSIGN_DRAINING;
+	if (n->state == NODE_LEFT)
+		return ASSIGN_LEFT;
+	if (n->liveness == KVS_SUSPECT)
+		return ASSIGN_SUSPECT;
+	return n->state == NODE_READY ? ASSIGN_READY : ASSIGN_JOINING;
+}
+
+static bool holds(const struct kvs_holder *holders, size_t n, const struct node_id *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (node_id_eq(&holders[i].node, id))
+			return true;
+	return false;
+}
+
+/* What a node last said, plus what was assigned to it here since (A1): a report is as old as its way. */
+static uint32_t load_of(const struct api *api, const struct view_node *n, uint64_t now_ms)
+{
+	uint64_t age_s = now_ms > n->load_seen_ms ? (now_ms - n->load_seen_ms) / 1000 : 0;
+	if (!n->has_load || age_s > LOAD_WINDOW_S)
+		age_s = LOAD_WINDOW_S;
+	uint64_t since = tally_recent(api->c.tally, n->slot, now_ms / 1000, (uint32_t)age_s + 1);
+	uint64_t load = since + (n->has_load ? n->load : 0);
+	return load < UINT32_MAX ? (uint32_t)load : UINT32_MAX;
+}
+
+/* Whether viewers can be sent to it. A register is another node's word: what is no plain URL would not
+ * survive as a part of a session's URI. */
+static bool has_url(const struct view_node *n)
+{
+	for (const char *c = n->http_url; *c != '\0'; c++)
+		if (*c <= ' ' || *c >= 0x7f || *c == '"' || *c == '\\')
+			return false;
+	return *n->http_url != '\0';
+}
+
+/* Copies the delivery nodes of the view into the two arrays that the decision works on. */
+static enum err gather(const struct api *api, const struct cluster_view *view,
+    const struct kvs_holder *holders, size_t holders_n, struct arena *a, struct assign_node **nodes,
+    struct place *p)
+{
+	uint64_t now_ms = api->c.now_mono_ms();
+	*nodes = arena_array(a, view->nodes_n, sizeof(**nodes));
+	p->nodes = arena_array(a, view->nodes_n, sizeof(*p->nodes));
+	if (*nodes == NULL || p->nodes == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < view->nodes_n; i++) {
+		const struct view_node *v = &view->nodes[i];
+		if ((v->roles & RPC_ROLE_DELIVERY) == 0 || !has_url(v))
+			continue;
+		struct place_node *pn = &p->nodes[p->nodes_n];
+		struct assign_node *an = &(*nodes)[p->nodes_n];
+		pn->id = an->id = v->id;
+		pn->holder = an->holder = holds(holders, holders_n, &v->id);
+		pn->slot = v->slot;
+		pn->incarnation = v->incarnation;
+		pn->name = arena_dup(a, bytes_str(v->name));
+		pn->url = arena_dup(a, bytes_str(v->http_url));
+		an->zone = arena_dup(a, bytes_str(v->zone));
+		if (pn->name.p == NULL || pn->url.p == NULL || an->zone.p == NULL)
+			return ERR_NO_MEMORY;
+		an->state = state_of(v);
+		an->capacity = v->capacity;
+		an->load = load_of(api, v, now_ms);
+		an->age_ms = v->has_load && now_ms > v->load_seen_ms ? now_ms - v->load_seen_ms : 0;
+		p->nodes_n++;
+	}
+	return OK;
+}
+
+enum err place_decide(const struct api *api, struct api_worker *w, struct bytes origin, struct bytes content,
+    struct bytes zone, struct arena *a, struct place *out)
+{
+	struct place p = { 0 };
+	struct kvs_holder holders[PLACE_HOLDERS_MAX];
+	size_t holders_n = 0;
+	enum err e = kvs_reader_holders(w->reader, origin, content, a, holders, PLACE_HOLDERS_MAX, &holders_n);
+	if (e != OK)
+		return e;
+	for (size_t i = 0; i < holders_n && p.entry.n == 0; i++)
+		if (session_name_ok(holders[i].location.entry)) /* another node's word */
+			p.entry = holders[i].location.entry;
+
+	struct assign_node *nodes = NULL;
+	const struct cluster_view *view = view_acquire(api->c.views, w->view_reader);
+	e = gather(api, view, holders, holders_n, a, &nodes, &p);
+	view_release(api->c.views, w->view_reader);
+	if (e != OK)
+		return e;
+	struct assign_request r = { origin, content, zone, nodes, p.nodes_n };
+	e = assign_decide(&r, a, &p.decision);
+	if (e != OK)
+		return e;
+	*out = p;
+	return OK;
+}
+
+static uint64_t keep_score(const struct place_node *n, struct bytes session)
+{
+	uint8_t text[NODE_ID_BYTES + TOKEN_SESSION_BYTES] = { 0 };
+	memcpy(text, n->id.b, NODE_ID_BYTES);
+	memcpy(
+	    text + NODE_ID_BYTES, session.p, session.n < TOKEN_SESSION_BYTES ? session.n : TOKEN_SESSION_BYTES);
+	return hash64(&keep_key, bytes_of(text, sizeof(text)));
+}
+
+/* Whether the node still serves those whom it has: also when it is full. */
+static bool still_serves(const struct assign_candidate *c)
+{
+	return c->reason != ASSIGN_NOT_READY && c->reason != ASSIGN_UNREACHABLE;
+}
+
+size_t place_keep(const struct place *p, const struct node_id *node, struct bytes session)
+{
+	const struct assign_result *d = &p->decision;
+	for (size_t i = 0; i < d->candidates_n; i++)
+		if (node_id_eq(&p->nodes[d->candidates[i].node].id, node) && still_serves(&d->candidates[i]))
+			return d->candidates[i].node;
+	size_t best = SIZE_MAX;
+	for (size_t i = 0; i < d->usable_n; i++) {
+		/* Joining and suspected ones are a last resort (A6). */
+		if (!still_serves(&d->candidates[i]))
+			continue;
+		size_t at = d->candidates[i].node;
+		const struct place_node *n = &p->nodes[at];
+		if (best == SIZE_MAX || (n->holder && !p->nodes[best].holder) ||
+		    (n->holder == p->nodes[best].holder &&
+		        keep_score(n, session) > keep_score(&p->nodes[best], session)))
+			best = at;
+	}
+	return best;
+}

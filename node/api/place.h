@@ -1,0 +1,37 @@
+/* Where a viewer goes: gathers what this node knows and asks assign. Pure but for the reads of the
+ * replica and the view.
+ */
+#ifndef NODE_API_PLACE_H
+#define NODE_API_PLACE_H
+
+#include "assign/assign.h"
+#include "node/api/api.h"
+
+enum { PLACE_HOLDERS_MAX = 64 };
+
+/* Names and URLs are copied to the arena: valid as long as it. */
+struct place_node {
+	struct node_id id;
+	struct bytes name, url;
+	uint64_t incarnation;
+	uint32_t slot;
+	bool holder;
+};
+
+struct place {
+	struct assign_result decision;
+	struct place_node *nodes; /* as the decision's indices name them */
+	size_t nodes_n;
+	struct bytes entry; /* what the holders say the content starts with; empty when none knows */
+};
+
+/* ERR_NO_MEMORY, or what the replica's reader said. */
+MUST_USE enum err place_decide(const struct api *api, struct api_worker *w, struct bytes origin,
+    struct bytes content, struct bytes zone, struct arena *a, struct place *out);
+
+/* The node that a session which began on `node` belongs to now: that one while it is up, else one of those
+ * the decision could take, holders first; the same one however often and wherever it is asked (rendezvous
+ * over the session's id), so that a player is not sent round. Index into p->nodes, or SIZE_MAX for none. */
+size_t place_keep(const struct place *p, const struct node_id *node, struct bytes session);
+
+#endif

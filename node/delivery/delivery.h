@@ -1,0 +1,41 @@
+/* The delivery role's HTTP: GET|HEAD /p/{token}/{content}/{path} (rules D1-D5).
+ *
+ * Threading: one `struct delivery` shared by all workers; sessions are counted in a table of its own
+ * with sharded locks.
+ */
+#ifndef NODE_DELIVERY_DELIVERY_H
+#define NODE_DELIVERY_DELIVERY_H
+
+#include "base/node_id.h"
+#include "node/config.h"
+#include "node/delivery/sessions.h"
+#include "node/http/http.h"
+
+struct cache;
+struct fills;
+struct token_keys;
+
+struct delivery;
+
+struct delivery_config {
+	const struct config *config;
+	struct cache *cache;
+	struct fills *fills;
+	const struct token_keys *keys;
+	struct sessions *sessions;
+	uint64_t (*now_wall_ms)(void);
+	uint64_t (*now_mono_ms)(void);
+};
+
+struct delivery *delivery_new(const struct delivery_config *c);
+/* After the servers that it answers for and the fills have ended, and before the cache does. */
+void delivery_free(struct delivery *d);
+/* Answers a request whose path starts with "/p/". */
+void delivery_handle(struct delivery *d, struct http_exchange *x);
+
+struct delivery_counters {
+	uint64_t requests, hits, misses, collapsed, bytes, hit_bytes, token_refused, not_found, failed;
+};
+void delivery_count(const struct delivery *d, struct delivery_counters *out);
+
+#endif

@@ -1,0 +1,167 @@
+/* The delivery role's door: path, token and session, before any object is looked for. */
+#include "node/delivery/delivery.h"
+
+#include "base/obj.h"
+#include "node/delivery/ev_job.h"
+#include "node/delivery/respond.h"
+#include "node/origin/freshness.h"
+
+#include <string.h>
+
+#define DELIVERY_MAGIC 0x64656c76u
+
+static uint64_t read_count(const _Atomic uint64_t *n)
+{
+	return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+struct delivery *delivery_new(const struct delivery_config *c)
+{
+	CHECK(c->config != NULL && c->cache != NULL && c->fills != NULL && c->keys != NULL);
+	CHECK(c->sessions != NULL && c->now_wall_ms != NULL && c->now_mono_ms != NULL);
+	struct delivery *d = OBJ_NEW(struct delivery, DELIVERY_MAGIC);
+	d->c = *c;
+	CHECK(pthread_mutex_init(&d->orphans_lock, NULL) == 0);
+	return d;
+}
+
+void delivery_count(const struct delivery *d, struct delivery_counters *out)
+{
+	OBJ_CHECK(d, DELIVERY_MAGIC);
+	*out = (struct delivery_counters){
+		.requests = read_count(&d->n.requests),
+		.hits = read_count(&d->n.hits),
+		.misses = read_count(&d->n.misses),
+		.collapsed = read_count(&d->n.collapsed),
+		.bytes = read_count(&d->n.bytes),
+		.hit_bytes = read_count(&d->n.hit_bytes),
+		.token_refused = read_count(&d->n.token_refused),
+		.not_found = read_count(&d->n.not_found),
+		.failed = read_count(&d->n.failed),
+	};
+}
+
+void delivery_free(struct delivery *d)
+{
+	if (d == NULL)
+		return;
+	OBJ_CHECK(d, DELIVERY_MAGIC);
+	media_jobs_end_orphans(d);
+	CHECK(pthread_mutex_destroy(&d->orphans_lock) == 0);
+	OBJ_FREE(d);
+}
+
+/* -- the request -- */
+
+static void refuse_token(struct delivery *d, struct http_exchange *x, enum media_access access)
+{
+	delivery_add(&d->n.token_refused, 1);
+	switch (access) {
+	case MEDIA_TOKEN_EXPIRED:
+		http_problem(x, 403, "token-expired", "The token has expired; create a new session.", 0);
+		break;
+	case MEDIA_TOKEN_SCOPE:
+		http_problem(x, 403, "token-scope", "The token does not open this object.", 0);
+		break;
+	default:
+		http_problem(x, 403, "token-invalid", "The token is not one that this cluster signed.", 0);
+		break;
+	}
+}
+
+static void refuse_path(struct delivery *d, struct http_exchange *x, enum err e)
+{
+	switch (e) {
+	case ERR_TOO_BIG: http_problem(x, 414, "too-long", "The object's name is too long.", 0); break;
+	case ERR_NO_MEMORY:
+		delivery_add(&d->n.failed, 1);
+		http_reset(x);
+		break;
+	default: http_problem(x, 400, "malformed", "The path is not /p/TOKEN/CONTENT/PATH.", 0); break;
+	}
+}
+
+static const struct config_origin *find_origin(const struct config *c, struct bytes name)
+{
+	for (size_t i = 0; i < c->origins_n; i++)
+		if (bytes_eq(bytes_str(c->origins[i].name), name))
+			return &c->origins[i];
+	return NULL;
+}
+
+/* D3: while its session lives, a token that has become old is replaced. At playlists only: what they name
+ * is fetched relative to where they were found, while a redirect of each segment would be forgotten
+ * at once. The session's hard end stays. */
+static bool renew(struct delivery *d, struct http_exchange *x, const struct token *t, struct bytes object)
+{
+	uint64_t now_s = d->c.now_wall_ms() / 1000;
+	struct rpc_session_id id;
+	memcpy(id.b, t->session, sizeof(id.b));
+	if (freshness_class(d->c.config, object) != CLASS_PLAYLIST || !token_wants_renewal(t, now_s) ||
+	    !sessions_alive(d->c.sessions, &id, d->c.now_mono_ms()))
+		return false;
+	struct token fresh = *t;
+	uint64_t after_s = d->c.config->renew_after_ms / 1000;
+	fresh.issued_at_s = now_s;
+	fresh.start_by_s = 0;
+	fresh.renew_after_s = after_s > 0 && now_s + after_s < t->not_after_s ? now_s + after_s : 0;
+	struct bytes text;
+	char *location = NULL;
+	if (token_sign(d->c.keys, &fresh, http_arena(x), &text) == OK)
+		location = media_location(http_arena(x), text, object);
+	/* The old one is good still: without a fresh one the object is served under it. */
+	if (location == NULL)
+		return false;
+	media_send_redirect(x, location);
+	return true;
+}
+
+static void serve(
+    struct delivery *d, struct http_exchange *x, const struct token *t, const struct media_path *path)
+{
+	struct rpc_session_id session;
+	memcpy(session.b, t->session, sizeof(session.b));
+	if (renew(d, x, t, path->object))
+		return;
+	/* False past the table's bound: served all the same, uncounted. */
+	(void)sessions_touch(d->c.sessions, &session, d->c.now_mono_ms());
+	const struct config_origin *origin = find_origin(d->c.config, t->origin);
+	if (origin == NULL) {
+		delivery_add(&d->n.failed, 1);
+		http_problem(x, 404, "origin-unavailable", "This node has no origin store of that name.", 0);
+		return;
+	}
+	media_job_start(d, x, origin, t, path);
+}
+
+void delivery_handle(struct delivery *d, struct http_exchange *x)
+{
+	OBJ_CHECK(d, DELIVERY_MAGIC);
+	const struct http_request *r = http_request(x);
+	delivery_add(&d->n.requests, 1);
+	if (r->method == HTTP_OPTIONS) {
+		http_preflight(x, "GET, HEAD, OPTIONS");
+		return;
+	}
+	if (r->method != HTTP_GET && r->method != HTTP_HEAD) {
+		struct http_response refusal;
+		media_refuse_method(&refusal);
+		http_respond(x, &refusal);
+		return;
+	}
+	struct media_path path;
+	enum err e = media_path_parse(http_arena(x), r->path, &path);
+	if (e != OK) {
+		refuse_path(d, x, e);
+		return;
+	}
+	struct token t;
+	enum media_access access =
+	    media_authorize(d->c.keys, &path, http_arena(x), d->c.now_wall_ms() / 1000, &t);
+	if (access == MEDIA_ALLOWED)
+		serve(d, x, &t, &path);
+	else if (access == MEDIA_NO_MEMORY)
+		refuse_path(d, x, ERR_NO_MEMORY);
+	else
+		refuse_token(d, x, access);
+}

@@ -1,0 +1,286 @@
+#include "node/delivery/ev_job.h"
+
+#include "base/obj.h"
+#include "node/cache/cache.h"
+#include "node/delivery/respond.h"
+#include "node/http/ev_server.h"
+#include "node/origin/fill.h"
+#include "node/origin/freshness.h"
+
+#include <string.h>
+
+/* One authorised request until its last byte is sent. On the heap: it outlives the exchange of a viewer
+ * who left while his fill's answer was under way. Belongs to one worker. */
+struct media_job {
+	unsigned magic;
+	struct delivery *d;
+	struct http_exchange *x; /* NULL: the viewer is gone */
+	const struct config_origin *origin;
+	struct rpc_session_id session;
+	struct bytes content, object; /* in the exchange's arena */
+	unsigned entry;               /* which of media_entries is looked for; 0: the object itself */
+	bool was_stale;               /* an old unit was found first */
+	struct fill_waiter waiter;
+	struct media_job *next_orphan, **prev_orphan; /* while x is NULL */
+	/* while the body is sent */
+	struct cache_unit *unit;
+	bool hit, has_body;
+};
+
+#define JOB_MAGIC 0x6d6a6f62u
+
+/* -- ends of a job -- */
+
+static void job_free(struct media_job *j)
+{
+	if (j->unit != NULL)
+		cache_release(j->d->c.cache, j->unit);
+	OBJ_FREE(j);
+}
+
+static void drop_answer(struct media_job *j)
+{
+	struct fill_answer *a = &j->waiter.answer;
+	if (a->outcome == FILL_HIT)
+		cache_release(j->d->c.cache, a->unit);
+	if (a->outcome == FILL_GROWING)
+		growing_unref(a->growing);
+}
+
+static void orphan_add(struct media_job *j)
+{
+	struct delivery *d = j->d;
+	CHECK(pthread_mutex_lock(&d->orphans_lock) == 0);
+	j->next_orphan = d->orphans;
+	j->prev_orphan = &d->orphans;
+	if (d->orphans != NULL)
+		d->orphans->prev_orphan = &j->next_orphan;
+	d->orphans = j;
+	CHECK(pthread_mutex_unlock(&d->orphans_lock) == 0);
+}
+
+static void orphan_end(struct media_job *j)
+{
+	struct delivery *d = j->d;
+	CHECK(pthread_mutex_lock(&d->orphans_lock) == 0);
+	*j->prev_orphan = j->next_orphan;
+	if (j->next_orphan != NULL)
+		j->next_orphan->prev_orphan = j->prev_orphan;
+	CHECK(pthread_mutex_unlock(&d->orphans_lock) == 0);
+	drop_answer(j);
+	job_free(j);
+}
+
+void media_jobs_end_orphans(struct delivery *d)
+{
+	while (d->orphans != NULL)
+		orphan_end(d->orphans);
+}
+
+static void job_problem(struct media_job *j, const char *type, const char *detail)
+{
+	struct http_exchange *x = j->x;
+	job_free(j);
+	http_problem(x, 404, type, detail, 0);
+}
+
+/* An answer that cannot be built is no answer: the viewer fails over at once (D1). */
+static void job_reset(struct media_job *j)
+{
+	struct http_exchange *x = j->x;
+	delivery_add(&j->d->n.failed, 1);
+	job_free(j);
+	http_reset(x);
+}
+
+static void on_sent(void *arg, const struct http_end *end)
+{
+	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
+	struct delivery *d = j->d;
+	if (j->has_body) {
+		delivery_add(&d->n.bytes, end->body_bytes_sent);
+		delivery_add(&d->n.hit_bytes, j->hit ? end->body_bytes_sent : 0);
+		sessions_account(d->c.sessions, &j->session, end->body_bytes_sent, j->hit);
+	}
+	/* A long body is a sign of life at its end too. */
+	(void)sessions_alive(d->c.sessions, &j->session, d->c.now_mono_ms());
+	job_free(j);
+}
+
+void media_send_redirect(struct http_exchange *x, const char *location)
+{
+	struct http_response r;
+	media_redirect(&r, location);
+	http_respond(x, &r);
+}
+
+/* -- answers -- */
+
+/* Answers with `body` (a file or a growing file, whose range is filled in here). */
+static void answer(struct media_job *j, const struct cache_meta *meta, enum media_source source,
+    bool collapsed, struct http_part body)
+{
+	struct delivery *d = j->d;
+	struct http_exchange *x = j->x;
+	struct media_facts facts = {
+		.meta = meta,
+		.object = j->object,
+		.now_wall_ms = d->c.now_wall_ms(),
+		.source = source,
+		.collapsed = collapsed,
+	};
+	struct http_selection s;
+	struct http_response r;
+	if (media_respond(http_request(x), &facts, http_arena(x), &s, &r) != OK) {
+		job_reset(j);
+		return;
+	}
+	j->hit = source == MEDIA_HIT || source == MEDIA_CONFIRMED; /* the bytes were here */
+	delivery_add(j->hit ? &d->n.hits : &d->n.misses, 1);
+	delivery_add(&d->n.collapsed, collapsed);
+	j->has_body = s.status == 200 || s.status == 206;
+	if (j->has_body && s.length > 0) {
+		body.offset = s.first;
+		body.length = s.length;
+		r.parts[r.parts_n++] = body;
+	}
+	r.done = on_sent;
+	r.done_arg = j;
+	http_respond(x, &r);
+}
+
+static void answer_unit(
+    struct media_job *j, struct cache_unit *unit, enum media_source source, bool collapsed)
+{
+	j->unit = unit;
+	answer(j, unit->meta, source, collapsed, (struct http_part){ .kind = HTTP_PART_FILE, .fd = unit->fd });
+}
+
+static void answer_growing(struct media_job *j, const struct fill_answer *a)
+{
+	struct growing *growing = a->growing;
+	answer(j, &a->meta, j->was_stale ? MEDIA_RENEWED : MEDIA_FILLED, a->collapsed,
+	    (struct http_part){ .kind = HTTP_PART_GROWING, .growing = growing });
+	growing_unref(growing);
+}
+
+/* The content has no first entry, but the one that was looked for in its place: in the same folder. */
+static void answer_entry(struct media_job *j)
+{
+	struct http_exchange *x = j->x;
+	const char *name = media_entries[j->entry];
+	job_free(j);
+	media_send_redirect(x, name);
+}
+
+/* -- cache and fill -- */
+
+static void look(struct media_job *j);
+
+/* The next name to enter by, when it was the first that does not exist. */
+static bool try_next_entry(struct media_job *j)
+{
+	bool first = j->entry == 0 && media_is_first_entry(j->content, j->object);
+	if ((!first && j->entry == 0) || j->entry + 1 == MEDIA_ENTRIES)
+		return false;
+	struct bytes object = bytes_str(arena_printf(http_arena(j->x), "%.*s/%s", (int)j->content.n,
+	    (const char *)j->content.p, media_entries[j->entry + 1]));
+	if (object.n == 0)
+		return false;
+	j->entry++;
+	j->object = object;
+	j->was_stale = false;
+	look(j);
+	return true;
+}
+
+static void on_answer(struct letter *l)
+{
+	struct media_job *j = CONTAINER_OF(l, struct media_job, waiter.letter);
+	OBJ_CHECK(j, JOB_MAGIC);
+	const struct fill_answer *a = &j->waiter.answer;
+	if (j->x == NULL) {
+		orphan_end(j);
+		return;
+	}
+	http_on_gone(j->x, NULL, NULL);
+	bool found = a->outcome == FILL_HIT || a->outcome == FILL_GROWING;
+	if (found && j->entry != 0) {
+		drop_answer(j);
+		answer_entry(j);
+		return;
+	}
+	switch (a->outcome) {
+	case FILL_HIT:
+		/* The old one serves on, or it came in since the first look. */
+		if (j->was_stale)
+			answer_unit(j, a->unit, MEDIA_CONFIRMED, a->collapsed);
+		else
+			answer_unit(j, a->unit, MEDIA_HIT, false);
+		break;
+	case FILL_GROWING: answer_growing(j, a); break;
+	case FILL_NOT_FOUND:
+		if (try_next_entry(j))
+			break;
+		delivery_add(&j->d->n.not_found, 1);
+		job_problem(j, "not-found", "The origin store has no such object.");
+		break;
+	case FILL_FAILED:
+		/* Never 503: players wait tens of seconds before they fail over from that (D1). */
+		delivery_add(&j->d->n.failed, 1);
+		job_problem(j, "origin-unavailable", "The object could not be fetched from the origin store.");
+		break;
+	}
+}
+
+static void on_gone(void *arg)
+{
+	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
+	j->x = NULL;
+	if (fill_forget(j->d->c.fills, &j->waiter))
+		job_free(j);
+	else
+		orphan_add(j);
+}
+
+static void want(struct media_job *j)
+{
+	j->waiter = (struct fill_waiter){ .mailbox = http_worker_mailbox(http_worker_of(j->x)) };
+	j->waiter.letter.deliver = on_answer;
+	http_on_gone(j->x, on_gone, j);
+	fill_want(j->d->c.fills, j->origin, j->content, j->object, &j->waiter);
+}
+
+static void look(struct media_job *j)
+{
+	struct delivery *d = j->d;
+	struct cache_key key = { .origin = bytes_str(j->origin->name), .object = j->object };
+	struct cache_unit *unit = cache_get(d->c.cache, &key);
+	if (unit == NULL) {
+		want(j);
+	} else if (freshness_holds(unit->meta, d->c.now_wall_ms())) {
+		if (j->entry == 0) {
+			answer_unit(j, unit, MEDIA_HIT, false);
+		} else {
+			j->unit = unit; /* job_free releases it */
+			answer_entry(j);
+		}
+	} else {
+		cache_release(d->c.cache, unit);
+		j->was_stale = true;
+		want(j);
+	}
+}
+
+void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
+    const struct token *t, const struct media_path *path)
+{
+	struct media_job *j = OBJ_NEW(struct media_job, JOB_MAGIC);
+	j->d = d;
+	j->x = x;
+	j->origin = origin;
+	memcpy(j->session.b, t->session, sizeof(j->session.b));
+	j->content = t->content;
+	j->object = path->object;
+	look(j);
+}

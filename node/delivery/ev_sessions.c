@@ -1,0 +1,155 @@
+/* The locks around sessions_table.h: a session lives in one of SHARDS tables, picked by its hash, so that
+ * workers rarely meet. The bound on all of them together is one counter. */
+#include "node/delivery/sessions.h"
+
+#include "base/obj.h"
+#include "node/delivery/sessions_table.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { SHARDS = 64, EXPIRE_BATCH = 32 };
+
+struct shard {
+	_Alignas(64) pthread_mutex_t lock;
+	struct sessions_table table;
+};
+
+struct sessions {
+	unsigned magic;
+	size_t max;
+	uint32_t idle_timeout_ms;
+	atomic_size_t active;
+	atomic_uint next_shard; /* where the next sessions_expire starts */
+	struct shard *shards;
+};
+
+#define SESSIONS_MAGIC 0x73657373u
+
+static struct shard *lock_shard_of(struct sessions *s, const struct rpc_session_id *id)
+{
+	OBJ_CHECK(s, SESSIONS_MAGIC);
+	struct shard *shard = &s->shards[(sessions_table_hash(id) >> 32) % SHARDS];
+	CHECK(pthread_mutex_lock(&shard->lock) == 0);
+	return shard;
+}
+
+static void unlock(struct shard *shard)
+{
+	CHECK(pthread_mutex_unlock(&shard->lock) == 0);
+}
+
+struct sessions *sessions_new(size_t max, uint32_t idle_timeout_ms)
+{
+	struct sessions *s = OBJ_NEW(struct sessions, SESSIONS_MAGIC);
+	s->max = max;
+	s->idle_timeout_ms = idle_timeout_ms;
+	s->shards = aligned_alloc(_Alignof(struct shard), SHARDS * sizeof(struct shard));
+	CHECK(s->shards != NULL);
+	for (size_t i = 0; i < SHARDS; i++) {
+		CHECK(pthread_mutex_init(&s->shards[i].lock, NULL) == 0);
+		sessions_table_init(&s->shards[i].table);
+	}
+	return s;
+}
+
+void sessions_free(struct sessions *s)
+{
+	if (s == NULL)
+		return;
+	OBJ_CHECK(s, SESSIONS_MAGIC);
+	for (size_t i = 0; i < SHARDS; i++) {
+		CHECK(pthread_mutex_destroy(&s->shards[i].lock) == 0);
+		sessions_table_fini(&s->shards[i].table);
+	}
+	free(s->shards);
+	OBJ_FREE(s);
+}
+
+/* Reserves one of `max` places in the table. */
+static bool reserve(struct sessions *s)
+{
+	size_t n = atomic_load_explicit(&s->active, memory_order_relaxed);
+	while (n < s->max)
+		if (atomic_compare_exchange_weak(&s->active, &n, n + 1))
+			return true;
+	return false;
+}
+
+bool sessions_touch(struct sessions *s, const struct rpc_session_id *id, uint64_t now_mono_ms)
+{
+	struct shard *shard = lock_shard_of(s, id);
+	bool active = sessions_table_refresh(&shard->table, id, now_mono_ms, true);
+	if (!active && reserve(s)) {
+		sessions_table_start(&shard->table, id, now_mono_ms);
+		active = true;
+	}
+	unlock(shard);
+	return active;
+}
+
+void sessions_account(struct sessions *s, const struct rpc_session_id *id, uint64_t bytes, bool hit)
+{
+	struct shard *shard = lock_shard_of(s, id);
+	(void)sessions_table_account(&shard->table, id, bytes, hit);
+	unlock(shard);
+}
+
+bool sessions_alive(struct sessions *s, const struct rpc_session_id *id, uint64_t now_mono_ms)
+{
+	struct shard *shard = lock_shard_of(s, id);
+	bool active = sessions_table_refresh(&shard->table, id, now_mono_ms, false);
+	unlock(shard);
+	return active;
+}
+
+bool sessions_end(
+    struct sessions *s, const struct rpc_session_id *id, uint64_t now_mono_ms, struct session_end *end)
+{
+	struct shard *shard = lock_shard_of(s, id);
+	bool ended = sessions_table_end(&shard->table, id, now_mono_ms, end);
+	unlock(shard);
+	if (ended)
+		atomic_fetch_sub(&s->active, 1);
+	return ended;
+}
+
+/* Ends at most `max` of one shard; their places are free before anybody is told. */
+static size_t expire_some(struct sessions *s, struct shard *shard, uint64_t now_ms, size_t max,
+    struct session_end ends[EXPIRE_BATCH])
+{
+	size_t n = 0;
+	CHECK(pthread_mutex_lock(&shard->lock) == 0);
+	while (n < max && n < EXPIRE_BATCH &&
+	       sessions_table_expire(&shard->table, now_ms, s->idle_timeout_ms, &ends[n]))
+		n++;
+	unlock(shard);
+	atomic_fetch_sub(&s->active, n);
+	return n;
+}
+
+size_t sessions_expire(struct sessions *s, uint64_t now_mono_ms, size_t max,
+    void (*ended)(void *arg, const struct session_end *e), void *arg)
+{
+	OBJ_CHECK(s, SESSIONS_MAGIC);
+	struct session_end ends[EXPIRE_BATCH];
+	size_t told = 0;
+	/* A call that reaches `max` leaves the rest to the next one, which starts at another shard. */
+	for (size_t i = 0; i < SHARDS && told < max; i++) {
+		struct shard *shard = &s->shards[atomic_fetch_add(&s->next_shard, 1) % SHARDS];
+		size_t n;
+		do {
+			n = expire_some(s, shard, now_mono_ms, max - told, ends);
+			for (size_t k = 0; k < n; k++)
+				ended(arg, &ends[k]);
+			told += n;
+		} while (n == EXPIRE_BATCH && told < max);
+	}
+	return told;
+}
+
+size_t sessions_active(const struct sessions *s)
+{
+	OBJ_CHECK(s, SESSIONS_MAGIC);
+	return atomic_load(&s->active);
+}

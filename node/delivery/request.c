@@ -1,0 +1,58 @@
+#include "node/delivery/request.h"
+
+#include "node/cache/cache.h"
+#include "node/http/path.h"
+
+const char *const media_entries[MEDIA_ENTRIES] = { "master.m3u8", "index.m3u8", "manifest.mpd" };
+
+enum err media_path_parse(struct arena *a, struct bytes path, struct media_path *out)
+{
+	struct bytes rest, prefix, token;
+	enum err e = http_path_decode(a, path, &rest);
+	if (e != OK)
+		return e;
+	if (!http_path_next(&rest, &prefix) || !bytes_eq(prefix, BYTES_LIT("p")) ||
+	    !http_path_next(&rest, &token) || rest.n < 2)
+		return ERR_INVALID;
+	struct bytes object = bytes_from(rest, 1);
+	if (object.n > CACHE_OBJECT_MAX)
+		return ERR_TOO_BIG;
+	*out = (struct media_path){ .token = token, .object = object };
+	return OK;
+}
+
+enum media_access media_authorize(const struct token_keys *keys, const struct media_path *p, struct arena *a,
+    uint64_t now_wall_s, struct token *out)
+{
+	struct token t;
+	enum err e = token_verify(keys, p->token, TOKEN_PLAYBACK, a, &t);
+	if (e == ERR_NO_MEMORY)
+		return MEDIA_NO_MEMORY;
+	if (e != OK)
+		return MEDIA_TOKEN_INVALID;
+	if (token_check(&t, now_wall_s) != OK)
+		return MEDIA_TOKEN_EXPIRED;
+	if (!token_opens(&t, p->object))
+		return MEDIA_TOKEN_SCOPE;
+	*out = t;
+	return MEDIA_ALLOWED;
+}
+
+bool media_is_first_entry(struct bytes content, struct bytes object)
+{
+	return object.n > content.n && bytes_starts_with(object, content) && object.p[content.n] == '/' &&
+	       bytes_eq(bytes_from(object, content.n + 1), bytes_str(media_entries[0]));
+}
+
+char *media_location(struct arena *a, struct bytes token, struct bytes object)
+{
+	struct buf path;
+	buf_init(&path, CACHE_OBJECT_MAX * 3);
+	http_path_encode(&path, object);
+	char *text = NULL;
+	if (buf_err(&path) == OK)
+		text = arena_printf(
+		    a, "/p/%.*s/%.*s", (int)token.n, (const char *)token.p, (int)path.n, (const char *)path.p);
+	buf_fini(&path);
+	return text;
+}
