@@ -1,0 +1,76 @@
+/* warmcastctl: the operator's command. */
+#include "ctl/commands.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+
+static void usage(FILE *out)
+{
+	fputs("usage: warmcastctl [--admin HOST:PORT] [--json] COMMAND [ARGUMENT]\n\n"
+	      "Asks a Warmcast node what it knows.\n\ncommands:\n",
+	    out);
+	commands_list(out);
+	fputs("\noptions:\n"
+	      "  --admin HOST:PORT  the node's listen.admin; default: $WARMCAST_ADMIN, else 127.0.0.1:9000\n"
+	      "  --json             what the node says, as it came\n"
+	      "  --help             this, or with a command: more about it\n"
+	      "  --version\n\n"
+	      "exit status: 0 done, 1 refused or failed, 2 bad usage\n",
+	    out);
+}
+
+static int bad_usage(const char *what, const char *which)
+{
+	fprintf(stderr, "warmcastctl: %s%s%s (see warmcastctl --help)\n", what, which == NULL ? "" : ": ",
+	    which == NULL ? "" : which);
+	return CTL_USAGE;
+}
+
+static int version(void)
+{
+	puts("warmcastctl " WARMCAST_VERSION);
+	return fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;
+}
+
+static int help(int words_n, char **words)
+{
+	if (words_n > 0 && !commands_known(words[0]))
+		return bad_usage("no such command", words[0]);
+	if (words_n > 0)
+		commands_help(words[0], stdout);
+	else
+		usage(stdout);
+	return fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "admin", required_argument, NULL, 'a' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct command_options o = { 0 };
+	bool wants_help = false;
+	const char *env = getenv("WARMCAST_ADMIN");
+	o.client.admin = env != NULL && env[0] != '\0' ? env : "127.0.0.1:9000";
+	int c;
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'a': o.client.admin = optarg; break;
+		case 'j': o.json = true; break;
+		case 'h': wants_help = true; break;
+		case 'V': return version();
+		default: return CTL_USAGE; /* getopt has said what is wrong */
+		}
+	}
+	if (wants_help)
+		return help(argc - optind, argv + optind);
+	if (optind == argc)
+		return bad_usage("no command", NULL);
+	if (address_parse(o.client.admin, &o.client.address) != OK)
+		return bad_usage("the admin address is not HOST:PORT", o.client.admin);
+	return commands_run(&o, argv + optind, (size_t)(argc - optind), stdout, stderr);
+}
