@@ -28,8 +28,8 @@ static const struct command commands[] = {
 	    "taken of its capacity, ADDRESS where other nodes reach it.\n",
 	    "/v1/nodes", show_nodes },
 	{ "holders", "CONTENT", "the delivery nodes whose cache holds a content",
-	    "One line a holder. SHARE is how much of the content it holds, HELD the bytes of it, ENTRY the\n"
-	    "playlist by which viewers enter it there.\n",
+	    "One line a holder. SHARE is how much of the content it holds where that is known, HELD how much\n"
+	    "in bytes, ENTRY the playlist by which viewers enter the content there.\n",
 	    "/v1/contents/", show_holders },
 };
 

@@ -244,6 +244,15 @@ enum err show_nodes(const json_t *answer, struct buf *out)
 
 /* -- holders -- */
 
+/* A holder that does not know how large the content is says 0. */
+static void cell_share(struct table *t, const json_t *holder)
+{
+	uint64_t share = 0;
+	char text[UNITS_TEXT_MAX];
+	u64_of(holder, "share_permille", &share);
+	table_cell(t, share > 0 ? units_permille(text, share) : NULL);
+}
+
 enum err show_holders(const json_t *answer, struct buf *out)
 {
 	static const char *const names[] = { "NODE", "STATE", "LIVE", "SHARE", "HELD", "OBJECTS", "ENTRY" };
@@ -260,7 +269,7 @@ enum err show_holders(const json_t *answer, struct buf *out)
 		table_cell(&t, str_of(rows[i], "node"));
 		table_cell(&t, str_of(rows[i], "state"));
 		table_cell(&t, str_of(rows[i], "liveness"));
-		cell_units(&t, rows[i], "share_permille", units_permille);
+		cell_share(&t, rows[i]);
 		cell_units(&t, rows[i], "bytes", units_bytes);
 		cell_u64(&t, rows[i], "objects");
 		table_cell(&t, str_of(rows[i], "entry"));

@@ -136,6 +136,8 @@ struct bytes kvs_format_row(const struct kvs_row_record *r, uint8_t out[KVS_FORM
 	const struct kvs_row_meta *m = &r->meta;
 	CHECK(m->ancestors_n <= RPC_ANCESTORS_MAX);
 	struct writer w = seal_begin(out);
+	add(&w, m->owner.b, NODE_ID_BYTES);
+	add_u8(&w, (uint8_t)m->stream);
 	add_u64(&w, m->incarnation.count);
 	add_u64(&w, m->incarnation.nonce);
 	add_u64(&w, m->have);
@@ -158,6 +160,8 @@ enum err kvs_format_parse_row(struct bytes in, struct kvs_row_record *out)
 	struct reader r = unseal(in);
 	struct kvs_row_record rec = { .entries_n = 0 };
 	struct kvs_row_meta *m = &rec.meta;
+	take(&r, m->owner.b, NODE_ID_BYTES);
+	m->stream = (enum rpc_stream)take_u8(&r);
 	m->incarnation.count = take_u64(&r);
 	m->incarnation.nonce = take_u64(&r);
 	m->have = take_u64(&r);

@@ -16,7 +16,7 @@ enum {
 	/* Bounds of the encoded records in bytes. */
 	KVS_FORMAT_ROW_KEY = 5,
 	KVS_FORMAT_KEY_MAX = KVS_FORMAT_ROW_KEY + RPC_KEY_MAX,
-	KVS_FORMAT_ROW_MAX = 8 + 9 * 8 + 1 + RPC_ANCESTORS_MAX * 24,
+	KVS_FORMAT_ROW_MAX = 8 + NODE_ID_BYTES + 1 + 8 * 8 + 1 + RPC_ANCESTORS_MAX * 24,
 	KVS_FORMAT_VALUE_MAX = 9 + RPC_VALUE_MAX,
 	KVS_FORMAT_IDENTITY_MAX = 8 + NODE_ID_BYTES + 16 + 2 + KVS_FORMAT_BOOT_ID_MAX,
 	KVS_FORMAT_OWNER = 4,
@@ -29,7 +29,8 @@ struct kvs_row_key {
 	enum rpc_stream stream;
 };
 
-/* A row's meta with what its entries must add up to. `meta.owner` and `meta.stream` stand in the key. */
+/* A row's meta with what its entries must add up to. Owner and stream stand in it as well as in the key: a
+ * row whose key, or whose owner's index, was damaged is known by that. */
 struct kvs_row_record {
 	struct kvs_row_meta meta;
 	uint64_t entries_n; /* tombstones too */

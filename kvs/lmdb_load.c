@@ -27,13 +27,10 @@ static enum err feed_row(struct loading *l, const struct lmdb_rows *t, struct kv
     const struct kvs_row_record *r, const struct node_id *owner)
 {
 	struct lmdb_row_entries entries;
-	enum err e = lmdb_rows_read(t, l->txn, k, r, &entries);
+	enum err e = lmdb_rows_read(t, l->txn, k, owner, r, &entries);
 	if (e != OK)
 		return e;
-	struct kvs_row_meta m = r->meta;
-	m.owner = *owner;
-	m.stream = k.stream;
-	e = kvs_load_row(l->k, &m);
+	e = kvs_load_row(l->k, &r->meta);
 	if (e == OK)
 		e = feed_entries(l->k, owner, k.stream, &entries);
 	lmdb_row_entries_fini(&entries);
@@ -137,7 +134,7 @@ static enum err copy_row(struct loading *l, MDB_txn *self_txn, struct kvs_row_ke
 {
 	struct lmdb_rows *view = &l->s->view.rows;
 	struct lmdb_row_entries entries;
-	enum err e = lmdb_rows_read(&l->s->self.rows, self_txn, from, r, &entries);
+	enum err e = lmdb_rows_read(&l->s->self.rows, self_txn, from, &l->s->identity.id, r, &entries);
 	if (e != OK)
 		return e;
 	e = lmdb_rows_set(view, l->txn, to, &r->meta);

@@ -214,10 +214,7 @@ enum err lmdb_rows_get(
 	int rc = mdb_get(txn, t->rows, &key, &value);
 	if (rc != 0)
 		return lmdb_err(rc);
-	enum err e = kvs_format_parse_row(lmdb_bytes(&value), out);
-	if (e == OK)
-		out->meta.stream = k.stream;
-	return e;
+	return kvs_format_parse_row(lmdb_bytes(&value), out);
 }
 
 static bool push(struct lmdb_row_entries *l, const struct rpc_entry *e)
@@ -259,8 +256,10 @@ static enum err read_entries(MDB_cursor *c, struct kvs_row_key k, struct lmdb_ro
 }
 
 enum err lmdb_rows_read(const struct lmdb_rows *t, MDB_txn *txn, struct kvs_row_key k,
-    const struct kvs_row_record *r, struct lmdb_row_entries *out)
+    const struct node_id *owner, const struct kvs_row_record *r, struct lmdb_row_entries *out)
 {
+	if (!node_id_eq(&r->meta.owner, owner) || r->meta.stream != k.stream)
+		return ERR_CORRUPT;
 	MDB_cursor *c;
 	int rc = mdb_cursor_open(txn, t->entries, &c);
 	if (rc != 0)
@@ -302,7 +301,6 @@ enum err lmdb_rows_each(const struct lmdb_rows *t, MDB_txn *txn,
 		if (kvs_format_parse_row_key(lmdb_bytes(&key), &k) != OK)
 			continue; /* a stream of a newer build (V4): left alone */
 		bool readable = kvs_format_parse_row(lmdb_bytes(&value), &r) == OK;
-		r.meta.stream = k.stream;
 		e = row(arg, k, readable ? &r : NULL);
 	}
 	mdb_cursor_close(c);

@@ -37,7 +37,7 @@ void lmdb_rows_forget(struct lmdb_rows *t);
 
 /* -- reading; in any transaction, nothing cached -- */
 
-/* ERR_NOT_FOUND when there is none. `meta.stream` is set, `meta.owner` is not. */
+/* ERR_NOT_FOUND when there is none. */
 MUST_USE enum err lmdb_rows_get(
     const struct lmdb_rows *t, MDB_txn *txn, struct kvs_row_key k, struct kvs_row_record *out);
 
@@ -47,9 +47,10 @@ struct lmdb_row_entries {
 	size_t n, cap;
 };
 
-/* All entries, in version order. ERR_CORRUPT when they do not add up to the record. */
+/* All entries, in version order. ERR_CORRUPT when they do not add up to the record, or when that is of
+ * another owner or stream. */
 MUST_USE enum err lmdb_rows_read(const struct lmdb_rows *t, MDB_txn *txn, struct kvs_row_key k,
-    const struct kvs_row_record *r, struct lmdb_row_entries *out);
+    const struct node_id *owner, const struct kvs_row_record *r, struct lmdb_row_entries *out);
 void lmdb_row_entries_fini(struct lmdb_row_entries *l);
 
 /* Calls `row` for each row, in order of key, until it returns an error. An unreadable record is passed on

@@ -36,7 +36,7 @@ struct kvs_store_identity {
 
 struct kvs_store_config {
 	const char *data_dir; /* made with mode 0700 when missing */
-	size_t map_bytes;     /* of `view`; sparse; 0 = default 16 GiB. Grows by itself when full. */
+	size_t map_bytes;     /* bound on `view`; address space, not disk; 0 = 16 GiB. Past it: ERR_NO_SPACE */
 	/* Random bytes come from the caller (libsodium), so that tests replay. */
 	void (*random)(void *p, size_t n);
 	const char *boot_id; /* text of this boot */
@@ -46,12 +46,16 @@ struct kvs_store_config {
  * ERR_DENIED, ERR_IO as they are. `report` is filled on failure too. */
 MUST_USE enum err kvs_store_open(const struct kvs_store_config *c, struct kvs_store **out,
     struct kvs_store_identity *id, struct kvs_store_report *report);
-/* Feeds what is kept into a new replica: rows, then their entries in version order. Own rows only
- * when the identity inherits. */
+/* Feeds what is kept into a new replica: each row, then its entries in version order. Own rows come from
+ * `self`, and only when the identity inherits. A row that is damaged, or that the replica refuses, is dropped
+ * from disk: a foreign one is fetched again, an own one begins anew without ancestors. Then the view is made
+ * to show own rows as `self` has them. Once, before the first reader looks. */
 MUST_USE enum err kvs_store_load(struct kvs_store *s, struct kvs *k);
-/* One batch, one transaction in each environment it touches; `self` first and synced when own. All or
- * nothing. ERR_NO_SPACE: nothing changed, try again later. Grouping several batches into one commit: begin
- * once, apply many, commit once. */
+/* A group of batches, one transaction in each environment it touches: begin once, apply many, commit once.
+ * After an apply that failed the group can only be aborted (commit then does that, and says why). Commit:
+ * `self` first and synced when the group holds own rows, then the view. ERR_NO_SPACE: nothing changed, try
+ * the same again later. (If only the view's commit fails, own rows are safe already and readers lag; the
+ * same group applied again, or the next start, mends that.) Ops of stream load never come. */
 MUST_USE enum err kvs_store_begin(struct kvs_store *s);
 MUST_USE enum err kvs_store_apply(struct kvs_store *s, const struct kvs_op *ops, size_t n);
 MUST_USE enum err kvs_store_commit(struct kvs_store *s);

@@ -67,6 +67,47 @@ static enum err open_self(struct opening *o)
 	return open_side(o, &o->s->self, &c, &o->self_fresh);
 }
 
+/* Whether the view's table of owners and the way back agree: a wrong id there would put words into the mouth
+ * of a node that never was. */
+static enum err check_owners(struct kvs_store *s, MDB_txn *txn)
+{
+	MDB_stat owners, ids;
+	int rc = mdb_dbi_open(txn, "owners", 0, &s->owners);
+	if (rc == 0)
+		rc = mdb_dbi_open(txn, "ids", 0, &s->ids);
+	if (rc == 0)
+		rc = mdb_stat(txn, s->owners, &owners);
+	if (rc == 0)
+		rc = mdb_stat(txn, s->ids, &ids);
+	if (rc != 0)
+		return lmdb_err(rc);
+	if (owners.ms_entries != ids.ms_entries || ids.ms_entries > UINT32_MAX)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < ids.ms_entries; i++) {
+		struct node_id id;
+		uint32_t back;
+		enum err e = lmdb_owner_id(s, txn, i, &id);
+		if (e == OK)
+			e = lmdb_owner_find(s, txn, &id, &back);
+		if (e != OK)
+			return e;
+		if (back != i)
+			return ERR_CORRUPT;
+	}
+	return OK;
+}
+
+static enum err probe_owners(struct kvs_store *s)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(s->view.env, NULL, MDB_RDONLY, &txn);
+	if (rc != 0)
+		return lmdb_err(rc);
+	enum err e = check_owners(s, txn);
+	mdb_txn_abort(txn);
+	return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
+}
+
 static enum err open_view(struct opening *o)
 {
 	char folder[PATH_BYTES];
@@ -75,7 +116,15 @@ static enum err open_view(struct opening *o)
 	size_t map = o->c->map_bytes != 0 ? o->c->map_bytes : VIEW_MAP_BYTES;
 	/* Never MDB_WRITEMAP: a stray pointer must not reach the pages. */
 	struct lmdb_env_config c = { folder, map, MDB_NOSYNC | MDB_NORDAHEAD, VIEW_TABLES };
-	return open_side(o, &o->s->view, &c, &o->view_fresh);
+	enum err e = open_side(o, &o->s->view, &c, &o->view_fresh);
+	if (e != OK || o->view_fresh)
+		return e;
+	e = probe_owners(o->s);
+	if (e != OK) {
+		lmdb_say(&o->detail, "%s: table of owners: %s", folder, err_str(e));
+		close_side(&o->s->view);
+	}
+	return e;
 }
 
 /* -- self: who this is -- */
@@ -83,6 +132,7 @@ static enum err open_view(struct opening *o)
 struct verify {
 	struct lmdb_rows *rows;
 	MDB_txn *txn;
+	const struct node_id *owner;
 };
 
 static enum err verify_row(void *arg, struct kvs_row_key k, const struct kvs_row_record *r)
@@ -91,7 +141,7 @@ static enum err verify_row(void *arg, struct kvs_row_key k, const struct kvs_row
 	if (r == NULL || k.owner != LMDB_OWN_INDEX)
 		return ERR_CORRUPT;
 	struct lmdb_row_entries l;
-	enum err e = lmdb_rows_read(v->rows, v->txn, k, r, &l);
+	enum err e = lmdb_rows_read(v->rows, v->txn, k, v->owner, r, &l);
 	if (e == OK)
 		lmdb_row_entries_fini(&l);
 	return e;
@@ -106,7 +156,7 @@ static enum err read_self(struct opening *o, MDB_txn *txn)
 	if (e != OK || o->self_fresh)
 		return e;
 	e = lmdb_identity_get(txn, self->meta, &o->before);
-	struct verify v = { &self->rows, txn };
+	struct verify v = { &self->rows, txn, &o->before.id };
 	if (e == OK)
 		e = lmdb_rows_each(&self->rows, txn, verify_row, &v);
 	return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;

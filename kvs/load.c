@@ -3,7 +3,6 @@
 #include "kvs/rows.h"
 
 #include "base/check.h"
-#include "kvs/rules.h"
 
 #include <string.h>
 
@@ -24,7 +23,7 @@ enum err kvs_load_row(struct kvs *k, const struct kvs_row_meta *m)
 		return ERR_FULL;
 	if (m->incarnation.count == 0 || m->have > m->horizon || m->floor > m->horizon || m->base > m->floor ||
 	    m->ancestors_n > RPC_ANCESTORS_MAX || r->live.incarnation.count != 0 ||
-	    (own && (m->have != m->horizon || kvs_rule_order(m->incarnation, k->cfg.incarnation) >= 0))) {
+	    (own && (m->have != m->horizon || incarnation_cmp(m->incarnation, k->cfg.incarnation) >= 0))) {
 		spoil(r);
 		return ERR_CORRUPT;
 	}

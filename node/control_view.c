@@ -13,6 +13,15 @@ static void copy_text(char *out, size_t room, struct bytes s)
 	out[n] = '\0';
 }
 
+/* Whether a URL that another node said may be handed to viewers as it is: no quote, space or control. */
+static bool is_plain_url(struct bytes url)
+{
+	for (size_t i = 0; i < url.n; i++)
+		if (url.p[i] <= ' ' || url.p[i] >= 0x7f || url.p[i] == '"' || url.p[i] == '\\')
+			return false;
+	return bytes_starts_with(url, BYTES_LIT("http://")) || bytes_starts_with(url, BYTES_LIT("https://"));
+}
+
 static void fill(
     struct view_node *v, const struct kvs_member *m, struct tally *tally, const struct node_id *self)
 {
@@ -27,7 +36,7 @@ static void fill(
 	v->has_load = m->has_load;
 	v->load = m->has_load ? m->load.sessions : 0;
 	v->load_seen_ms = m->load_seen_ms;
-	if (m->reg->http_urls_n > 0)
+	if (m->reg->http_urls_n > 0 && is_plain_url(m->reg->http_urls[0]))
 		copy_text(v->http_url, sizeof(v->http_url), m->reg->http_urls[0]);
 	v->slot = tally_slot(tally, &m->id);
 	v->self = node_id_eq(&m->id, self);

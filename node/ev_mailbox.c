@@ -50,8 +50,9 @@ bool mailbox_post(struct mailbox *m, struct letter *l)
 	l->next = NULL;
 	*m->end = l;
 	m->end = &l->next;
-	CHECK(pthread_mutex_unlock(&m->lock) == 0);
+	/* Under the lock: once the letter can be seen, its loop may end and the mailbox with it. */
 	ev_async_send(m->loop, &m->wake);
+	CHECK(pthread_mutex_unlock(&m->lock) == 0);
 	return true;
 }
 

@@ -43,10 +43,10 @@ static bool kind_known(enum token_kind kind)
 static enum err check_fields(const struct token *t)
 {
 	if (t->origin.n > TOKEN_ORIGIN_MAX || t->content.n > TOKEN_NAME_MAX || t->client.n > TOKEN_CLIENT_MAX ||
-	    t->prefixes_n > TOKEN_PREFIXES_MAX)
+	    t->entry.n > TOKEN_NAME_MAX || t->prefixes_n > TOKEN_PREFIXES_MAX)
 		return ERR_TOO_BIG;
 	if (!kind_known(t->kind) || t->origin.n == 0 || !text_is_utf8(t->origin) || !is_clean_path(t->content) ||
-	    t->not_after_s == 0)
+	    t->not_after_s == 0 || (t->entry.n > 0 && !is_clean_path(t->entry)))
 		return ERR_INVALID;
 	for (size_t i = 0; i < t->prefixes_n; i++) {
 		if (t->prefixes[i].n > TOKEN_NAME_MAX)
@@ -90,6 +90,7 @@ static void to_pb(
 	pb->renew_after_s = t->renew_after_s;
 	pb->not_after_s = t->not_after_s;
 	pb->client = pb_bytes(t->client);
+	pb->entry = pb_bytes(t->entry);
 }
 
 enum err token_sign(const struct token_keys *keys, const struct token *t, struct arena *a, struct bytes *text)
@@ -202,6 +203,7 @@ static enum err from_pb(const Warmcast__Token *pb, struct token *t)
 	t->renew_after_s = pb->renew_after_s;
 	t->not_after_s = pb->not_after_s;
 	t->client = pb_slice(pb->client);
+	t->entry = pb_slice(pb->entry);
 	return check_fields(t) == OK ? OK : ERR_INVALID;
 }
 

@@ -40,6 +40,7 @@ struct token {
 	uint64_t renew_after_s; /* 0 = never */
 	uint64_t not_after_s;   /* the hard end, > 0 */
 	struct bytes client;    /* opaque */
+	struct bytes entry;     /* the object below the content that the client starts with; may be empty */
 };
 
 /* Signs with the first key; the text lives in the arena. ERR_INVALID: a name or time that is not of the

@@ -82,13 +82,26 @@ static void route(const struct admin *a, struct http_exchange *x, struct bytes p
 		http_problem(x, 404, "not-found", "There is nothing here.", 0);
 }
 
+static void not_allowed(struct http_exchange *x)
+{
+	struct http_response r = { .status = 405 };
+	static const char body[] =
+	    "{\"type\":\"urn:warmcast:problem:method\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
+	http_add(&r, "Allow", BYTES_LIT("GET, HEAD"));
+	http_add(&r, "Content-Type", BYTES_LIT("application/problem+json"));
+	http_add(&r, "Cache-Control", BYTES_LIT("no-store"));
+	r.parts[0] = (struct http_part){ .kind = HTTP_PART_BYTES, .bytes = BYTES_LIT(body) };
+	r.parts_n = 1;
+	http_respond(x, &r);
+}
+
 void admin_handle(void *ctx, struct http_exchange *x)
 {
 	const struct admin *a = ctx;
 	const struct http_request *r = http_request(x);
 	struct bytes path;
 	if (r->method != HTTP_GET && r->method != HTTP_HEAD)
-		http_problem(x, 405, "method", "Only GET and HEAD are known here.", 0);
+		not_allowed(x);
 	else if (http_path_decode(http_arena(x), r->path, &path) != OK)
 		http_problem(x, 400, "malformed", "The path is malformed.", 0);
 	else

@@ -59,12 +59,12 @@ static void answer_json(struct call *c, int status, struct bytes body, const cha
 }
 
 /* Answers with the session on node `at`. */
-static void answer_session(struct call *c, int status, const struct token *t, struct bytes handle,
-    struct bytes entry, const struct place *p, size_t at)
+static void answer_session(
+    struct call *c, int status, const struct token *t, struct bytes handle, const struct place *p, size_t at)
 {
 	struct buf out;
 	buf_init(&out, SESSION_TEXT_MAX);
-	enum err e = session_json(c->api, t, handle, entry, p, at, c->now_s, c->arena, &out);
+	enum err e = session_json(c->api, t, handle, p, at, c->now_s, c->arena, &out);
 	if (e == OK) {
 		const char *location =
 		    status == 201 ? arena_printf(c->arena, "/v1/sessions/%.*s", (int)handle.n, (const char *)handle.p)
@@ -122,6 +122,7 @@ static struct token handle_of(struct call *c, const struct session_request *r,
 		.not_after_s =
 		    r->not_after_s != 0 ? r->not_after_s : c->now_s + c->api->c.config->not_after_ms / 1000,
 		.client = r->client,
+		.entry = r->entry,
 	};
 	memcpy(t.prefixes, r->prefixes, sizeof(t.prefixes));
 	c->worker->random(c->worker->random_ctx, t.session, sizeof(t.session));
@@ -140,7 +141,7 @@ static void create_placed(struct call *c, const struct session_request *r, const
 		return;
 	}
 	tally_add(c->api->c.tally, p->nodes[at].slot, c->api->c.now_mono_ms() / 1000);
-	answer_session(c, 201, &t, handle, r->entry, p, at);
+	answer_session(c, 201, &t, handle, p, at);
 }
 
 static bool is_json(const struct http_request *r)
@@ -171,8 +172,7 @@ static void create(struct call *c)
 	if (origin == NULL)
 		return;
 	struct place p;
-	enum err e = place_decide(c->api, c->worker, bytes_str(origin->name), r.content,
-	    r.zone.n > 0 ? r.zone : bytes_str(c->api->c.config->zone), c->arena, &p);
+	enum err e = place_decide(c->api, c->worker, bytes_str(origin->name), r.content, r.zone, c->arena, &p);
 	if (e != OK) {
 		failed(c, e);
 		return;
@@ -211,8 +211,7 @@ static bool still_valid(struct call *c, const struct token *t)
 static void present(struct call *c, const struct token *t, struct bytes handle, bool beat)
 {
 	struct place p;
-	enum err e = place_decide(
-	    c->api, c->worker, t->origin, t->content, bytes_str(c->api->c.config->zone), c->arena, &p);
+	enum err e = place_decide(c->api, c->worker, t->origin, t->content, BYTES_NONE, c->arena, &p);
 	if (e != OK) {
 		failed(c, e);
 		return;
@@ -228,15 +227,14 @@ static void present(struct call *c, const struct token *t, struct bytes handle, 
 		count(&c->api->count.heartbeats);
 		(void)c->api->c.tell_node(c->api->c.tell_ctx, &p.nodes[at].id, &id, false);
 	}
-	answer_session(c, 200, t, handle, BYTES_NONE, &p, at);
+	answer_session(c, 200, t, handle, &p, at);
 }
 
 /* A session that moved since holds its place where GET and heartbeat led it. */
 static void tell_present_node(struct call *c, const struct token *t, const struct rpc_session_id *id)
 {
 	struct place p;
-	enum err e = place_decide(
-	    c->api, c->worker, t->origin, t->content, bytes_str(c->api->c.config->zone), c->arena, &p);
+	enum err e = place_decide(c->api, c->worker, t->origin, t->content, BYTES_NONE, c->arena, &p);
 	if (e != OK)
 		return; /* idleness ends it there */
 	size_t at = place_keep(&p, &t->node, bytes_of(t->session, sizeof(t->session)));

@@ -43,16 +43,6 @@ static uint32_t load_of(const struct api *api, const struct view_node *n, uint64
 	return load < UINT32_MAX ? (uint32_t)load : UINT32_MAX;
 }
 
-/* Whether viewers can be sent to it. A register is another node's word: what is no plain URL would not
- * survive as a part of a session's URI. */
-static bool has_url(const struct view_node *n)
-{
-	for (const char *c = n->http_url; *c != '\0'; c++)
-		if (*c <= ' ' || *c >= 0x7f || *c == '"' || *c == '\\')
-			return false;
-	return *n->http_url != '\0';
-}
-
 /* Copies the delivery nodes of the view into the two arrays that the decision works on. */
 static enum err gather(const struct api *api, const struct cluster_view *view,
     const struct kvs_holder *holders, size_t holders_n, struct arena *a, struct assign_node **nodes,
@@ -65,7 +55,7 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
 		return ERR_NO_MEMORY;
 	for (size_t i = 0; i < view->nodes_n; i++) {
 		const struct view_node *v = &view->nodes[i];
-		if ((v->roles & RPC_ROLE_DELIVERY) == 0 || !has_url(v))
+		if ((v->roles & RPC_ROLE_DELIVERY) == 0 || v->http_url[0] == '\0')
 			continue;
 		struct place_node *pn = &p->nodes[p->nodes_n];
 		struct assign_node *an = &(*nodes)[p->nodes_n];

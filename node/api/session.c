@@ -15,6 +15,7 @@ static enum err sign_playback(
 	t.kind = TOKEN_PLAYBACK;
 	t.issued_by = *api->c.self;
 	t.issued_at_s = now_s;
+	t.entry = BYTES_NONE;
 	t.start_by_s = now_s + c->start_within_ms / 1000;
 	t.renew_after_s = now_s + c->renew_after_ms / 1000;
 	return token_sign(api->c.keys, &t, a, text);
@@ -55,7 +56,7 @@ static const char *outcome_now(const struct place *p, size_t at)
 	return assign_outcome_str(p->nodes[at].holder ? ASSIGN_WARM : ASSIGN_COLD);
 }
 
-enum err session_json(const struct api *api, const struct token *t, struct bytes handle, struct bytes entry,
+enum err session_json(const struct api *api, const struct token *t, struct bytes handle,
     const struct place *p, size_t at, uint64_t now_s, struct arena *a, struct buf *out)
 {
 	struct bytes token;
@@ -64,6 +65,7 @@ enum err session_json(const struct api *api, const struct token *t, struct bytes
 		return e;
 	char not_after[RFC3339_SECONDS_LEN + 1];
 	rfc3339_seconds(not_after, t->not_after_s);
+	struct bytes entry = t->entry;
 	if (entry.n == 0)
 		entry = p->entry.n > 0 ? p->entry : BYTES_LIT("master.m3u8");
 

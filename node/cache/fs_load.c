@@ -123,7 +123,8 @@ static bool stands_newer(struct cache *c, const struct unit *u)
 static void insert_all(struct loading *l, struct cache_disk_report *report)
 {
 	struct cache_disk *d = l->disk;
-	qsort(l->units, l->n, sizeof(l->units[0]), by_sequence);
+	if (l->n > 0)
+		qsort(l->units, l->n, sizeof(l->units[0]), by_sequence);
 	for (size_t i = 0; i < l->n; i++) {
 		struct unit *u = l->units[i];
 		if (stands_newer(d->cache, u)) {

@@ -79,32 +79,52 @@ static int open_env(const char *folder, unsigned flags, MDB_env **out)
 	return 0;
 }
 
-/* Touches every page that a later run may touch. */
-static int read_all(MDB_txn *txn, const char *name)
+/* Touches every page of a tree that a later run may touch, and counts what it says it has. */
+static int read_tree(MDB_txn *txn, MDB_dbi dbi)
 {
-	MDB_dbi dbi;
+	static volatile uint8_t seen;
 	MDB_cursor *cursor;
 	MDB_val key, value;
+	MDB_stat told;
 	uint8_t sum = 0;
-	int rc = mdb_dbi_open(txn, name, 0, &dbi);
-	if (rc == MDB_NOTFOUND)
-		return 0; /* never used */
+	size_t n = 0;
+	int rc = mdb_stat(txn, dbi, &told);
+	if (rc == 0)
+		rc = mdb_cursor_open(txn, dbi, &cursor);
 	if (rc != 0)
 		return rc;
-	rc = mdb_cursor_open(txn, dbi, &cursor);
-	if (rc != 0)
-		return rc;
-	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+	while (n <= told.ms_entries && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
 		for (size_t i = 0; i < key.mv_size; i++)
 			sum ^= ((const uint8_t *)key.mv_data)[i];
 		for (size_t i = 0; i < value.mv_size; i++)
 			sum ^= ((const uint8_t *)value.mv_data)[i];
+		n++;
 	}
 	mdb_cursor_close(cursor);
-	static volatile uint8_t seen;
 	seen = sum;
 	(void)seen;
-	return rc == MDB_NOTFOUND ? 0 : rc;
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		return rc;
+	return n == told.ms_entries ? 0 : MDB_CORRUPTED;
+}
+
+enum { FREE_TREE = 0, MAIN_TREE = 1 }; /* LMDB's own two handles */
+
+static int read_all(MDB_txn *txn)
+{
+	static const char *const names[] = { "units", "state" };
+	MDB_stat told;
+	int rc = mdb_stat(txn, MAIN_TREE, &told);
+	if (rc == 0)
+		rc = read_tree(txn, FREE_TREE);
+	/* A run that died at its very start left an environment without databases. */
+	for (size_t i = 0; rc == 0 && told.ms_entries > 0 && i < 2; i++) {
+		MDB_dbi dbi;
+		rc = mdb_dbi_open(txn, names[i], 0, &dbi);
+		if (rc == 0)
+			rc = read_tree(txn, dbi);
+	}
+	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
 }
 
 static int probe(const char *folder)
@@ -117,19 +137,18 @@ static int probe(const char *folder)
 	if (rc == 0)
 		rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
 	if (rc == 0)
-		rc = read_all(txn, "units");
-	if (rc == 0)
-		rc = read_all(txn, "state");
+		rc = read_all(txn);
 	return rc;
 }
 
-enum { PROBE_FINE = 0, PROBE_CORRUPT = 1, PROBE_FAILED = 2 };
+enum { PROBE_FINE = 0, PROBE_CORRUPT = 1, PROBE_FAILED = 2, CHILD_CPU_S = 60 };
 
 static _Noreturn void probe_child(const char *folder)
 {
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
-	struct rlimit none = { 0, 0 };
-	(void)setrlimit(RLIMIT_CORE, &none);
+	struct rlimit no_core = { 0, 0 }, seconds = { CHILD_CPU_S, CHILD_CPU_S };
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+	(void)setrlimit(RLIMIT_CPU, &seconds); /* damaged pages may lead in a circle */
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
 		(void)signal(fatal[i], SIG_DFL);
 	if (freopen("/dev/null", "w", stderr) == NULL)

@@ -97,7 +97,8 @@ struct fill_waiter *fill_detach_all(struct fill *f)
 	return all;
 }
 
-/* Each gets a reference of its own. Without the lock: a loop may run at once and ask for more. */
+/* Each gets a reference of its own. Under the lock: who is told by fill_forget that his letter is posted
+ * may end his mailbox next. */
 void fills_answer(struct fills *fs, struct fill_waiter *all, const struct fill_answer *a)
 {
 	for (struct fill_waiter *w = all, *next; w != NULL; w = next) {
@@ -123,8 +124,8 @@ void fill_grows(struct fill *f, struct growing *g, const struct cache_meta *meta
 	f->growing = growing_ref(g);
 	f->meta = a.meta;
 	struct fill_waiter *all = fill_detach_all(f);
-	fills_unlock(fs);
 	fills_answer(fs, all, &a);
+	fills_unlock(fs);
 }
 
 void fill_ends(struct fill *f, const struct fill_answer *a)
@@ -133,8 +134,8 @@ void fill_ends(struct fill *f, const struct fill_answer *a)
 	fills_lock(fs);
 	take_out(fs, f);
 	struct fill_waiter *all = fill_detach_all(f);
-	fills_unlock(fs);
 	fills_answer(fs, all, a);
+	fills_unlock(fs);
 	growing_unref(f->growing);
 	OBJ_FREE(f);
 }

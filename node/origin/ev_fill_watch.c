@@ -55,8 +55,8 @@ static void answer_late(struct fills *fs, const struct look *l)
 	struct fill *f = fills_find(fs, l->hash, l->origin, object);
 	struct fill_waiter *all = f != NULL ? fill_detach_all(f) : NULL;
 	fs->counters.failed += old == NULL && all != NULL;
-	fills_unlock(fs);
 	fills_answer(fs, all, &a);
+	fills_unlock(fs);
 	cache_release(fs->cache, old);
 }
 

@@ -43,18 +43,28 @@ static size_t random_node(struct sim *s)
 	return prng_below(&s->prng, s->nodes_n);
 }
 
+/* Crashes gather on a few, so that some restart often enough to forget an ancestor. */
+static size_t unlucky_node(struct sim *s)
+{
+	return prng_below(&s->prng, prng_chance(&s->prng, 500) ? 3 : s->nodes_n) % s->nodes_n;
+}
+
+/* A backup is what the disk held while its node ran; some grow old. */
+static void back_up(struct sim *s)
+{
+	struct sim_node *n = &s->nodes[unlucky_node(s)];
+	if (n->k == NULL || (n->has_backup && prng_chance(&s->prng, 900)))
+		return;
+	disk_copy(&n->backup, &n->disk);
+	n->has_backup = true;
+}
+
 static void crash(struct sim *s)
 {
-	size_t i = random_node(s);
+	size_t i = unlucky_node(s);
 	struct sim_node *n = &s->nodes[i];
 	if (n->k == NULL)
 		return;
-	/* A backup is what the disk held while it ran. */
-	if (prng_chance(&s->prng, 300)) {
-		disk_copy(&n->backup, &n->disk);
-		n->has_backup = true;
-		return;
-	}
 	uint64_t how = prng_below(&s->prng, 100);
 	bool host = how < 50;
 	host_crash(s, i);
@@ -69,7 +79,7 @@ static void crash(struct sim *s)
 		n->has_backup = false;
 		n->dishonest = true;
 		s->stats.wipes++;
-	} else if (how % 10 == 1 && n->has_backup) {
+	} else if (how % 10 <= 2 && n->has_backup) {
 		what = "restored disk";
 		disk_copy(&n->disk, &n->backup);
 		n->dishonest = true;
@@ -119,6 +129,7 @@ static void cut(struct sim *s)
 
 void faults_one(struct sim *s)
 {
+	back_up(s);
 	switch (prng_below(&s->prng, 8)) {
 	case 0:
 	case 1:
@@ -141,14 +152,36 @@ void faults_one(struct sim *s)
 	}
 }
 
+/* In some seeds many pairs never meet again: progress must come through others. Neighbours in a ring of
+ * the living stay, so that there is a way. */
+static void keep_cuts(struct sim *s)
+{
+	size_t living[SIM_NODES_MAX], n = 0;
+	for (size_t i = 0; i < s->nodes_n; i++)
+		if (!s->nodes[i].dead)
+			living[n++] = i;
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = i + 2; j < n; j++)
+			if (!(i == 0 && j == n - 1) && prng_chance(&s->prng, 700))
+				s->cut[living[i]][living[j]] = true;
+	sim_say(s, "cuts stay");
+	net_recut(s);
+}
+
 void faults_heal(struct sim *s)
 {
 	s->healing = true;
 	memset(s->cut, 0, sizeof(s->cut));
 	for (size_t i = 0; i < s->nodes_n; i++) {
-		s->nodes[i].stalled_ms = 0;
-		if (s->nodes[i].k == NULL)
+		struct sim_node *n = &s->nodes[i];
+		n->stalled_ms = n->disk_full_ms = 0;
+		/* Not everybody comes back. */
+		if (n->k == NULL && prng_chance(&s->prng, 300))
+			n->dead = true;
+		else if (n->k == NULL)
 			host_boot(s, i);
 	}
+	if (prng_chance(&s->prng, 300))
+		keep_cuts(s);
 	sim_say(s, "healed");
 }

@@ -36,14 +36,21 @@ void host_fini(struct sim_node *n)
 	free(n->seen);
 }
 
+/* From the first own batch on, the disk vouches again for all that was stored on it. */
+static void commit(struct sim *s, struct sim_node *n, const struct batch *b)
+{
+	disk_commit(&n->disk, b);
+	oracle_stored(s, n->index, b);
+	if (b->own)
+		n->dishonest = false;
+}
+
 void host_crash(struct sim *s, size_t node)
 {
 	struct sim_node *n = &s->nodes[node];
 	size_t committed = prng_below(&s->prng, n->queue_n + 1);
-	for (size_t i = 0; i < committed && s->now_ms >= n->disk_full_ms; i++) {
-		disk_commit(&n->disk, n->queue[i]);
-		oracle_stored(s, node, n->queue[i]);
-	}
+	for (size_t i = 0; i < committed && s->now_ms >= n->disk_full_ms; i++)
+		commit(s, n, n->queue[i]);
 	forget_process(n);
 }
 
@@ -75,11 +82,10 @@ static struct kvs *new_core(struct sim *s, struct sim_node *n, struct incarnatio
 void host_boot(struct sim *s, size_t node)
 {
 	struct sim_node *n = &s->nodes[node];
-	if (n->k != NULL)
+	if (n->k != NULL || n->dead)
 		return;
 	struct incarnation inherits = { 0 };
 	oracle_booted(s, node, !n->dishonest);
-	n->dishonest = false;
 	if (!n->disk.has_identity) {
 		n->disk.has_identity = true;
 		random_id(s, &n->disk.id);
@@ -213,10 +219,8 @@ void host_commit(struct sim *s, const struct sim_event *e)
 		return;
 	}
 	/* All that waits goes into one commit, as the store thread does it. */
-	for (size_t i = 0; i < n->queue_n; i++) {
-		disk_commit(&n->disk, n->queue[i]);
-		oracle_stored(s, e->node, n->queue[i]);
-	}
+	for (size_t i = 0; i < n->queue_n; i++)
+		commit(s, n, n->queue[i]);
 	struct sim_event *stored = sim_push(s, 0, SIM_STORED, e->node);
 	stored->boot = n->boot;
 	stored->seq = n->queue[n->queue_n - 1]->seq;

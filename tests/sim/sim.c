@@ -164,13 +164,17 @@ static void check_memory(struct sim *s, size_t node)
 		    (unsigned long long)owners);
 }
 
-/* I5: all replicas are the same, within a bound of time after the last fault. */
+/* I5: all living replicas are the same, within a bound of time after the last fault. */
 static void judge(struct sim *s)
 {
-	size_t other = s->nodes_n;
+	size_t first = s->nodes_n, other = s->nodes_n;
 	for (size_t i = 0; i < s->nodes_n; i++) {
+		if (s->nodes[i].dead)
+			continue;
 		check_memory(s, i);
-		if (s->nodes[i].queue_n > 0 || kvs_fingerprint(s->nodes[i].k) != kvs_fingerprint(s->nodes[0].k))
+		if (first == s->nodes_n)
+			first = i;
+		if (s->nodes[i].queue_n > 0 || kvs_fingerprint(s->nodes[i].k) != kvs_fingerprint(s->nodes[first].k))
 			other = i;
 	}
 	uint64_t passed = s->now_ms - s->profile.faults_until_ms;
@@ -178,8 +182,8 @@ static void judge(struct sim *s)
 		s->done = true;
 		s->stats.healed_in_ms = passed;
 	} else if (passed > s->profile.heal_within_ms) {
-		sim_fail(s, other, "I5: %llu ms after the last fault this replica is not what node 0 is",
-		    (unsigned long long)passed);
+		sim_fail(s, other, "I5: %llu ms after the last fault this replica is not what that of node %zu is",
+		    (unsigned long long)passed, first);
 	} else {
 		sim_push(s, 100, SIM_JUDGE, 0);
 	}

@@ -77,6 +77,7 @@ struct sim_node {
 	struct node_id id;
 	unsigned boot;
 	struct disk disk, backup;
+	bool dead;                  /* never comes back */
 	bool has_backup, dishonest; /* the disk was wiped or restored since it last ran */
 	struct arena arena;
 	struct kvs_outputs *out;

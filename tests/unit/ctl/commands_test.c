@@ -139,11 +139,14 @@ static void holders(void **state)
 	struct said s = asked("200 OK",
 	    "{\"content\":\"vod/x y\",\"origin\":\"main\",\"holders\":[{\"node\":\"delivery-2\",\"id\":\"2\","
 	    "\"bytes\":3145728,\"objects\":31,\"share_permille\":1000,\"entry\":\"master.m3u8\","
-	    "\"liveness\":\"alive\",\"state\":\"ready\"}]}",
+	    "\"liveness\":\"alive\",\"state\":\"ready\"},"
+	    "{\"node\":\"delivery-1\",\"bytes\":0,\"objects\":1,\"share_permille\":0,\"entry\":\"\","
+	    "\"liveness\":\"down\",\"state\":\"left\"}]}",
 	    false, "holders", "vod/x y");
 	assert_string_equal(s.request, "GET /v1/contents/vod/x%20y HTTP/1.1");
 	assert_said(s, 0,
 	    "NODE        STATE  LIVE   SHARE      HELD  OBJECTS  ENTRY\n"
+	    "delivery-1  left   down       -       0 B        1  -\n"
 	    "delivery-2  ready  alive  100 %  3.00 MiB       31  master.m3u8\n");
 	assert_said(
 	    asked("200 OK", "{\"content\":\"x\",\"origin\":\"main\",\"holders\":[]}", false, "holders", "x"), 0,

@@ -130,6 +130,7 @@ static void texts_are_bounded(void **state)
 	struct rpc_register r = reg("");
 	r.name = bytes_of(text, RPC_NAME_MAX);
 	r.zone = bytes_of(text, RPC_NAME_MAX + 1);
+	memcpy(text, "http://", 7);
 	r.http_urls[0] = bytes_of(text, sizeof(text));
 	struct kvs k = { .n = 0 };
 	add(&k, 1, &r);
@@ -141,12 +142,36 @@ static void texts_are_bounded(void **state)
 	tally_free(t);
 }
 
+/* A register is another node's word; its URL becomes a part of every URI and of JSON. */
+static void what_is_no_plain_url_is_none(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "", "http", "a:80", "javascript:x", "http://a\"b", "http://a b",
+		"http://a\\b", "http://a\n", "http://\xc3\xa9", "https://a\x7f" };
+	struct tally *t = tally_new();
+	struct rpc_register r = reg("a");
+	struct kvs k = { .n = 0 };
+	add(&k, 1, &r);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		r.http_urls[0] = bytes_str(bad[i]);
+		struct cluster_view *v = view_of(&k, t);
+		assert_string_equal(v->nodes[0].http_url, "");
+		cluster_view_free(v);
+	}
+	r.http_urls[0] = BYTES_LIT("https://[::1]:443");
+	struct cluster_view *v = view_of(&k, t);
+	assert_string_equal(v->nodes[0].http_url, "https://[::1]:443");
+	cluster_view_free(v);
+	tally_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(members_become_nodes),
 		cmocka_unit_test(members_never_heard_of_are_left_out),
 		cmocka_unit_test(texts_are_bounded),
+		cmocka_unit_test(what_is_no_plain_url_is_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

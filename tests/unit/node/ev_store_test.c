@@ -19,8 +19,8 @@ enum { DEADLINE_S = 20, OPS_MAX = 256, TEXT_MAX = 64 };
 struct kvs_store {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool gate_closed; /* begin waits while it is */
-	bool waiting;     /* begin does wait */
+	bool gate_closed;                        /* begin waits while it is */
+	bool waiting;                            /* begin does wait */
 	int fail_begin, fail_apply, fail_commit; /* the next so many fail */
 	bool open;
 	char pending[OPS_MAX][TEXT_MAX], committed[OPS_MAX][TEXT_MAX];
@@ -399,7 +399,8 @@ static void it_is_full_past_its_bound(void **state)
 	memset(value, 'v', sizeof(value));
 	close_gate(f);
 	struct kvs_op op = { .kind = KVS_OP_ENTRY };
-	op.entry = (struct rpc_entry){ .key = BYTES_LIT("k"), .value = bytes_of(value, sizeof(value)), .version = 1 };
+	op.entry =
+	    (struct rpc_entry){ .key = BYTES_LIT("k"), .value = bytes_of(value, sizeof(value)), .version = 1 };
 	struct kvs_outputs out = { .ops = &op, .ops_n = 1 };
 	uint64_t seq = 0;
 	while (!store_full(f->store)) {

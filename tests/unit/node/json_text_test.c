@@ -44,17 +44,18 @@ static void strings(void **state)
 	assert_written(BYTES_LIT("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"");
 	assert_written(BYTES_LIT("\n\r\t\b\x01\x1f\x7f"), "\"\\n\\r\\t\\u0008\\u0001\\u001f\\u007f\"");
 	assert_written(BYTES_LIT("a\0b"), "\"a\\u0000b\"");
-	assert_written(BYTES_LIT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"), "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
+	assert_written(
+	    BYTES_LIT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"), "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
 }
 
 static void what_is_not_utf8_is_replaced(void **state)
 {
 	(void)state;
 	assert_written(BYTES_LIT("\xff"), "\"\\ufffd\"");
-	assert_written(BYTES_LIT("a\xc3"), "\"a\\ufffd\"");                           /* cut off */
-	assert_written(BYTES_LIT("\xe2\x82"), "\"\\ufffd\\ufffd\"");                  /* cut off */
-	assert_written(BYTES_LIT("\xc0\xaf"), "\"\\ufffd\\ufffd\"");                  /* overlong */
-	assert_written(BYTES_LIT("\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\"");       /* a surrogate */
+	assert_written(BYTES_LIT("a\xc3"), "\"a\\ufffd\"");                                  /* cut off */
+	assert_written(BYTES_LIT("\xe2\x82"), "\"\\ufffd\\ufffd\"");                         /* cut off */
+	assert_written(BYTES_LIT("\xc0\xaf"), "\"\\ufffd\\ufffd\"");                         /* overlong */
+	assert_written(BYTES_LIT("\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\"");              /* a surrogate */
 	assert_written(BYTES_LIT("\xf4\x90\x80\x80z"), "\"\\ufffd\\ufffd\\ufffd\\ufffdz\""); /* past U+10FFFF */
 	assert_written(BYTES_LIT("\xc3(\x80)"), "\"\\ufffd(\\ufffd)\"");
 }
@@ -72,8 +73,7 @@ static void random_bytes_are_read_back(void **state)
 		buf_clear(&out);
 		json_put_string(&out, bytes_of(in, n));
 		json_error_t error;
-		json_t *v = json_loadb(
-		    (const char *)out.p, out.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+		json_t *v = json_loadb((const char *)out.p, out.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
 		if (v == NULL)
 			fail_msg("%.*s: %s", (int)out.n, (const char *)out.p, error.text);
 		bool nul = memchr(in, 0, n) != NULL;

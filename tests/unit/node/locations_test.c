@@ -111,8 +111,8 @@ static int teardown(void **state)
 static void tell(struct fixture *f, const char *content, uint64_t bytes, uint32_t objects, const char *entry)
 {
 	assert_true(f->cache.n < CONTENTS_MAX);
-	f->cache.news[f->cache.n++] =
-	    (struct cache_content_news){ BYTES_LIT("main"), bytes_str(content), bytes, objects, bytes_str(entry) };
+	f->cache.news[f->cache.n++] = (struct cache_content_news){ BYTES_LIT("main"), bytes_str(content), bytes,
+		objects, bytes_str(entry) };
 }
 
 static void said_before(struct fixture *f, const char *content, bool deleted)

@@ -146,7 +146,8 @@ static void random_times(void **state)
 		time_t c = (time_t)t;
 		struct tm tm;
 		assert_non_null(gmtime_r(&c, &tm));
-		assert_int_equal(strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%SZ", &tm), RFC3339_SECONDS_LEN);
+		assert_int_equal(
+		    strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%SZ", &tm), RFC3339_SECONDS_LEN);
 		assert_string_equal(text, expected);
 		assert_int_equal(rfc3339_parse(bytes_str(text), &back), OK);
 		assert_int_equal(back, t);

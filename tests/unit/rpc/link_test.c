@@ -90,6 +90,13 @@ static void a_broken_link_is_no_bye(void **state)
 	side_stop(&a);
 }
 
+static uint64_t refused_so_far(const struct side *s)
+{
+	struct nng_links_counters c;
+	nng_links_count(s->links, &c);
+	return c.refused;
+}
+
 static void another_cluster_is_refused_on_both_sides(void **state)
 {
 	(void)state;
@@ -105,11 +112,7 @@ static void another_cluster_is_refused_on_both_sides(void **state)
 	assert_true(a.refusal_has_peer && b.refusal_has_peer);
 	assert_non_null(strstr(a.refusal_text, "prod"));
 	/* Dialled again and again, said once. */
-	struct nng_links_counters c;
-	do {
-		test_run_some();
-		nng_links_count(b.links, &c);
-	} while (c.refused < 3);
+	run_until(refused_so_far(&b) >= 3);
 	assert_int_equal(a.refusals, 1);
 	assert_int_equal(b.refusals, 1);
 	assert_int_equal(a.ups + b.ups, 0);

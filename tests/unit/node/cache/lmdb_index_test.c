@@ -110,7 +110,10 @@ static void test_finds_damage(void **state)
 		make_index(f);
 		(void)snprintf(command, sizeof(command), damages[i], f->disk_path);
 		run("%s", command);
-		assert_int_equal(lmdb_index_open(f->disk_path, &x, detail), ERR_CORRUPT);
+		enum err e = lmdb_index_open(f->disk_path, &x, detail);
+		if (e != ERR_CORRUPT)
+			print_message("not found: %s\n", command);
+		assert_int_equal(e, ERR_CORRUPT);
 		assert_true(detail[0] != 0);
 		assert_null(x);
 	}

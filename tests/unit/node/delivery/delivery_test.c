@@ -440,7 +440,8 @@ static void an_old_playlist_is_asked_for_again(void **state)
 	assert_int_equal(a.status, 200);
 	assert_field(&a, "Cache-Status", "Warmcast; fwd=stale");
 	assert_field(&a, "Cache-Control", "private, max-age=2");
-	assert_field(&a, "Age", "0");
+	char age[256];
+	assert_in_range(strtoul(raw_field(&a, "Age", age), NULL, 10), 0, 1); /* counted anew, in whole seconds */
 	raw_answer_free(&a);
 	await_hit(token, "lv1/live.m3u8");
 	/* Another one in its place is another object. */
