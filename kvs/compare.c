@@ -23,30 +23,35 @@ static bool comparable(const struct replica *r, const struct rpc_row_position *p
 	       r->live.have == p->have && r->live.floor == p->floor && p->have >= p->base;
 }
 
+/* Fetches the row anew, from the link at first; other peers may serve the rest. */
+static void refetch(struct kvs *k, struct kvs_link *link, struct replica *r)
+{
+	replica_refetch(r, k->now_ms);
+	sync_tell(k, link, r);
+}
+
 /* Both claim to be exact, at one version, and differ: memory or a disk lied, or this code is wrong. The
- * owner knows; without it the peer's copy is as good as this one. */
-static bool differs(struct kvs *k, struct kvs_link *link, struct replica *r)
+ * owner knows; without a link to it the smaller fingerprint gives way, so that at least all agree. True
+ * when the peer is to be told, because it is the one to fetch. */
+static bool differs(struct kvs *k, struct kvs_link *link, struct replica *r, const struct rpc_row_position *p)
 {
 	if (node_id_eq(&r->owner, &k->cfg.self))
 		return true;
 	if (!out_events_full(k))
 		out_event(k, KVS_EVENT_ROW_DIFFERS, &r->owner, "exact rows differ", r->live.have);
 	struct kvs_link *owner = link_to(k, &r->owner);
-	replica_refetch(r, k->now_ms);
-	if (owner == NULL || owner == link)
+	if (owner == NULL && r->live.fingerprint > p->fingerprint)
 		return true;
-	sync_tell(k, owner, r);
+	refetch(k, owner != NULL ? owner : link, r);
 	return false;
 }
 
 /* This row stays inexact, though nobody has been found to have more: whoever wrote or knew the rest
  * is gone. A peer's copy at the same version, exact or not, brings both nearer (replica.c). */
-static bool settles(struct kvs *k, struct replica *r)
+static void settle(struct kvs *k, struct kvs_link *link, struct replica *r)
 {
-	if (r->inexact_ms == UINT64_MAX || k->now_ms - r->inexact_ms < 3ull * k->cfg.digest_interval_ms)
-		return false;
-	replica_refetch(r, k->now_ms);
-	return true;
+	if (r->inexact_ms != UINT64_MAX && k->now_ms - r->inexact_ms >= 3ull * k->cfg.digest_interval_ms)
+		refetch(k, link, r);
 }
 
 /* Rows at one version of one history. */
@@ -65,8 +70,9 @@ static bool compare_equal(
 		return false;
 	}
 	if (exact_here)
-		return exact_there && differs(k, link, r);
-	return settles(k, r);
+		return exact_there && differs(k, link, r, p);
+	settle(k, link, r);
+	return false;
 }
 
 bool compare_position(

@@ -4,8 +4,8 @@
 
 #include "kvs/state.h"
 
-/* True when the peer is to be told where this node stands (*mine): because it has more, or because
- * it has the better bytes, or, as the owner, so that the peer sees that it differs. */
+/* True when the peer is to be told where this node stands (*mine): because it has more, or because it
+ * holds other bytes than the owner. */
 bool compare_position(
     struct kvs *k, struct kvs_link *link, const struct rpc_row_position *p, struct rpc_row_position *mine);
 

@@ -141,7 +141,8 @@ enum kvs_event_kind {
 	KVS_EVENT_NODE_STATE,     /* its register says another state */
 	KVS_EVENT_ROW_RESET,      /* an old history was dropped whole */
 	KVS_EVENT_OWN_JUMPED,     /* own id was seen under a higher incarnation: jumped above it */
-	KVS_EVENT_DUPLICATE_ID,   /* and again within a minute: another process has this id */
+	KVS_EVENT_DUPLICATE_ID,   /* and above every jump of a minute: another process has this id. Own writes
+	                           * are refused from now on: start again as a new id */
 	KVS_EVENT_DUPLICATE_NAME, /* two living ids with one name */
 	KVS_EVENT_MUTE,           /* the store fails */
 	KVS_EVENT_REFUSED_FRAME,  /* a frame that breaks the rules; `detail` says which */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@ enum {
 	PAGE_UPPER = 14,
 	NODE_HEADER = 8, /* u16 lo, u16 hi, u16 flags, u16 key size */
 	DB_RECORD = 48,  /* u32 pad, u16 flags, u16 depth, 4 x u64, u64 root */
+	DB_FLAGS = 4,
 	DB_DEPTH = 6,
 	DB_ROOT = 40,
 	META_VERSION = 4, /* from the page's end of header on: u32 magic, u32 version ... */
@@ -27,10 +29,33 @@ enum {
 	META_TXN = META_LAST_PAGE + 8,
 	META_BYTES = META_TXN + 8,
 	DEPTH_MAX = 32,
+	KEY_MAX = 511,
+	PAGE_SIZE_MAX = 65536,
+	/* Pages may be numbered, then dropped before they were ever written: as many as one transaction can hold.
+	 */
+	UNWRITTEN_MAX = 1 << 18,
 };
 
-enum { PAGE_BRANCH = 1, PAGE_LEAF = 2, PAGE_OVERFLOW = 4, PAGE_META = 8, PAGE_LEAF2 = 0x20, PAGE_SUB = 0x40 };
+enum {
+	PAGE_BRANCH = 1,
+	PAGE_LEAF = 2,
+	PAGE_OVERFLOW = 4,
+	PAGE_META = 8,
+	PAGE_LEAF2 = 0x20,
+	PAGE_SUB = 0x40,
+	PAGE_KINDS = 0x6f
+};
 enum { NODE_BIG = 1, NODE_SUBDATA = 2, NODE_DUP = 4 };
+enum { TABLE_INTEGERKEY = 8, TABLE_DUPS = 0x14, TABLE_DUPFIXED = 0x10 };
+
+/* What a tree is decides what its leaves may hold. */
+enum tree {
+	TREE_FREE,  /* the list of free pages: values are page numbers */
+	TREE_ROOT,  /* tables by name */
+	TREE_PLAIN, /* a table */
+	TREE_DUPS,  /* a table of MDB_DUPSORT | MDB_DUPFIXED */
+	TREE_SET,   /* the duplicates of one of its keys */
+};
 
 #define MAGIC 0xBEEFC0DEu
 #define NO_ROOT UINT64_MAX
@@ -39,9 +64,11 @@ struct walk {
 	const uint8_t *p;
 	uint64_t size;
 	uint64_t page_size;
-	uint64_t last;    /* number of the last page in use */
-	uint64_t visited; /* a tree cannot have more pages than the file */
-	bool free_list;   /* walking the list of free pages: its values are page numbers */
+	uint64_t last; /* number of the last page in use */
+	uint8_t *used; /* a bit a page: none may be used twice, nor used and free */
+	/* Of the page that is looked at: which bytes nodes take, a bit for two, and how many. */
+	uint8_t taken[PAGE_SIZE_MAX / 16];
+	uint64_t taken_n;
 	const char *why;
 };
 
@@ -72,10 +99,22 @@ static uint64_t u64_at(const uint8_t *p, size_t off)
 	return v;
 }
 
-/* The page with its number and kind checked, or NULL. `pages` > 1 for an overflow run. */
+/* Each page has one place. */
+static bool claim(struct walk *w, uint64_t number)
+{
+	if (number < 2 || number > w->last)
+		return bad(w, "a page number past the end");
+	uint8_t bit = (uint8_t)(1u << number % 8);
+	if ((w->used[number / 8] & bit) != 0)
+		return bad(w, "a page that is used twice");
+	w->used[number / 8] |= bit;
+	return true;
+}
+
+/* The page, claimed and with its number checked, or NULL. `pages` > 1 for an overflow run. */
 static const uint8_t *page_at(struct walk *w, uint64_t number, uint64_t pages)
 {
-	if (number < 2 || number > w->last || pages > w->last - number + 1) {
+	if (number > w->last || pages > w->last - number + 1) {
 		bad(w, "a page number past the end");
 		return NULL;
 	}
@@ -83,39 +122,42 @@ static const uint8_t *page_at(struct walk *w, uint64_t number, uint64_t pages)
 		bad(w, "the file is truncated");
 		return NULL;
 	}
+	for (uint64_t i = 0; i < pages; i++)
+		if (!claim(w, number + i))
+			return NULL;
 	const uint8_t *page = w->p + number * w->page_size;
-	w->visited += pages;
-	if (u64_at(page, 0) != number || w->visited > w->last) {
+	if (u64_at(page, 0) != number) {
 		bad(w, "a page that is not what is referred to");
 		return NULL;
 	}
 	return page;
 }
 
-static bool walk_tree(struct walk *w, const uint8_t *db);
+static bool walk_tree(struct walk *w, const uint8_t *db, enum tree tree);
 
 static bool check_free_list(struct walk *w, const uint8_t *ids, uint64_t n)
 {
 	if (n < 8 || u64_at(ids, 0) > n / 8 - 1)
 		return bad(w, "a damaged list of free pages");
 	for (uint64_t i = 1; i <= u64_at(ids, 0); i++)
-		if (u64_at(ids, i * 8) < 2 || u64_at(ids, i * 8) > w->last)
+		if ((i > 1 && u64_at(ids, i * 8) >= u64_at(ids, i * 8 - 8)) || !claim(w, u64_at(ids, i * 8)))
 			return bad(w, "a damaged list of free pages");
 	return true;
 }
 
-static bool check_overflow(struct walk *w, uint64_t number, uint64_t data_n)
+static bool check_overflow(struct walk *w, uint64_t number, uint64_t data_n, enum tree tree)
 {
-	uint64_t pages = (PAGE_HEADER + data_n + w->page_size - 1) / w->page_size;
+	/* LMDB takes the run's length from its first page when it frees it. */
+	uint64_t pages = (PAGE_HEADER - 1 + data_n) / w->page_size + 1;
 	const uint8_t *page = page_at(w, number, pages);
 	if (page == NULL)
 		return false;
-	if ((u16_at(page, PAGE_FLAGS) & PAGE_OVERFLOW) == 0 || u32_at(page, PAGE_LOWER) < pages)
+	if ((u16_at(page, PAGE_FLAGS) & PAGE_KINDS) != PAGE_OVERFLOW || u32_at(page, PAGE_LOWER) != pages)
 		return bad(w, "a damaged overflow page");
-	return !w->free_list || check_free_list(w, page + PAGE_HEADER, data_n);
+	return tree != TREE_FREE || check_free_list(w, page + PAGE_HEADER, data_n);
 }
 
-/* Offsets of a page, or of a page within a node, of `size` bytes: count of its nodes, or -1. */
+/* Bounds of a page, or of a page within a node, of `size` bytes: count of its nodes, or -1. */
 static int count_nodes(struct walk *w, const uint8_t *page, uint64_t size)
 {
 	unsigned lower = u16_at(page, PAGE_LOWER), upper = u16_at(page, PAGE_UPPER);
@@ -124,93 +166,151 @@ static int count_nodes(struct walk *w, const uint8_t *page, uint64_t size)
 		return -1;
 	}
 	unsigned n = (lower - PAGE_HEADER) / 2;
-	if ((u16_at(page, PAGE_FLAGS) & PAGE_LEAF2) != 0) {
-		if ((uint64_t)n * u16_at(page, PAGE_PAD) > size - PAGE_HEADER) {
-			bad(w, "damaged bounds of a page");
-			return -1;
-		}
-		return (int)n;
-	}
-	for (unsigned i = 0; i < n; i++) {
-		unsigned off = u16_at(page, PAGE_HEADER + 2 * i);
-		if (off < upper || off + NODE_HEADER > size || off + NODE_HEADER + u16_at(page, off + 6) > size) {
-			bad(w, "a damaged offset in a page");
-			return -1;
-		}
+	bool packed = (u16_at(page, PAGE_FLAGS) & PAGE_LEAF2) != 0;
+	/* Of keys of one size each takes the room of its offset too. */
+	if (packed &&
+	    (u16_at(page, PAGE_PAD) < 2 || size - upper != (uint64_t)n * (u16_at(page, PAGE_PAD) - 2u))) {
+		bad(w, "damaged bounds of a page");
+		return -1;
 	}
 	return (int)n;
+}
+
+/* A node as it stands in its page. */
+struct node {
+	unsigned off, flags, key_n;
+	uint64_t data_n; /* of the value, here or on overflow pages */
+	uint64_t child;  /* of a branch */
+	uint64_t data;   /* where the value begins */
+};
+
+/* Takes a node's bytes within its page; LMDB keeps nodes side by side, and moves them by their sizes. */
+static bool claim_node(struct walk *w, const struct node *n, uint64_t here)
+{
+	uint64_t end = (n->data + here + 1) / 2 * 2;
+	if (end > w->page_size)
+		return bad(w, "a value that leaves its page");
+	for (uint64_t at = n->off / 2; at < end / 2; at++) {
+		uint8_t bit = (uint8_t)(1u << at % 8);
+		if ((w->taken[at / 8] & bit) != 0)
+			return bad(w, "values that overlap");
+		w->taken[at / 8] |= bit;
+	}
+	w->taken_n += end - n->off;
+	return true;
+}
+
+static struct node node_at(const uint8_t *page, unsigned i)
+{
+	unsigned off = u16_at(page, PAGE_HEADER + 2 * i);
+	uint32_t low = u16_at(page, off) | (uint32_t)u16_at(page, off + 2) << 16;
+	return (struct node){
+		.off = off,
+		.flags = u16_at(page, off + 4),
+		.key_n = u16_at(page, off + 6),
+		.data_n = low,
+		.child = low | (uint64_t)u16_at(page, off + 4) << 32,
+		.data = (uint64_t)off + NODE_HEADER + u16_at(page, off + 6),
+	};
+}
+
+/* The nodes of a page fill it from `upper` to its end, without gap or overlap. */
+static bool check_nodes(struct walk *w, const uint8_t *page, unsigned n, bool leaf)
+{
+	memset(w->taken, 0, w->page_size / 16);
+	w->taken_n = 0;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned off = u16_at(page, PAGE_HEADER + 2 * i);
+		if (off < u16_at(page, PAGE_UPPER) || off % 2 != 0 || off + NODE_HEADER > w->page_size)
+			return bad(w, "a damaged offset in a page");
+		struct node node = node_at(page, i);
+		if (node.key_n > KEY_MAX)
+			return bad(w, "a key that is too long");
+		if (!claim_node(w, &node, !leaf ? 0 : node.flags == NODE_BIG ? 8 : node.data_n))
+			return false;
+	}
+	return w->taken_n == w->page_size - u16_at(page, PAGE_UPPER) || bad(w, "damaged bounds of a page");
 }
 
 /* Duplicates of one key that fit into its node. */
 static bool check_sub_page(struct walk *w, const uint8_t *page, uint64_t size)
 {
-	if (size < PAGE_HEADER || (u16_at(page, PAGE_FLAGS) & PAGE_SUB) == 0)
+	if (size < PAGE_HEADER ||
+	    (u16_at(page, PAGE_FLAGS) & PAGE_KINDS) != (PAGE_LEAF | PAGE_LEAF2 | PAGE_SUB) ||
+	    u16_at(page, PAGE_PAD) == 0)
 		return bad(w, "a damaged page of duplicates");
-	int n = count_nodes(w, page, size);
-	if (n < 0)
-		return false;
-	for (int i = 0; i < n && (u16_at(page, PAGE_FLAGS) & PAGE_LEAF2) == 0; i++) {
-		unsigned off = u16_at(page, PAGE_HEADER + 2 * (unsigned)i);
-		uint64_t data_n = u16_at(page, off) | (uint64_t)u16_at(page, off + 2) << 16;
-		if (off + NODE_HEADER + u16_at(page, off + 6) + data_n > size)
-			return bad(w, "a damaged page of duplicates");
-	}
+	return count_nodes(w, page, size) > 0 || bad(w, "a damaged page of duplicates");
+}
+
+static bool check_table(struct walk *w, const uint8_t *db)
+{
+	unsigned flags = u16_at(db, DB_FLAGS);
+	if (flags != 0 && flags != TABLE_DUPS)
+		return bad(w, "a damaged table");
+	return walk_tree(w, db, flags == 0 ? TREE_PLAIN : TREE_DUPS);
+}
+
+static bool check_set(struct walk *w, const uint8_t *db)
+{
+	return u16_at(db, DB_FLAGS) == TABLE_DUPFIXED ? walk_tree(w, db, TREE_SET) : bad(w, "a damaged table");
+}
+
+static bool check_leaf_node(struct walk *w, const uint8_t *page, const struct node *n, enum tree tree)
+{
+	const uint8_t *data = page + n->data;
+	if (tree == TREE_ROOT)
+		return n->flags == NODE_SUBDATA && n->data_n == DB_RECORD ? check_table(w, data)
+		                                                          : bad(w, "a damaged table");
+	if (tree == TREE_DUPS && n->flags == (NODE_DUP | NODE_SUBDATA))
+		return n->data_n == DB_RECORD ? check_set(w, data) : bad(w, "a damaged table");
+	if (tree == TREE_DUPS && n->flags == NODE_DUP)
+		return check_sub_page(w, data, n->data_n);
+	if (tree != TREE_DUPS && n->flags == NODE_BIG)
+		return check_overflow(w, u64_at(data, 0), n->data_n, tree);
+	if (n->flags != 0)
+		return bad(w, "a value of another kind than expected");
+	if (tree == TREE_FREE)
+		return n->key_n == 8 ? check_free_list(w, data, n->data_n) : bad(w, "a damaged list of free pages");
 	return true;
 }
 
-static bool check_leaf_node(struct walk *w, const uint8_t *page, unsigned off)
-{
-	unsigned flags = u16_at(page, off + 4), key_n = u16_at(page, off + 6);
-	uint64_t data_n = u16_at(page, off) | (uint64_t)u16_at(page, off + 2) << 16;
-	uint64_t data = off + NODE_HEADER + key_n;
-	uint64_t here = (flags & NODE_BIG) != 0 ? 8 : data_n;
-	if (data + here > w->page_size)
-		return bad(w, "a value that leaves its page");
-	if ((flags & NODE_BIG) != 0)
-		return check_overflow(w, u64_at(page, data), data_n);
-	if ((flags & NODE_SUBDATA) != 0)
-		return data_n == DB_RECORD ? walk_tree(w, page + data) : bad(w, "a damaged table");
-	if ((flags & NODE_DUP) != 0)
-		return check_sub_page(w, page + data, data_n);
-	return !w->free_list || check_free_list(w, page + data, data_n);
-}
-
-static bool walk_page(struct walk *w, uint64_t number, unsigned depth)
+static bool walk_page(struct walk *w, uint64_t number, unsigned depth, enum tree tree, unsigned pad)
 {
 	const uint8_t *page = page_at(w, number, 1);
 	if (page == NULL)
 		return false;
-	unsigned flags = u16_at(page, PAGE_FLAGS);
-	bool leaf = (flags & PAGE_LEAF) != 0;
-	if (leaf != (depth == 1) || leaf == ((flags & PAGE_BRANCH) != 0) ||
-	    (flags & (PAGE_OVERFLOW | PAGE_META | PAGE_SUB)) != 0)
+	bool leaf = depth == 1;
+	unsigned expected = !leaf ? PAGE_BRANCH : tree == TREE_SET ? PAGE_LEAF | PAGE_LEAF2 : PAGE_LEAF;
+	if ((u16_at(page, PAGE_FLAGS) & PAGE_KINDS) != expected)
 		return bad(w, "a page of another kind than expected");
 	int n = count_nodes(w, page, w->page_size);
 	if (n < 0)
 		return false;
-	if (n == 0 && !leaf)
-		return bad(w, "a branch without leaves");
-	if ((flags & PAGE_LEAF2) != 0)
-		return leaf ? true : bad(w, "a page of another kind than expected");
+	if (n < (leaf ? 1 : 2))
+		return bad(w, "an empty page");
+	if (leaf && tree == TREE_SET)
+		return u16_at(page, PAGE_PAD) == pad || bad(w, "a damaged page of duplicates");
+	if (!check_nodes(w, page, (unsigned)n, leaf))
+		return false;
 	for (unsigned i = 0; i < (unsigned)n; i++) {
-		unsigned off = u16_at(page, PAGE_HEADER + 2 * i);
-		uint64_t child =
-		    u16_at(page, off) | (uint64_t)u16_at(page, off + 2) << 16 | (uint64_t)u16_at(page, off + 4) << 32;
-		if (leaf ? !check_leaf_node(w, page, off) : !walk_page(w, child, depth - 1))
+		struct node node = node_at(page, i);
+		if (leaf ? !check_leaf_node(w, page, &node, tree) : !walk_page(w, node.child, depth - 1, tree, pad))
 			return false;
 	}
 	return true;
 }
 
-static bool walk_tree(struct walk *w, const uint8_t *db)
+static bool walk_tree(struct walk *w, const uint8_t *db, enum tree tree)
 {
 	uint64_t root = u64_at(db, DB_ROOT);
-	unsigned depth = u16_at(db, DB_DEPTH);
+	unsigned depth = u16_at(db, DB_DEPTH), pad = u32_at(db, 0);
+	if (tree == TREE_SET && (pad == 0 || pad > w->page_size))
+		return bad(w, "a damaged table");
 	if (root == NO_ROOT)
 		return depth == 0 ? true : bad(w, "a damaged table");
 	if (depth == 0 || depth > DEPTH_MAX)
 		return bad(w, "a damaged table");
-	return walk_page(w, root, depth);
+	return walk_page(w, root, depth, tree, pad);
 }
 
 /* Both meta pages must be sound: LMDB refuses the file otherwise. The one of the newer txn counts. */
@@ -221,7 +321,7 @@ static const uint8_t *find_meta(struct walk *w)
 		return NULL;
 	}
 	w->page_size = u32_at(w->p, PAGE_HEADER + META_DBS);
-	if (w->page_size < 512 || w->page_size > 65536 || (w->page_size & (w->page_size - 1)) != 0) {
+	if (w->page_size < 512 || w->page_size > PAGE_SIZE_MAX || (w->page_size & (w->page_size - 1)) != 0) {
 		bad(w, "no LMDB file");
 		return NULL;
 	}
@@ -229,7 +329,7 @@ static const uint8_t *find_meta(struct walk *w)
 		bad(w, "the file is truncated");
 		return NULL;
 	}
-	const uint8_t *newest = NULL;
+	const uint8_t *metas[2];
 	for (unsigned i = 0; i < 2; i++) {
 		const uint8_t *page = w->p + i * w->page_size, *meta = page + PAGE_HEADER;
 		if ((u16_at(page, PAGE_FLAGS) & PAGE_META) == 0 || u32_at(meta, 0) != MAGIC ||
@@ -237,10 +337,15 @@ static const uint8_t *find_meta(struct walk *w)
 			bad(w, "a damaged meta page");
 			return NULL;
 		}
-		if (newest == NULL || u64_at(meta, META_TXN) > u64_at(newest, META_TXN))
-			newest = meta;
+		metas[i] = meta;
 	}
-	return newest;
+	/* Transactions write them in turns: n, n + 1. */
+	uint64_t even = u64_at(metas[0], META_TXN), odd = u64_at(metas[1], META_TXN);
+	if ((even != odd + 1 && odd != even + 1 && even + odd != 0) || even % 2 != 0) {
+		bad(w, "meta pages that do not belong together");
+		return NULL;
+	}
+	return metas[odd > even];
 }
 
 static bool walk_file(struct walk *w)
@@ -248,14 +353,17 @@ static bool walk_file(struct walk *w)
 	const uint8_t *meta = find_meta(w);
 	if (meta == NULL)
 		return false;
+	const uint8_t *free_list = meta + META_DBS, *root = free_list + DB_RECORD;
 	w->last = u64_at(meta, META_LAST_PAGE);
-	if (w->last < 1 || w->last > UINT64_MAX / w->page_size - 1)
+	if (w->last < 1 || w->last > w->size / w->page_size + UNWRITTEN_MAX ||
+	    u16_at(free_list, DB_FLAGS) != TABLE_INTEGERKEY || u16_at(root, DB_FLAGS) != 0)
 		return bad(w, "a damaged meta page");
-	w->free_list = true;
-	if (!walk_tree(w, meta + META_DBS))
-		return false;
-	w->free_list = false;
-	return walk_tree(w, meta + META_DBS + DB_RECORD);
+	w->used = calloc(w->last / 8 + 1, 1);
+	if (w->used == NULL)
+		return bad(w, "too large to be checked");
+	bool good = walk_tree(w, free_list, TREE_FREE) && walk_tree(w, root, TREE_ROOT);
+	free(w->used);
+	return good;
 }
 
 static enum err check_open_file(int fd, const char **why)

@@ -2,8 +2,10 @@
  *
  * LMDB trusts its file: pages are read straight from a memory map, so that one truncated or damaged
  * behind its back ends the process by SIGBUS or worse. This walks every page reachable from the newest
- * meta page and checks each header, offset and page number before LMDB sees them. It reads the format
- * of LMDB 0.9 (MDB_DATA_VERSION 1, 64 bits) itself and includes no <lmdb.h>.
+ * meta page and checks each header, offset and page number, and that no page has two places or is free as
+ * well, before LMDB sees them. It reads the format of LMDB 0.9 (MDB_DATA_VERSION 1, 64 bits) itself, as far
+ * as this project uses it: tables without flags, and of MDB_DUPSORT | MDB_DUPFIXED. What values say is not
+ * its business.
  *
  * Nobody may write the file meanwhile. Costs one sequential read of what is in use.
  */

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { UNLINKED_PATIENCE = 3 };
+
 static size_t lower(const struct kvs *k, const struct node_id *id)
 {
 	size_t low = 0, high = k->members_n;
@@ -19,12 +21,6 @@ static size_t lower(const struct kvs *k, const struct node_id *id)
 			high = mid;
 	}
 	return low;
-}
-
-struct member *members_find(const struct kvs *k, const struct node_id *id)
-{
-	size_t at = lower(k, id);
-	return at < k->members_n && node_id_eq(&k->members[at]->id, id) ? k->members[at] : NULL;
 }
 
 static struct member *ensure(struct kvs *k, const struct node_id *id)
@@ -120,7 +116,9 @@ static void set_down(struct kvs *k, struct member *m, const char *why)
 
 bool members_on_silence(struct kvs *k, struct member *m)
 {
-	uint64_t due_ms = m->heard_ms + k->cfg.silence_ms;
+	/* News of one that was never linked comes through others, and late. */
+	uint64_t patience_ms = (uint64_t)k->cfg.silence_ms * (m->was_linked ? 1 : UNLINKED_PATIENCE);
+	uint64_t due_ms = m->heard_ms + patience_ms;
 	if (k->now_ms < due_ms) {
 		timers_arm(&k->timers, &m->silence.t, due_ms);
 		return true;

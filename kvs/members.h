@@ -2,15 +2,14 @@
  * silence, and whom to dial (seeds and every member: a full mesh).
  *
  * A member is heard by any message on a link to it; one that never had a link to this node also by
- * news of it through others. Silent for silence_ms: down. A link that closes with BYE: down at once;
- * without: suspect until it is silent for long enough or back.
+ * news of it through others, with three times the patience. Silent for silence_ms: down. A link that closes
+ * with BYE: down at once; without: suspect until it is silent for long enough or back.
  */
 #ifndef KVS_MEMBERS_H
 #define KVS_MEMBERS_H
 
 #include "kvs/state.h"
 
-struct member *members_find(const struct kvs *k, const struct node_id *id);
 /* This node, and those whose register was loaded: presumed alive until proven silent. */
 void members_start(struct kvs *k, const struct rpc_register *self);
 void members_free(struct member *m);

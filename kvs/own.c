@@ -12,9 +12,9 @@
 enum {
 	TOMBSTONES_PART = 4, /* the floor is raised when tombstones exceed that part of the live entries */
 	COLLECT_MAX = 512,   /* at once */
-	JUMP_AGAIN_MS = 60 * 1000,
-	/* A restored disk may be many runs old and each peer may know another of them: one jump passes them
-	 * all. A second one is then the work of a process that lives. */
+	JUMPS_MAX = 3,       /* within JUMPS_MS */
+	JUMPS_MS = 60 * 1000,
+	/* A restored disk may be many runs old, and each peer may know another of them: one jump passes most. */
 	JUMP_BY = 1024,
 };
 
@@ -276,19 +276,38 @@ void own_stored(struct kvs *k, uint64_t seq)
 
 /* -- incarnation -- */
 
+/* Until the jump is shown to others, what they say cannot be an answer to it: it only goes higher. */
+static bool jump_is_pending(const struct own *o)
+{
+	return o->jump || (o->in_flight && o->flying_jump);
+}
+
+/* After it, a few sightings may still be of lost runs that other peers remember (a disk restored from
+ * an old backup). Another process with this id jumps above us each time, so it soon gives itself away. */
+static bool too_many_jumps(struct kvs *k)
+{
+	struct own *o = &k->own;
+	if (jump_is_pending(o))
+		return false;
+	if (o->jumps == 0 || k->now_ms - o->jumped_ms >= JUMPS_MS) {
+		o->jumped_ms = k->now_ms;
+		o->jumps = 0;
+	}
+	return ++o->jumps > JUMPS_MAX;
+}
+
 void own_sighted(struct kvs *k, struct incarnation seen)
 {
 	struct own *o = &k->own;
 	if (o->duplicate || kvs_rule_order(seen, o->incarnation) <= 0 || seen.count > UINT64_MAX - JUMP_BY)
 		return;
-	if (o->has_jumped && k->now_ms - o->jumped_ms < JUMP_AGAIN_MS) {
+	if (too_many_jumps(k)) {
 		o->duplicate = true;
-		out_event(k, KVS_EVENT_DUPLICATE_ID, &k->cfg.self, "own id seen above a jump", seen.count);
+		out_event(k, KVS_EVENT_DUPLICATE_ID, &k->cfg.self, "own id seen above every jump", seen.count);
 		return;
 	}
-	o->has_jumped = true;
-	o->jumped_ms = k->now_ms;
+	if (!jump_is_pending(o))
+		out_event(k, KVS_EVENT_OWN_JUMPED, &k->cfg.self, "own id seen under a later incarnation", seen.count);
 	o->incarnation = (struct incarnation){ seen.count + JUMP_BY, prng_next(&k->prng) };
 	o->rename = o->jump = true;
-	out_event(k, KVS_EVENT_OWN_JUMPED, &k->cfg.self, "own id seen under a later incarnation", seen.count);
 }

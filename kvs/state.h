@@ -70,8 +70,9 @@ struct own {
 	bool jump;               /* because own id was seen above it */
 	bool fresh[RPC_STREAMS]; /* the stored row is void: to be dropped first */
 	struct incarnation incarnation;
-	uint64_t jumped_ms;
-	bool has_jumped, duplicate;
+	uint64_t jumped_ms; /* the first of `jumps` */
+	unsigned jumps;
+	bool duplicate;
 };
 
 #define KVS_MAGIC 0x6b767321u

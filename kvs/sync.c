@@ -221,10 +221,11 @@ static void ask_on(
 	close_question(k, link);
 	struct row_id next;
 	if (d->first.n > 0) {
-		/* Without progress the same question would be asked for ever. */
-		if (link->ask_applied == 0 && row_id_cmp(&range->first, &link->ask_first) <= 0)
-			return;
 		next = range->first;
+		/* A row that cannot be had from there must not hide those after it. */
+		bool stuck = link->ask_applied == 0 && row_id_cmp(&next, &link->ask_first) <= 0;
+		if (stuck && (row_id_cmp(&next, &link->ask_first) < 0 || !id_next(&next)))
+			return;
 	} else {
 		next = link->ask_last;
 		if (link->ask_to_end || !id_next(&next))

@@ -178,6 +178,7 @@ void control_own_stop(struct control *c)
 {
 	if (c->c.cache != NULL)
 		cache_on_news(c->c.cache, NULL, NULL);
+	mailbox_withdraw(c->c.mailbox, &c->cache_letter);
 	ev_timer_stop(c->c.loop, &c->second);
 	ev_timer_stop(c->c.loop, &c->news_timer);
 	locations_fini(&c->locations);

@@ -3,9 +3,9 @@
 #include "node/ev_node.h"
 #include "node/fs_config.h"
 #include "node/fs_log.h"
+#include "rpc/nng_link.h"
 
 #include <getopt.h>
-#include <nng/nng.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -180,7 +180,7 @@ static int run(struct daemon *d)
 		LOG_EVENT(LOG_INFO, "node", "stopped", "this node has left");
 	}
 	ev_loop_destroy(d->loop);
-	nng_fini();
+	nng_links_exit();
 	return status;
 }
 

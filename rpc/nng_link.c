@@ -3,6 +3,8 @@
 #include "base/obj.h"
 #include "rpc/nng_set.h"
 
+#include <nng/nng.h>
+
 enum {
 	LINKS_MAGIC = 0x6c6e6b73,
 	FREE_WAIT_MS = 200,   /* for the last words to leave */
@@ -146,4 +148,9 @@ void nng_links_close(struct nng_links *set, link_id id)
 void nng_links_count(const struct nng_links *set, struct nng_links_counters *out)
 {
 	*out = set->counters;
+}
+
+void nng_links_exit(void)
+{
+	nng_fini();
 }

@@ -85,6 +85,9 @@ MUST_USE enum err nng_links_send(struct nng_links *l, link_id link, struct rpc_m
 /* Says BYE and closes. `down` is still called, with bye true. */
 void nng_links_close(struct nng_links *l, link_id link);
 
+/* Ends nng's own threads: once, when no set is left and the process is about to end. */
+void nng_links_exit(void);
+
 struct nng_links_counters {
 	uint64_t links, frames_in, frames_out, bytes_in, bytes_out, refused, malformed, window_full;
 };

@@ -122,10 +122,16 @@ static bool still_serves(const struct assign_candidate *c)
 size_t place_keep(const struct place *p, const struct node_id *node, struct bytes session)
 {
 	const struct assign_result *d = &p->decision;
-	for (size_t i = 0; i < d->candidates_n; i++)
-		if (node_id_eq(&p->nodes[d->candidates[i].node].id, node) && still_serves(&d->candidates[i]))
-			return d->candidates[i].node;
-	size_t best = SIZE_MAX;
+	size_t best = SIZE_MAX, home = SIZE_MAX;
+	for (size_t i = 0; i < d->candidates_n; i++) {
+		const struct assign_candidate *c = &d->candidates[i];
+		if (!node_id_eq(&p->nodes[c->node].id, node))
+			continue;
+		if (still_serves(c))
+			return c->node;
+		if (c->reason == ASSIGN_NOT_READY)
+			home = c->node;
+	}
 	for (size_t i = 0; i < d->usable_n; i++) {
 		/* Joining and suspected ones are a last resort (A6). */
 		if (!still_serves(&d->candidates[i]))
@@ -137,5 +143,8 @@ size_t place_keep(const struct place *p, const struct node_id *node, struct byte
 		        keep_score(n, session) > keep_score(&p->nodes[best], session)))
 			best = at;
 	}
-	return best;
+	if (best != SIZE_MAX)
+		return best;
+	/* Nothing better is known: a last resort, or where it is, which plays on while it drains (A6). */
+	return d->usable_n > 0 ? d->candidates[0].node : home;
 }

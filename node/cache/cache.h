@@ -108,7 +108,8 @@ uint64_t cache_purge(struct cache *c, struct bytes origin, struct bytes content)
  * thread (control). Slices are valid during the call. */
 size_t cache_poll_news(
     struct cache *c, size_t max, void (*news)(void *arg, const struct cache_content_news *n), void *arg);
-/* Called (from any thread, cheaply) when there is news to poll; set before the first use. */
+/* Called (from any thread, cheaply) when there is news to poll. After cache_on_news(c, NULL, NULL) has
+ * returned it is not called any more. It must not call the cache. */
 void cache_on_news(struct cache *c, void (*wake)(void *arg), void *arg);
 
 struct cache_counters {

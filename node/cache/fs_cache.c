@@ -154,8 +154,13 @@ enum err cache_open(const struct cache_config *config, struct cache **out, struc
 
 static void told(struct cache *c, bool news)
 {
-	if (news && c->wake != NULL)
+	if (!news)
+		return;
+	/* Under the lock, so that who takes the wake back is not called any more after that. */
+	cache_lock(&c->contents_lock);
+	if (c->wake != NULL)
 		c->wake(c->wake_arg);
+	cache_unlock(&c->contents_lock);
 }
 
 /* The last pin of a unit out of the table is gone. */
@@ -440,8 +445,10 @@ size_t cache_poll_news(
 
 void cache_on_news(struct cache *c, void (*wake)(void *arg), void *arg)
 {
+	cache_lock(&c->contents_lock);
 	c->wake = wake;
 	c->wake_arg = arg;
+	cache_unlock(&c->contents_lock);
 }
 
 void cache_count(const struct cache *cc, struct cache_counters *out)

@@ -153,7 +153,7 @@ void faults_one(struct sim *s)
 }
 
 /* In some seeds many pairs never meet again: progress must come through others. Neighbours in a ring of
- * the living stay, so that there is a way. */
+ * the living stay, and host 0, a seed: who knows nobody else must find somebody. */
 static void keep_cuts(struct sim *s)
 {
 	size_t living[SIM_NODES_MAX], n = 0;
@@ -162,7 +162,7 @@ static void keep_cuts(struct sim *s)
 			living[n++] = i;
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = i + 2; j < n; j++)
-			if (!(i == 0 && j == n - 1) && prng_chance(&s->prng, 700))
+			if (living[i] != 0 && prng_chance(&s->prng, 700))
 				s->cut[living[i]][living[j]] = true;
 	sim_say(s, "cuts stay");
 	net_recut(s);
@@ -176,7 +176,7 @@ void faults_heal(struct sim *s)
 		struct sim_node *n = &s->nodes[i];
 		n->stalled_ms = n->disk_full_ms = 0;
 		/* Not everybody comes back. */
-		if (n->k == NULL && prng_chance(&s->prng, 300))
+		if (n->k == NULL && i != 0 && prng_chance(&s->prng, 300))
 			n->dead = true;
 		else if (n->k == NULL)
 			host_boot(s, i);

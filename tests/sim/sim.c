@@ -182,6 +182,7 @@ static void judge(struct sim *s)
 		s->done = true;
 		s->stats.healed_in_ms = passed;
 	} else if (passed > s->profile.heal_within_ms) {
+		sim_say_difference(s, first, other);
 		sim_fail(s, other, "I5: %llu ms after the last fault this replica is not what that of node %zu is",
 		    (unsigned long long)passed, first);
 	} else {

@@ -184,6 +184,9 @@ uint64_t sim_between(struct sim *s, uint64_t low, uint64_t high);
 void sim_say(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim *s, size_t node, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* -- diff.c -- */
+void sim_say_difference(struct sim *s, size_t a, size_t b);
+
 /* -- host.c: one node's process, its disk and its store -- */
 void host_boot(struct sim *s, size_t node);
 void host_step(struct sim *s, size_t node, const struct kvs_input *in);

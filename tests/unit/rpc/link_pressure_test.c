@@ -339,7 +339,7 @@ static void free_does_not_wait_for_the_stuck(void **state)
 static int end_of_nng(void **state)
 {
 	(void)state;
-	nng_fini();
+	nng_links_exit();
 	ev_loop_destroy(test_loop());
 	return 0;
 }

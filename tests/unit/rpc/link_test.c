@@ -350,7 +350,7 @@ static void a_dial_that_is_not_answered_times_out(void **state)
 static int end_of_nng(void **state)
 {
 	(void)state;
-	nng_fini();
+	nng_links_exit();
 	ev_loop_destroy(test_loop());
 	return 0;
 }

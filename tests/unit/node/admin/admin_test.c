@@ -343,8 +343,8 @@ static void holders(void **state)
 	f->reader.holders[0].location = (struct rpc_location){
 		.bytes = 10, .objects = 2, .share_permille = 1000, .entry = BYTES_LIT("a\"b")
 	};
-	f->reader.holders[1].node.b[0] = 3;  /* without a register */
-	f->reader.holders[2].node.b[0] = 99; /* no member */
+	f->reader.holders[1].node.b[0] = 3;             /* without a register */
+	f->reader.holders[2].node.b[0] = 99;            /* no member */
 	f->control.kvs.members[2].liveness = KVS_ALIVE; /* the last one: not to be taken for it */
 	j = page(f, "/v1/contents/lv1");
 	const json_t *list = json_object_get(j, "holders");

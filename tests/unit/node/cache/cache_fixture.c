@@ -1,12 +1,16 @@
 #include "cache_fixture.h"
 
+#include "node/cache/lmdb_index.h"
+
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -113,6 +117,59 @@ bool holds(struct cache *c, const char *object, uint64_t length, unsigned seed)
 	bool same = unit_reads(u, length, seed);
 	cache_release(c, u);
 	return same;
+}
+
+struct index_waited {
+	const char *folder;
+	unsigned entries;
+};
+
+static void count_entry(void *arg, const struct unit_id *id, struct bytes record)
+{
+	(void)id;
+	(void)record;
+	++*(unsigned *)arg;
+}
+
+/* By a reader of its own: what a transaction has written is in the file before it is committed. */
+static bool index_names(void *arg)
+{
+	struct index_waited *w = arg;
+	struct lmdb_index *x;
+	char detail[200];
+	unsigned n = 0;
+	if (lmdb_index_open(w->folder, &x, detail) != OK)
+		return false;
+	bool read = lmdb_index_each(x, count_entry, &n) == OK;
+	lmdb_index_close(x);
+	return read && n == w->entries;
+}
+
+void kill_after(struct fixture *f, const char *boot, bool (*act)(struct cache *c), unsigned entries)
+{
+	int ready[2], status;
+	char done = 'n', folder[128];
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fixture_open(f, 64 << 20, boot);
+		done = act(f->cache) ? 'y' : 'n';
+		if (write(ready[1], &done, 1) != 1)
+			_exit(1);
+		for (;;)
+			(void)pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &done, 1), 1);
+	close(ready[0]);
+	assert_int_equal(done, 'y');
+	(void)snprintf(folder, sizeof(folder), "%s/index", f->disk_path);
+	struct index_waited w = { .folder = folder, .entries = entries };
+	assert_true(eventually(index_names, &w));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
 }
 
 unsigned count_files(const char *folder)

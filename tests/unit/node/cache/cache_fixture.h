@@ -26,6 +26,10 @@ enum err store(struct cache *c, const char *object, const char *etag, uint64_t l
 bool holds(struct cache *c, const char *object, uint64_t length, unsigned seed);
 bool unit_reads(const struct cache_unit *u, uint64_t length, unsigned seed);
 
+/* Opens the cache in another process, has it `act`, waits until the index on the disk names `entries` units,
+ * and kills it with SIGKILL. */
+void kill_after(struct fixture *f, const char *boot, bool (*act)(struct cache *c), unsigned entries);
+
 /* Files under a folder, by find. */
 unsigned count_files(const char *folder);
 /* printf, then sh; asserts that it succeeds. */

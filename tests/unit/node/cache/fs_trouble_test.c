@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -41,30 +40,12 @@ static struct cache_counters count(struct fixture *f)
 	return n;
 }
 
-static bool index_has_last(void *arg)
+static bool store_four(struct cache *c)
 {
-	char command[256];
-	(void)snprintf(command, sizeof(command), "grep -q 'c1/last.m4s' %s/index/data.mdb", (const char *)arg);
-	return system(command) == 0;
-}
-
-/* Stores three units and dies at once, before the disk is synced. */
-static void die_unsynced(struct fixture *f, const char *boot)
-{
-	pid_t pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		fixture_open(f, 64 * MIB, boot);
-		bool fine = store(f->cache, "c1/good.m4s", "\"e\"", 11000, 1) == OK &&
-		            store(f->cache, "c1/bad.m4s", "\"e\"", 12000, 2) == OK &&
-		            store(f->cache, "c1/lost.m4s", "\"e\"", 13000, 3) == OK &&
-		            store(f->cache, "c1/last.m4s", "\"e\"", 14000, 4) == OK &&
-		            eventually(index_has_last, f->disk_path);
-		_exit(fine ? 0 : 1);
-	}
-	int status;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	return store(c, "c1/good.m4s", "\"e\"", 11000, 1) == OK &&
+	       store(c, "c1/bad.m4s", "\"e\"", 12000, 2) == OK &&
+	       store(c, "c1/lost.m4s", "\"e\"", 13000, 3) == OK &&
+	       store(c, "c1/last.m4s", "\"e\"", 14000, 4) == OK;
 }
 
 static void damage_one_and_lose_one(struct fixture *f)
@@ -81,7 +62,7 @@ static void test_checks_what_a_dead_host_had_not_synced(void **state)
 	fixture_open(f, 64 * MIB, "boot-1"); /* so that the disk knows a boot */
 	assert_int_equal(store(f->cache, "c1/synced.m4s", "\"e\"", 15000, 5), OK);
 	fixture_close(f);
-	die_unsynced(f, "boot-1");
+	kill_after(f, "boot-1", store_four, 5); /* before the next sync */
 	damage_one_and_lose_one(f);
 	run("find %s/objects -type f -size 15000c "
 	    "-exec dd if=/dev/zero of={} bs=1000 seek=5 count=1 conv=notrunc status=none \\;",
@@ -107,7 +88,7 @@ static void test_checks_what_a_dead_host_had_not_synced(void **state)
 static void test_the_same_boot_checks_nothing(void **state)
 {
 	struct fixture *f = *state;
-	die_unsynced(f, "boot-1");
+	kill_after(f, "boot-1", store_four, 4);
 	damage_one_and_lose_one(f);
 	fixture_open(f, 64 * MIB, "boot-1");
 	assert_int_equal(f->report.units, 4);

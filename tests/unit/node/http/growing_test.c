@@ -141,6 +141,7 @@ struct reader {
 	struct growing_waiter waiter;
 	uint64_t at;
 	uint64_t wrong;
+	bool ended;
 	struct ev_loop *loop;
 	struct mailbox mailbox;
 };
@@ -152,9 +153,8 @@ static void read_on(struct reader *r)
 	for (;;) {
 		struct growing_view v = growing_look(r->g);
 		if (v.published == r->at) {
-			if (v.state != GROWING_OPEN)
-				ev_break(r->loop, EVBREAK_ALL);
-			else
+			r->ended = v.state != GROWING_OPEN;
+			if (!r->ended)
 				growing_wait(r->g, &r->waiter, r->at);
 			return;
 		}
@@ -176,7 +176,8 @@ static void *run_reader(void *arg)
 	struct reader *r = arg;
 	ev_ref(r->loop); /* a mailbox alone does not keep it running */
 	read_on(r);
-	ev_run(r->loop, 0);
+	while (!r->ended) /* it may have been filled before this thread came to life */
+		ev_run(r->loop, EVRUN_ONCE);
 	ev_unref(r->loop);
 	return NULL;
 }

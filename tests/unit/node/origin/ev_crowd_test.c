@@ -207,6 +207,11 @@ static bool has_begun(void *arg)
 	return counters(arg).bytes_from_origin == 50000;
 }
 
+static bool has_moved(void *arg)
+{
+	return counters(arg).bytes_from_origin == 150000;
+}
+
 /* The cache's disk is a file system of 2 MiB; something else takes what is left of it once the fill has
  * begun. */
 static void test_a_disk_that_fills_up_under_a_fill(void **state)
@@ -234,7 +239,13 @@ static void test_a_disk_that_fills_up_under_a_fill(void **state)
 	(void)snprintf(command, sizeof(command), "! dd if=/dev/zero of=%s/other bs=4k 2>/dev/null", path);
 	assert_int_equal(system(command), 0);
 	fake_give(&f->fake, 150000);
+	assert_true(eventually(has_moved, f));
+	struct asker late; /* reads what was copied, too */
+	ask_and_await(f, &late, "c/1.m4s");
+	assert_int_equal(late.waiter.answer.outcome, FILL_GROWING);
 	trickle(f);
+	assert_true(grows_whole(&f->fake, late.waiter.answer.growing));
+	release(f, &late);
 	assert_int_equal(finish(w), WORKERS * VIEWERS * 4 / 5);
 	assert_true(eventually(all_is_told, f));
 	assert_int_equal(counters(f).unstored, 1);
