@@ -1,55 +1,16 @@
 #include "kvs/lmdb_check.h"
 
+#include "kvs/lmdb_page.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Layout, in bytes. */
-enum {
-	PAGE_HEADER = 16, /* u64 number, u16 pad (key size of LEAF2), u16 flags, u16 lower, u16 upper */
-	PAGE_PAD = 8,
-	PAGE_FLAGS = 10,
-	PAGE_LOWER = 12, /* of an overflow page: u32 count of pages */
-	PAGE_UPPER = 14,
-	NODE_HEADER = 8, /* u16 lo, u16 hi, u16 flags, u16 key size */
-	DB_RECORD = 48,  /* u32 pad, u16 flags, u16 depth, 4 x u64, u64 root */
-	DB_FLAGS = 4,
-	DB_DEPTH = 6,
-	DB_ROOT = 40,
-	META_VERSION = 4, /* from the page's end of header on: u32 magic, u32 version ... */
-	META_DBS = 24,
-	META_LAST_PAGE = META_DBS + 2 * DB_RECORD,
-	META_TXN = META_LAST_PAGE + 8,
-	META_BYTES = META_TXN + 8,
-	DEPTH_MAX = 32,
-	KEY_MAX = 511,
-	PAGE_SIZE_MAX = 65536,
-	/* Pages may be numbered, then dropped before they were ever written: as many as one transaction can hold.
-	 */
-	UNWRITTEN_MAX = 1 << 18,
-};
-
-enum {
-	PAGE_BRANCH = 1,
-	PAGE_LEAF = 2,
-	PAGE_OVERFLOW = 4,
-	PAGE_META = 8,
-	PAGE_LEAF2 = 0x20,
-	PAGE_SUB = 0x40,
-	PAGE_KINDS = 0x6f
-};
-enum { NODE_BIG = 1, NODE_SUBDATA = 2, NODE_DUP = 4 };
-enum { TABLE_INTEGERKEY = 8, TABLE_DUPS = 0x14, TABLE_DUPFIXED = 0x10 };
-
 /* What a tree is decides what its leaves may hold. */
-enum tree {
+enum kind {
 	TREE_FREE,  /* the list of free pages: values are page numbers */
 	TREE_ROOT,  /* tables by name */
 	TREE_PLAIN, /* a table */
@@ -66,37 +27,20 @@ struct walk {
 	uint64_t page_size;
 	uint64_t last; /* number of the last page in use */
 	uint8_t *used; /* a bit a page: none may be used twice, nor used and free */
-	/* Of the page that is looked at: which bytes nodes take, a bit for two, and how many. */
-	uint8_t taken[PAGE_SIZE_MAX / 16];
-	uint64_t taken_n;
 	const char *why;
+};
+
+struct tree {
+	enum kind kind;
+	unsigned pad;      /* of TREE_SET: bytes of a duplicate */
+	struct bytes last; /* key, or what separates the pages; p is NULL before the first */
+	bool separator;    /* it is the latter: a key may equal it */
 };
 
 static bool bad(struct walk *w, const char *why)
 {
 	w->why = why;
 	return false;
-}
-
-static uint16_t u16_at(const uint8_t *p, size_t off)
-{
-	uint16_t v;
-	memcpy(&v, p + off, sizeof(v));
-	return v;
-}
-
-static uint32_t u32_at(const uint8_t *p, size_t off)
-{
-	uint32_t v;
-	memcpy(&v, p + off, sizeof(v));
-	return v;
-}
-
-static uint64_t u64_at(const uint8_t *p, size_t off)
-{
-	uint64_t v;
-	memcpy(&v, p + off, sizeof(v));
-	return v;
 }
 
 /* Each page has one place. */
@@ -111,20 +55,15 @@ static bool claim(struct walk *w, uint64_t number)
 	return true;
 }
 
-/* The page, claimed and with its number checked, or NULL. `pages` > 1 for an overflow run. */
-static const uint8_t *page_at(struct walk *w, uint64_t number, uint64_t pages)
+/* The page, claimed and with its number checked, or NULL. */
+static const uint8_t *page_at(struct walk *w, uint64_t number)
 {
-	if (number > w->last || pages > w->last - number + 1) {
-		bad(w, "a page number past the end");
+	if (!claim(w, number))
 		return NULL;
-	}
-	if ((number + pages) * w->page_size > w->size) {
+	if ((number + 1) * w->page_size > w->size) {
 		bad(w, "the file is truncated");
 		return NULL;
 	}
-	for (uint64_t i = 0; i < pages; i++)
-		if (!claim(w, number + i))
-			return NULL;
 	const uint8_t *page = w->p + number * w->page_size;
 	if (u64_at(page, 0) != number) {
 		bad(w, "a page that is not what is referred to");
@@ -133,7 +72,7 @@ static const uint8_t *page_at(struct walk *w, uint64_t number, uint64_t pages)
 	return page;
 }
 
-static bool walk_tree(struct walk *w, const uint8_t *db, enum tree tree);
+static bool walk_tree(struct walk *w, const uint8_t *db, enum kind kind);
 
 static bool check_free_list(struct walk *w, const uint8_t *ids, uint64_t n)
 {
@@ -145,101 +84,57 @@ static bool check_free_list(struct walk *w, const uint8_t *ids, uint64_t n)
 	return true;
 }
 
-static bool check_overflow(struct walk *w, uint64_t number, uint64_t data_n, enum tree tree)
+static bool check_overflow(struct walk *w, uint64_t number, uint64_t data_n, enum kind kind)
 {
-	/* LMDB takes the run's length from its first page when it frees it. */
-	uint64_t pages = (PAGE_HEADER - 1 + data_n) / w->page_size + 1;
-	const uint8_t *page = page_at(w, number, pages);
+	uint64_t needed = (PAGE_HEADER - 1 + data_n) / w->page_size + 1;
+	const uint8_t *page = page_at(w, number);
 	if (page == NULL)
 		return false;
-	if ((u16_at(page, PAGE_FLAGS) & PAGE_KINDS) != PAGE_OVERFLOW || u32_at(page, PAGE_LOWER) != pages)
+	/* A value that shrank within one transaction keeps its run. */
+	uint64_t pages = u32_at(page, PAGE_LOWER);
+	if ((u16_at(page, PAGE_FLAGS) & PAGE_KINDS) != PAGE_OVERFLOW || pages < needed || pages > w->last)
 		return bad(w, "a damaged overflow page");
-	return tree != TREE_FREE || check_free_list(w, page + PAGE_HEADER, data_n);
-}
-
-/* Bounds of a page, or of a page within a node, of `size` bytes: count of its nodes, or -1. */
-static int count_nodes(struct walk *w, const uint8_t *page, uint64_t size)
-{
-	unsigned lower = u16_at(page, PAGE_LOWER), upper = u16_at(page, PAGE_UPPER);
-	if (lower < PAGE_HEADER || lower > upper || upper > size || lower % 2 != 0) {
-		bad(w, "damaged bounds of a page");
-		return -1;
-	}
-	unsigned n = (lower - PAGE_HEADER) / 2;
-	bool packed = (u16_at(page, PAGE_FLAGS) & PAGE_LEAF2) != 0;
-	/* Of keys of one size each takes the room of its offset too. */
-	if (packed &&
-	    (u16_at(page, PAGE_PAD) < 2 || size - upper != (uint64_t)n * (u16_at(page, PAGE_PAD) - 2u))) {
-		bad(w, "damaged bounds of a page");
-		return -1;
-	}
-	return (int)n;
-}
-
-/* A node as it stands in its page. */
-struct node {
-	unsigned off, flags, key_n;
-	uint64_t data_n; /* of the value, here or on overflow pages */
-	uint64_t child;  /* of a branch */
-	uint64_t data;   /* where the value begins */
-};
-
-/* Takes a node's bytes within its page; LMDB keeps nodes side by side, and moves them by their sizes. */
-static bool claim_node(struct walk *w, const struct node *n, uint64_t here)
-{
-	uint64_t end = (n->data + here + 1) / 2 * 2;
-	if (end > w->page_size)
-		return bad(w, "a value that leaves its page");
-	for (uint64_t at = n->off / 2; at < end / 2; at++) {
-		uint8_t bit = (uint8_t)(1u << at % 8);
-		if ((w->taken[at / 8] & bit) != 0)
-			return bad(w, "values that overlap");
-		w->taken[at / 8] |= bit;
-	}
-	w->taken_n += end - n->off;
-	return true;
-}
-
-static struct node node_at(const uint8_t *page, unsigned i)
-{
-	unsigned off = u16_at(page, PAGE_HEADER + 2 * i);
-	uint32_t low = u16_at(page, off) | (uint32_t)u16_at(page, off + 2) << 16;
-	return (struct node){
-		.off = off,
-		.flags = u16_at(page, off + 4),
-		.key_n = u16_at(page, off + 6),
-		.data_n = low,
-		.child = low | (uint64_t)u16_at(page, off + 4) << 32,
-		.data = (uint64_t)off + NODE_HEADER + u16_at(page, off + 6),
-	};
-}
-
-/* The nodes of a page fill it from `upper` to its end, without gap or overlap. */
-static bool check_nodes(struct walk *w, const uint8_t *page, unsigned n, bool leaf)
-{
-	memset(w->taken, 0, w->page_size / 16);
-	w->taken_n = 0;
-	for (unsigned i = 0; i < n; i++) {
-		unsigned off = u16_at(page, PAGE_HEADER + 2 * i);
-		if (off < u16_at(page, PAGE_UPPER) || off % 2 != 0 || off + NODE_HEADER > w->page_size)
-			return bad(w, "a damaged offset in a page");
-		struct node node = node_at(page, i);
-		if (node.key_n > KEY_MAX)
-			return bad(w, "a key that is too long");
-		if (!claim_node(w, &node, !leaf ? 0 : node.flags == NODE_BIG ? 8 : node.data_n))
+	if ((number + pages) * w->page_size > w->size)
+		return bad(w, "the file is truncated");
+	for (uint64_t i = 1; i < pages; i++)
+		if (!claim(w, number + i))
 			return false;
+	return kind != TREE_FREE || check_free_list(w, page + PAGE_HEADER, data_n);
+}
+
+/* Keys ascend through the whole tree, with the separators between its pages. */
+static bool check_order(struct walk *w, struct tree *t, struct bytes key, bool separator)
+{
+	bool sound = true;
+	if (t->kind == TREE_FREE && key.n != 8)
+		sound = false;
+	else if (t->last.p != NULL) {
+		int c = bytes_cmp(t->last, key);
+		if (t->kind == TREE_FREE)
+			c = u64_at(t->last.p, 0) < u64_at(key.p, 0) ? -1 : u64_at(t->last.p, 0) > u64_at(key.p, 0);
+		sound = c < 0 || (c == 0 && t->separator && !separator);
 	}
-	return w->taken_n == w->page_size - u16_at(page, PAGE_UPPER) || bad(w, "damaged bounds of a page");
+	t->last = key;
+	t->separator = separator;
+	return sound || bad(w, "keys out of order");
+}
+
+static bool check_packed(struct walk *w, struct tree *t, const uint8_t *page, int n)
+{
+	for (unsigned i = 0; i < (unsigned)n; i++)
+		if (!check_order(w, t, lmdb_packed_key(page, i), false))
+			return false;
+	return true;
 }
 
 /* Duplicates of one key that fit into its node. */
 static bool check_sub_page(struct walk *w, const uint8_t *page, uint64_t size)
 {
-	if (size < PAGE_HEADER ||
-	    (u16_at(page, PAGE_FLAGS) & PAGE_KINDS) != (PAGE_LEAF | PAGE_LEAF2 | PAGE_SUB) ||
-	    u16_at(page, PAGE_PAD) == 0)
+	if (size < PAGE_HEADER || (u16_at(page, PAGE_FLAGS) & PAGE_KINDS) != (PAGE_LEAF | PAGE_LEAF2 | PAGE_SUB))
 		return bad(w, "a damaged page of duplicates");
-	return count_nodes(w, page, size) > 0 || bad(w, "a damaged page of duplicates");
+	int n = lmdb_page_count(page, size, &w->why);
+	struct tree t = { .kind = TREE_SET };
+	return n > 0 ? check_packed(w, &t, page, n) : bad(w, "a damaged page of duplicates");
 }
 
 static bool check_table(struct walk *w, const uint8_t *db)
@@ -255,62 +150,65 @@ static bool check_set(struct walk *w, const uint8_t *db)
 	return u16_at(db, DB_FLAGS) == TABLE_DUPFIXED ? walk_tree(w, db, TREE_SET) : bad(w, "a damaged table");
 }
 
-static bool check_leaf_node(struct walk *w, const uint8_t *page, const struct node *n, enum tree tree)
+static bool check_leaf_node(struct walk *w, const uint8_t *page, const struct lmdb_node *n, enum kind kind)
 {
 	const uint8_t *data = page + n->data;
-	if (tree == TREE_ROOT)
+	if (kind == TREE_ROOT)
 		return n->flags == NODE_SUBDATA && n->data_n == DB_RECORD ? check_table(w, data)
 		                                                          : bad(w, "a damaged table");
-	if (tree == TREE_DUPS && n->flags == (NODE_DUP | NODE_SUBDATA))
+	if (kind == TREE_DUPS && n->flags == (NODE_DUP | NODE_SUBDATA))
 		return n->data_n == DB_RECORD ? check_set(w, data) : bad(w, "a damaged table");
-	if (tree == TREE_DUPS && n->flags == NODE_DUP)
+	if (kind == TREE_DUPS && n->flags == NODE_DUP)
 		return check_sub_page(w, data, n->data_n);
-	if (tree != TREE_DUPS && n->flags == NODE_BIG)
-		return check_overflow(w, u64_at(data, 0), n->data_n, tree);
+	if (kind != TREE_DUPS && n->flags == NODE_BIG)
+		return check_overflow(w, u64_at(data, 0), n->data_n, kind);
 	if (n->flags != 0)
 		return bad(w, "a value of another kind than expected");
-	if (tree == TREE_FREE)
-		return n->key_n == 8 ? check_free_list(w, data, n->data_n) : bad(w, "a damaged list of free pages");
+	if (kind == TREE_FREE)
+		return check_free_list(w, data, n->data_n);
 	return true;
 }
 
-static bool walk_page(struct walk *w, uint64_t number, unsigned depth, enum tree tree, unsigned pad)
+static bool walk_page(struct walk *w, uint64_t number, unsigned depth, struct tree *t)
 {
-	const uint8_t *page = page_at(w, number, 1);
+	const uint8_t *page = page_at(w, number);
 	if (page == NULL)
 		return false;
-	bool leaf = depth == 1;
-	unsigned expected = !leaf ? PAGE_BRANCH : tree == TREE_SET ? PAGE_LEAF | PAGE_LEAF2 : PAGE_LEAF;
+	bool leaf = depth == 1, packed = leaf && t->kind == TREE_SET;
+	unsigned expected = !leaf ? PAGE_BRANCH : packed ? PAGE_LEAF | PAGE_LEAF2 : PAGE_LEAF;
 	if ((u16_at(page, PAGE_FLAGS) & PAGE_KINDS) != expected)
 		return bad(w, "a page of another kind than expected");
-	int n = count_nodes(w, page, w->page_size);
+	int n = lmdb_page_count(page, w->page_size, &w->why);
 	if (n < 0)
 		return false;
 	if (n < (leaf ? 1 : 2))
 		return bad(w, "an empty page");
-	if (leaf && tree == TREE_SET)
-		return u16_at(page, PAGE_PAD) == pad || bad(w, "a damaged page of duplicates");
-	if (!check_nodes(w, page, (unsigned)n, leaf))
+	if (packed)
+		return u16_at(page, PAGE_PAD) == t->pad ? check_packed(w, t, page, n)
+		                                        : bad(w, "a damaged page of duplicates");
+	if (!lmdb_page_check_nodes(page, w->page_size, (unsigned)n, leaf, &w->why))
 		return false;
 	for (unsigned i = 0; i < (unsigned)n; i++) {
-		struct node node = node_at(page, i);
-		if (leaf ? !check_leaf_node(w, page, &node, tree) : !walk_page(w, node.child, depth - 1, tree, pad))
+		struct lmdb_node node = lmdb_node_at(page, i);
+		/* A branch needs no key before its first child. */
+		if ((leaf || i > 0) && !check_order(w, t, node.key, !leaf))
+			return false;
+		if (leaf ? !check_leaf_node(w, page, &node, t->kind) : !walk_page(w, node.child, depth - 1, t))
 			return false;
 	}
 	return true;
 }
 
-static bool walk_tree(struct walk *w, const uint8_t *db, enum tree tree)
+static bool walk_tree(struct walk *w, const uint8_t *db, enum kind kind)
 {
 	uint64_t root = u64_at(db, DB_ROOT);
-	unsigned depth = u16_at(db, DB_DEPTH), pad = u32_at(db, 0);
-	if (tree == TREE_SET && (pad == 0 || pad > w->page_size))
-		return bad(w, "a damaged table");
+	unsigned depth = u16_at(db, DB_DEPTH);
+	struct tree t = { .kind = kind, .pad = u32_at(db, 0) };
 	if (root == NO_ROOT)
-		return depth == 0 ? true : bad(w, "a damaged table");
+		return depth == 0 || bad(w, "a damaged table");
 	if (depth == 0 || depth > DEPTH_MAX)
 		return bad(w, "a damaged table");
-	return walk_page(w, root, depth, tree, pad);
+	return walk_page(w, root, depth, &t);
 }
 
 /* Both meta pages must be sound: LMDB refuses the file otherwise. The one of the newer txn counts. */

@@ -82,7 +82,8 @@ void mirror_flush(struct kvs *k)
 		k->dirty[done]->disk.dirty = k->dirty[done]->disk.queued = false;
 		done++;
 	}
-	memmove(k->dirty, k->dirty + done, (k->dirty_n - done) * sizeof(struct replica *));
+	if (done > 0)
+		memmove(k->dirty, k->dirty + done, (k->dirty_n - done) * sizeof(struct replica *));
 	k->dirty_n -= done;
 	if (k->dirty_n > 0)
 		out_later(k);

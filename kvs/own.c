@@ -12,6 +12,7 @@
 enum {
 	TOMBSTONES_PART = 4, /* the floor is raised when tombstones exceed that part of the live entries */
 	COLLECT_MAX = 512,   /* at once */
+	OPS_RESERVE = 4,     /* for the row that comes after */
 	JUMPS_MAX = 3,       /* within JUMPS_MS */
 	JUMPS_MS = 60 * 1000,
 	/* A restored disk may be many runs old, and each peer may know another of them: one jump passes most. */
@@ -143,7 +144,7 @@ static void fly(struct kvs *k, struct replica *r)
 	struct rpc_entry e;
 	size_t at = row_after(&o->staged[s], o->taken[s]);
 	while (row_next(&o->staged[s], &at, &e)) {
-		if (!out_ops_room(k, 1))
+		if (!out_ops_room(k, OPS_RESERVE))
 			return;
 		o->taken[s] = e.version;
 		row_put(&o->flying[s], ++o->flying_have[s], e.key, e.value, e.deleted);

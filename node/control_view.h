@@ -8,6 +8,6 @@
 
 /* A new view, for view_publish. Members whose register was never heard are left out. */
 struct cluster_view *control_view_new(
-	const struct kvs *kvs, struct tally *tally, const struct node_id *self, uint64_t now_mono_ms);
+    const struct kvs *kvs, struct tally *tally, const struct node_id *self, uint64_t now_mono_ms);
 
 #endif

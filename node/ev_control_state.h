@@ -5,7 +5,7 @@
 #include "base/obj.h"
 #include "node/ev_control.h"
 #include "node/ev_session_news.h"
-#include "node/locations.h"
+#include "node/fs_locations.h"
 
 #define CONTROL_MAGIC 0x6374726cu
 

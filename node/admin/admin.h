@@ -39,8 +39,8 @@ void admin_handle(void *ctx, struct http_exchange *x);
 /* The bodies, one file each. */
 void admin_put_status(const struct admin *a, struct buf *out);
 void admin_put_nodes(const struct admin *a, struct buf *out);
-MUST_USE enum err admin_put_holders(const struct admin *a, const struct config_origin *origin, struct bytes content,
-	struct arena *arena, struct buf *out);
+MUST_USE enum err admin_put_holders(const struct admin *a, const struct config_origin *origin,
+    struct bytes content, struct arena *arena, struct buf *out);
 void admin_put_metrics(const struct admin *a, struct buf *out);
 
 #endif

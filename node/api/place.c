@@ -77,26 +77,18 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
 	return OK;
 }
 
-enum err place_decide(const struct api *api, struct api_worker *w, struct bytes origin, struct bytes content,
-    struct bytes zone, struct arena *a, struct place *out)
+enum err place_among(const struct api *api, const struct cluster_view *view, const struct kvs_holder *holders,
+    size_t holders_n, const struct place_wish *wish, struct arena *a, struct place *out)
 {
 	struct place p = { 0 };
-	struct kvs_holder holders[PLACE_HOLDERS_MAX];
-	size_t holders_n = 0;
-	enum err e = kvs_reader_holders(w->reader, origin, content, a, holders, PLACE_HOLDERS_MAX, &holders_n);
-	if (e != OK)
-		return e;
+	struct assign_node *nodes = NULL;
 	for (size_t i = 0; i < holders_n && p.entry.n == 0; i++)
 		if (session_name_ok(holders[i].location.entry)) /* another node's word */
 			p.entry = holders[i].location.entry;
-
-	struct assign_node *nodes = NULL;
-	const struct cluster_view *view = view_acquire(api->c.views, w->view_reader);
-	e = gather(api, view, holders, holders_n, a, &nodes, &p);
-	view_release(api->c.views, w->view_reader);
+	enum err e = gather(api, view, holders, holders_n, a, &nodes, &p);
 	if (e != OK)
 		return e;
-	struct assign_request r = { origin, content, zone, nodes, p.nodes_n };
+	struct assign_request r = { wish->origin, wish->content, wish->zone, nodes, p.nodes_n };
 	e = assign_decide(&r, a, &p.decision);
 	if (e != OK)
 		return e;

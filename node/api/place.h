@@ -1,5 +1,4 @@
-/* Where a viewer goes: gathers what this node knows and asks assign. Pure but for the reads of the
- * replica and the view.
+/* Where a viewer goes: gathers what this node knows and asks assign. place.c is pure; lmdb_place.c reads.
  */
 #ifndef NODE_API_PLACE_H
 #define NODE_API_PLACE_H
@@ -25,7 +24,17 @@ struct place {
 	struct bytes entry; /* what the holders say the content starts with; empty when none knows */
 };
 
-/* ERR_NO_MEMORY, or what the replica's reader said. */
+/* What a viewer wants to watch; `zone` empty: no preference. */
+struct place_wish {
+	struct bytes origin, content, zone;
+};
+
+/* Decides among the delivery nodes of the view. ERR_NO_MEMORY. */
+MUST_USE enum err place_among(const struct api *api, const struct cluster_view *view,
+    const struct kvs_holder *holders, size_t holders_n, const struct place_wish *wish, struct arena *a,
+    struct place *out);
+/* The same with what this worker reads now: holders from the replica, nodes from the published view. Also
+ * what the replica's reader said. (lmdb_place.c) */
 MUST_USE enum err place_decide(const struct api *api, struct api_worker *w, struct bytes origin,
     struct bytes content, struct bytes zone, struct arena *a, struct place *out);
 

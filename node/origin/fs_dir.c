@@ -62,14 +62,20 @@ static enum err translate(int errnum)
 /* Without O_NONBLOCK a FIFO in the folder would hold the thread. */
 enum { FILE_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
 
+static bool is_up(const char *name)
+{
+	errno = EXDEV;
+	return strcmp(name, "..") == 0;
+}
+
 /* Folder by folder, no symbolic link followed: where openat2 is filtered away (an old container runtime's
- * system call filter, valgrind). Names have no `.` or `..`: paths are checked where they come in. */
+ * system call filter, valgrind). `..` is refused here too, though paths are checked where they come in. */
 static int open_by_steps(int root, char *name)
 {
 	int at = root;
 	for (char *slash; (slash = strchr(name, '/')) != NULL; name = slash + 1) {
 		*slash = '\0';
-		int next = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int next = is_up(name) ? -1 : openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		int errnum = errno;
 		if (at != root)
 			(void)close(at);
@@ -78,7 +84,7 @@ static int open_by_steps(int root, char *name)
 			return -1;
 		at = next;
 	}
-	int fd = openat(at, name, FILE_FLAGS | O_NOFOLLOW);
+	int fd = is_up(name) ? -1 : openat(at, name, FILE_FLAGS | O_NOFOLLOW);
 	int errnum = errno;
 	if (at != root)
 		(void)close(at);

@@ -29,8 +29,10 @@ def raw(node, data, deadline_s=5):
 
 HOST = b"Host: x\r\n"
 MALFORMED = {
-    "both lengths": (b"POST /v1/sessions HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400),
-    "two lengths": (b"POST /v1/sessions HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef", 400),
+    "both lengths": (b"POST /v1/sessions HTTP/1.1\r\n" + HOST +
+                     b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400),
+    "two lengths": (b"POST /v1/sessions HTTP/1.1\r\n" + HOST +
+                    b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef", 400),
     "body on GET": (b"GET /v1/sessions/x HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\nabc", 400),
     "folded header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: one\r\n two\r\n\r\n", 400),
     "two hosts": (b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400),

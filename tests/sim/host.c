@@ -1,5 +1,6 @@
 /* One node: its process, the store thread's queue and the disk. */
 #include "base/check.h"
+#include "base/text.h"
 #include "base/timers.h"
 #include "oracle.h"
 #include "sim.h"
@@ -135,12 +136,24 @@ static void take_ops(struct sim *s, struct sim_node *n)
 	start_commit(s, n);
 }
 
+/* "h:NUMBER" */
+static bool host_of(const char *address, size_t *host)
+{
+	uint64_t n;
+	if (strncmp(address, "h:", 2) != 0 || text_u64(bytes_str(address + 2), SIM_NODES_MAX - 1, &n) != OK)
+		return false;
+	*host = (size_t)n;
+	return true;
+}
+
 static void take_dials(struct sim *s, struct sim_node *n)
 {
+	size_t host;
 	for (size_t i = 0; i < n->out->dials_n; i++) {
-		unsigned host;
-		if (sscanf(n->out->dials[i].address, "h:%u", &host) == 1 && host < s->nodes_n)
+		if (host_of(n->out->dials[i].address, &host))
 			n->wants[host] = n->out->dials[i].wanted;
+		else
+			sim_fail(s, n->index, "dials what nobody named: %s", n->out->dials[i].address);
 	}
 }
 

@@ -4,7 +4,8 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -31,17 +32,17 @@ static struct rpc_row_frame *frame(
 		.entries = m->entries };
 	while (*entries != '\0') {
 		struct rpc_entry *e = &m->entries[m->f.entries_n];
-		char *key = m->keys[m->f.entries_n++];
-		unsigned long version;
-		char op;
-		int used;
-		CHECK(sscanf(entries, "%lu%c%15s%n", &version, &op, key, &used) == 3);
-		*e = (struct rpc_entry){ .version = version, .key = bytes_str(key), .deleted = op == '-' };
-		if (op == '=')
+		char *key = m->keys[m->f.entries_n++], *op;
+		e->version = strtoul(entries, &op, 10);
+		CHECK(*op == '=' || *op == '-');
+		size_t n = strcspn(op + 1, " ");
+		CHECK(n < sizeof(m->keys[0]));
+		memcpy(key, op + 1, n);
+		e->key = bytes_str(key);
+		e->deleted = *op == '-';
+		if (!e->deleted)
 			e->value = e->key;
-		entries += used;
-		while (*entries == ' ')
-			entries++;
+		entries = op + 1 + n + strspn(op + 1 + n, " ");
 	}
 	return &m->f;
 }

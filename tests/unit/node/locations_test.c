@@ -1,5 +1,5 @@
 /* From the cache's news to location entries, over a fake cache and a fake replica. */
-#include "node/locations.h"
+#include "node/fs_locations.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -219,7 +219,7 @@ static void the_zone_of_the_viewer_counts(void **state)
 {
 	struct fixture *f = *state;
 	f->reader.n = 0;
-	strcpy(f->nodes[2].zone, "far");
+	memcpy(f->nodes[2].zone, "far", sizeof("far"));
 	fixture_publish(f);
 	struct answer a = ask(f, HTTP_POST, "/v1/sessions", "{\"content\":\"lv1\",\"zone\":\"far\"}");
 	assert_string_equal(member(&a, "node"), "n3");

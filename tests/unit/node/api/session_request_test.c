@@ -80,67 +80,68 @@ static void what_is_not_said_is_empty(void **state)
 	}
 }
 
+static const struct {
+	const char *body, *why; /* a part of the sentence */
+} bad_bodies[] = {
+	{ "", "empty" },
+	{ " ", "no JSON" },
+	{ "content=lv1", "no JSON" },
+	{ "{\"content\":\"c\"", "no JSON" },
+	{ "{\"content\":\"c\"}x", "no JSON" },
+	{ "{\"content\":\"c\"}{}", "no JSON" },
+	{ "{'content':'c'}", "no JSON" },
+	{ "{\"content\":\"a\",\"content\":\"b\"}", "no JSON" }, /* which one would be signed? */
+	{ "{\"content\":\"a\\u0000b\"}", "no JSON" },
+	{ "{\"content\":\"\xff\"}", "no JSON" },
+	{ "{\"content\":\"\\ud800\"}", "no JSON" },
+	{ "[]", "must be a JSON object" },
+	{ "null", "no JSON" },
+	{ "\"c\"", "no JSON" },
+	{ "{}", "\"content\" is missing" },
+	{ "{\"content\":null}", "\"content\" is missing" },
+	{ "{\"Content\":\"c\"}", "\"content\" is missing" },
+	{ "{\"content\":7}", "\"content\" must be a string" },
+	{ "{\"content\":[\"c\"]}", "\"content\" must be a string" },
+	{ "{\"content\":\"\"}", "\"content\" must name" },
+	{ "{\"content\":\"/a\"}", "\"content\" must name" },
+	{ "{\"content\":\"a/\"}", "\"content\" must name" },
+	{ "{\"content\":\"a//b\"}", "\"content\" must name" },
+	{ "{\"content\":\"..\"}", "\"content\" must name" },
+	{ "{\"content\":\"a/../b\"}", "\"content\" must name" },
+	{ "{\"content\":\"./a\"}", "\"content\" must name" },
+	{ "{\"content\":\"c\",\"entry\":\"\"}", "\"entry\" must name" },
+	{ "{\"content\":\"c\",\"entry\":\"../x\"}", "\"entry\" must name" },
+	{ "{\"content\":\"c\",\"entry\":1}", "\"entry\" must be a string" },
+	{ "{\"content\":\"c\",\"zone\":true}", "\"zone\" must be a string" },
+	{ "{\"content\":\"c\",\"client\":{}}", "\"client\" must be a string" },
+	{ "{\"content\":\"c\",\"client_address\":1}", "\"client_address\" must be a string" },
+	{ "{\"content\":\"c\",\"prefixes\":\"a\"}", "\"prefixes\" must be an array of at most 8" },
+	{ "{\"content\":\"c\",\"prefixes\":{\"a\":1}}", "\"prefixes\" must be an array" },
+	{ "{\"content\":\"c\",\"prefixes\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}",
+	    "\"prefixes\" must be an array of at most 8" },
+	{ "{\"content\":\"c\",\"prefixes\":[\"a\",1]}", "Each of \"prefixes\"" },
+	{ "{\"content\":\"c\",\"prefixes\":[null]}", "Each of \"prefixes\"" },
+	{ "{\"content\":\"c\",\"prefixes\":[\"\"]}", "Each of \"prefixes\"" },
+	{ "{\"content\":\"c\",\"prefixes\":[\"a/..\"]}", "Each of \"prefixes\"" },
+	{ "{\"content\":\"c\",\"not_after\":1795252799}", "\"not_after\" must be a string" },
+	{ "{\"content\":\"c\",\"not_after\":\"\"}", "RFC 3339" },
+	{ "{\"content\":\"c\",\"not_after\":\"tomorrow\"}", "RFC 3339" },
+	{ "{\"content\":\"c\",\"not_after\":\"2026-11-21T09:18:53Z\"}", "in the past" },
+	{ "{\"content\":\"c\",\"not_after\":\"2026-11-21T09:18:54+00:01\"}", "in the past" },
+	{ "{\"content\":\"c\",\"not_after\":\"1970-01-01T00:00:00Z\"}", "in the past" },
+};
+
 static void refused_bodies(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *body, *why; /* a part of the sentence */
-	} cases[] = {
-		{ "", "empty" },
-		{ " ", "no JSON" },
-		{ "content=lv1", "no JSON" },
-		{ "{\"content\":\"c\"", "no JSON" },
-		{ "{\"content\":\"c\"}x", "no JSON" },
-		{ "{\"content\":\"c\"}{}", "no JSON" },
-		{ "{'content':'c'}", "no JSON" },
-		{ "{\"content\":\"a\",\"content\":\"b\"}", "no JSON" }, /* which one would be signed? */
-		{ "{\"content\":\"a\\u0000b\"}", "no JSON" },
-		{ "{\"content\":\"\xff\"}", "no JSON" },
-		{ "{\"content\":\"\\ud800\"}", "no JSON" },
-		{ "[]", "must be a JSON object" },
-		{ "null", "no JSON" },
-		{ "\"c\"", "no JSON" },
-		{ "{}", "\"content\" is missing" },
-		{ "{\"content\":null}", "\"content\" is missing" },
-		{ "{\"Content\":\"c\"}", "\"content\" is missing" },
-		{ "{\"content\":7}", "\"content\" must be a string" },
-		{ "{\"content\":[\"c\"]}", "\"content\" must be a string" },
-		{ "{\"content\":\"\"}", "\"content\" must name" },
-		{ "{\"content\":\"/a\"}", "\"content\" must name" },
-		{ "{\"content\":\"a/\"}", "\"content\" must name" },
-		{ "{\"content\":\"a//b\"}", "\"content\" must name" },
-		{ "{\"content\":\"..\"}", "\"content\" must name" },
-		{ "{\"content\":\"a/../b\"}", "\"content\" must name" },
-		{ "{\"content\":\"./a\"}", "\"content\" must name" },
-		{ "{\"content\":\"c\",\"entry\":\"\"}", "\"entry\" must name" },
-		{ "{\"content\":\"c\",\"entry\":\"../x\"}", "\"entry\" must name" },
-		{ "{\"content\":\"c\",\"entry\":1}", "\"entry\" must be a string" },
-		{ "{\"content\":\"c\",\"zone\":true}", "\"zone\" must be a string" },
-		{ "{\"content\":\"c\",\"client\":{}}", "\"client\" must be a string" },
-		{ "{\"content\":\"c\",\"client_address\":1}", "\"client_address\" must be a string" },
-		{ "{\"content\":\"c\",\"prefixes\":\"a\"}", "\"prefixes\" must be an array of at most 8" },
-		{ "{\"content\":\"c\",\"prefixes\":{\"a\":1}}", "\"prefixes\" must be an array" },
-		{ "{\"content\":\"c\",\"prefixes\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}",
-		    "\"prefixes\" must be an array of at most 8" },
-		{ "{\"content\":\"c\",\"prefixes\":[\"a\",1]}", "Each of \"prefixes\"" },
-		{ "{\"content\":\"c\",\"prefixes\":[null]}", "Each of \"prefixes\"" },
-		{ "{\"content\":\"c\",\"prefixes\":[\"\"]}", "Each of \"prefixes\"" },
-		{ "{\"content\":\"c\",\"prefixes\":[\"a/..\"]}", "Each of \"prefixes\"" },
-		{ "{\"content\":\"c\",\"not_after\":1795252799}", "\"not_after\" must be a string" },
-		{ "{\"content\":\"c\",\"not_after\":\"\"}", "RFC 3339" },
-		{ "{\"content\":\"c\",\"not_after\":\"tomorrow\"}", "RFC 3339" },
-		{ "{\"content\":\"c\",\"not_after\":\"2026-11-21T09:18:53Z\"}", "in the past" },
-		{ "{\"content\":\"c\",\"not_after\":\"2026-11-21T09:18:54+00:01\"}", "in the past" },
-		{ "{\"content\":\"c\",\"not_after\":\"1970-01-01T00:00:00Z\"}", "in the past" },
-	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(bad_bodies) / sizeof(bad_bodies[0]); i++) {
 		struct session_request r;
 		const char *why = NULL;
 		memset(&r, 0x5a, sizeof(r));
-		if (session_request_parse(bytes_str(cases[i].body), NOW_S, &arena, &r, &why) != ERR_INVALID)
-			fail_msg("%s was taken", cases[i].body);
-		if (why == NULL || strstr(why, cases[i].why) == NULL)
-			fail_msg("%s: %s", cases[i].body, why != NULL ? why : "(nothing)");
+		if (session_request_parse(bytes_str(bad_bodies[i].body), NOW_S, &arena, &r, &why) != ERR_INVALID)
+			fail_msg("%s was taken", bad_bodies[i].body);
+		if (why == NULL || strstr(why, bad_bodies[i].why) == NULL)
+			fail_msg("%s: %s", bad_bodies[i].body, why != NULL ? why : "(nothing)");
 		assert_int_equal(((uint8_t *)&r)[0], 0x5a); /* untouched on failure */
 	}
 }

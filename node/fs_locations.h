@@ -5,8 +5,8 @@
  *
  * Threading: control.
  */
-#ifndef NODE_LOCATIONS_H
-#define NODE_LOCATIONS_H
+#ifndef NODE_FS_LOCATIONS_H
+#define NODE_FS_LOCATIONS_H
 
 #include "kvs/kvs.h"
 #include "node/cache/cache.h"

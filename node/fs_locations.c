@@ -1,4 +1,4 @@
-#include "node/locations.h"
+#include "node/fs_locations.h"
 
 #include "base/check.h"
 #include "base/hash.h"
