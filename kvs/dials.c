@@ -49,8 +49,9 @@ static char *address_of(const struct kvs *k, const struct member *m)
 	/* A former id of this very host may still be a member. */
 	if (k->self != NULL && k->self->reg != NULL && bytes_eq(k->self->reg->rpc_address, a))
 		return NULL;
-	char *s = strndup((const char *)a.p, a.n);
+	char *s = calloc(1, a.n + 1);
 	CHECK(s != NULL);
+	memcpy(s, a.p, a.n);
 	return s;
 }
 

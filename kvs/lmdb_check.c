@@ -92,7 +92,7 @@ static bool check_overflow(struct walk *w, uint64_t number, uint64_t data_n, enu
 		return false;
 	/* A value that shrank within one transaction keeps its run. */
 	uint64_t pages = u32_at(page, PAGE_LOWER);
-	if ((u16_at(page, PAGE_FLAGS) & PAGE_KINDS) != PAGE_OVERFLOW || pages < needed || pages > w->last)
+	if (u16_at(page, PAGE_FLAGS) != PAGE_OVERFLOW || pages < needed || pages > w->last)
 		return bad(w, "a damaged overflow page");
 	if ((number + pages) * w->page_size > w->size)
 		return bad(w, "the file is truncated");
@@ -130,7 +130,8 @@ static bool check_packed(struct walk *w, struct tree *t, const uint8_t *page, in
 /* Duplicates of one key that fit into its node. */
 static bool check_sub_page(struct walk *w, const uint8_t *page, uint64_t size)
 {
-	if (size < PAGE_HEADER || (u16_at(page, PAGE_FLAGS) & PAGE_KINDS) != (PAGE_LEAF | PAGE_LEAF2 | PAGE_SUB))
+	if (size < PAGE_HEADER ||
+	    (u16_at(page, PAGE_FLAGS) | PAGE_DIRTY) != (PAGE_DIRTY | PAGE_LEAF | PAGE_LEAF2 | PAGE_SUB))
 		return bad(w, "a damaged page of duplicates");
 	int n = lmdb_page_count(page, size, &w->why);
 	struct tree t = { .kind = TREE_SET };
@@ -176,7 +177,7 @@ static bool walk_page(struct walk *w, uint64_t number, unsigned depth, struct tr
 		return false;
 	bool leaf = depth == 1, packed = leaf && t->kind == TREE_SET;
 	unsigned expected = !leaf ? PAGE_BRANCH : packed ? PAGE_LEAF | PAGE_LEAF2 : PAGE_LEAF;
-	if ((u16_at(page, PAGE_FLAGS) & PAGE_KINDS) != expected)
+	if (u16_at(page, PAGE_FLAGS) != expected)
 		return bad(w, "a page of another kind than expected");
 	int n = lmdb_page_count(page, w->page_size, &w->why);
 	if (n < 0)
@@ -230,7 +231,7 @@ static const uint8_t *find_meta(struct walk *w)
 	const uint8_t *metas[2];
 	for (unsigned i = 0; i < 2; i++) {
 		const uint8_t *page = w->p + i * w->page_size, *meta = page + PAGE_HEADER;
-		if ((u16_at(page, PAGE_FLAGS) & PAGE_META) == 0 || u32_at(meta, 0) != MAGIC ||
+		if (u16_at(page, PAGE_FLAGS) != PAGE_META || u32_at(meta, 0) != MAGIC ||
 		    u32_at(meta, META_VERSION) != 1 || u32_at(meta, META_DBS) != w->page_size) {
 			bad(w, "a damaged meta page");
 			return NULL;

@@ -19,7 +19,7 @@ int lmdb_page_count(const uint8_t *page, uint64_t size, const char **why)
 	unsigned n = (lower - PAGE_HEADER) / 2;
 	/* Of keys of one size each takes the room of its offset too. */
 	if (sound && (u16_at(page, PAGE_FLAGS) & PAGE_LEAF2) != 0)
-		sound = u16_at(page, PAGE_PAD) >= 2 && (uint64_t)n * u16_at(page, PAGE_PAD) <= size - PAGE_HEADER;
+		sound = u16_at(page, PAGE_PAD) >= 2 && (uint64_t)n * (u16_at(page, PAGE_PAD) - 2u) == size - upper;
 	if (!sound) {
 		bad(why, "damaged bounds of a page");
 		return -1;

@@ -42,7 +42,7 @@ enum {
 	PAGE_META = 8,
 	PAGE_LEAF2 = 0x20,
 	PAGE_SUB = 0x40,
-	PAGE_KINDS = 0x6f
+	PAGE_DIRTY = 0x10
 };
 enum { NODE_BIG = 1, NODE_SUBDATA = 2, NODE_DUP = 4 };
 /* Flags of tables. */

@@ -376,9 +376,12 @@ struct replica_plan replica_plan_for(const struct replica *r, const struct rpc_r
 	if (order > 0 &&
 	    !kvs_rule_inherits(row->ancestors, row->ancestors_n, p->incarnation, p->have, p->horizon))
 		return anew;
-	/* With order > 0 even an interval without entries tells the peer to rename its row. */
+	/* With order > 0 even an interval without entries tells the peer to rename its row, which may have more
+	 * of what is inherited than this one. */
 	if (order == 0 && p->have >= row->have)
 		return nothing;
+	if (p->have > row->have)
+		return (struct replica_plan){ .send = true, .from = row->have };
 	switch (kvs_rule_floor(p->have, p->base, row->floor)) {
 	case KVS_FLOOR_FITS:
 		return (struct replica_plan){ .send = true, .reset = p->have < p->base, .from = p->have };

@@ -56,7 +56,7 @@ bool serve_row(
     struct kvs *k, struct kvs_link *link, const struct replica *r, const struct rpc_row_position *p)
 {
 	struct replica_plan plan = replica_plan_for(r, p);
-	if (!plan.send || plan.from > r->live.have)
+	if (!plan.send)
 		return true;
 	uint64_t from = plan.from;
 	do {

@@ -108,10 +108,14 @@ static enum err read_chunk(struct filling *x, uint64_t at)
 
 static enum err pump(struct filling *x)
 {
-	enum err e = OK;
-	while (x->body.done < x->meta.length) {
+	struct origin_source *s = source_of(x->fill);
+	enum err e = x->meta.length == 0 ? s->check(s, x->handle) : OK;
+	while (e == OK && x->body.done < x->meta.length) {
 		if (x->chunk_n == 0)
 			e = fills_stopping(x->fill->fills) ? ERR_CLOSED : read_chunk(x, x->body.done);
+		/* Checked before the last bytes are published: readers who have those hold a whole object (D5). */
+		if (e == OK && x->body.done + x->chunk_n == x->meta.length)
+			e = s->check(s, x->handle);
 		if (e != OK)
 			return e;
 		bool pause = x->chunk_n < CHUNK_BYTES;
@@ -120,8 +124,7 @@ static enum err pump(struct filling *x)
 			return e == ERR_IO ? ERR_NO_SPACE : e; /* ours, not the origin store's */
 		x->chunk_n = 0;
 	}
-	struct origin_source *s = source_of(x->fill);
-	return s->check(s, x->handle);
+	return e;
 }
 
 static void finish(struct filling *x, enum err e)

@@ -86,6 +86,14 @@ def wait_event(node, event, deadline_s=10, **fields):
     return warmcluster.until(f"{node.name} logs {event} {fields}", deadline_s, found)[0]
 
 
+def end(cluster):
+    """Ends it, and fails when a node panicked or a sanitizer it was built with had something to say."""
+    cluster.down(now=True)
+    for node in cluster.nodes:
+        text = node.err_file.read_text(errors="replace") if node.err_file.exists() else ""
+        assert "PANIC" not in text and "Sanitizer" not in text and "runtime error" not in text, text[-8000:]
+
+
 @pytest.fixture
 def make_cluster(tmp_path):
     """make_cluster(api=.., delivery=.., overrides=..): up and all seeing each other; ended after the test."""
@@ -102,12 +110,14 @@ def make_cluster(tmp_path):
 
     yield make
     for cluster in made:
-        cluster.down(now=True)
+        end(cluster)
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Two api and three delivery nodes, shared by a module's tests."""
-    with warmcluster.Cluster(tmp_path_factory.mktemp("cluster"), api=2, delivery=3, ports="free") as c:
-        wait_members(c)
-        yield c
+    c = warmcluster.Cluster(tmp_path_factory.mktemp("cluster"), api=2, delivery=3, ports="free")
+    c.up()
+    wait_members(c)
+    yield c
+    end(c)

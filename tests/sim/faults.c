@@ -89,6 +89,36 @@ static void crash(struct sim *s)
 	sim_push(s, sim_between(s, 50, prng_chance(&s->prng, 200) ? 15000 : 3000), SIM_BOOT, i);
 }
 
+/* A backup, writes after it, and back: while replicas have them half, the owner forgets them. */
+static void plan_restore(struct sim *s)
+{
+	struct sim_node *n = &s->nodes[unlucky_node(s)];
+	if (n->k == NULL)
+		return;
+	disk_copy(&n->backup, &n->disk);
+	n->has_backup = true;
+	for (int i = 0; i < 3; i++) {
+		struct sim_event *e = sim_push(s, prng_below(&s->prng, 500), SIM_WRITE, n->index);
+		e->flag = true;
+	}
+	sim_push(s, sim_between(s, 300, 3000), SIM_RESTORE, n->index);
+}
+
+void faults_restore(struct sim *s, size_t node)
+{
+	struct sim_node *n = &s->nodes[node];
+	if (n->k == NULL || s->healing)
+		return;
+	sim_say(s, "crash and restored disk at %zu", node);
+	host_crash(s, node);
+	net_forget(s, node, false);
+	disk_copy(&n->disk, &n->backup);
+	n->dishonest = true;
+	s->stats.crashes++;
+	s->stats.restores++;
+	sim_push(s, sim_between(s, 50, 500), SIM_BOOT, node);
+}
+
 static void cut(struct sim *s)
 {
 	s->stats.cuts++;
@@ -130,7 +160,8 @@ static void cut(struct sim *s)
 void faults_one(struct sim *s)
 {
 	back_up(s);
-	switch (prng_below(&s->prng, 8)) {
+	switch (prng_below(&s->prng, 9)) {
+	case 8: plan_restore(s); break;
 	case 0:
 	case 1:
 	case 2: crash(s); break;

@@ -100,14 +100,13 @@ static struct sim_event pop(struct sim *s)
 
 /* -- what happens -- */
 
-static void write_something(struct sim *s)
+/* Puts and deletes at one node: one, or many at once. */
+static void write_at(struct sim *s, struct sim_node *n, size_t many)
 {
-	struct sim_node *n = &s->nodes[prng_below(&s->prng, s->nodes_n)];
-	uint64_t burst = prng_chance(&s->prng, 50) ? 30 : 1;
-	for (uint64_t i = 0; i < burst && n->k != NULL && s->now_ms >= n->stalled_ms; i++) {
-		char key[8];
+	for (size_t i = 0; i < many && n->k != NULL && s->now_ms >= n->stalled_ms; i++) {
+		char key[16];
 		uint8_t value[RPC_VALUE_MAX];
-		snprintf(key, sizeof(key), "k%llu", (unsigned long long)prng_below(&s->prng, s->profile.keys));
+		snprintf(key, sizeof(key), "k%u", (unsigned)prng_below(&s->prng, s->profile.keys));
 		struct kvs_input in = { .kind = KVS_IN_PUT };
 		in.put.stream = RPC_LOCATIONS;
 		in.put.key = bytes_str(key);
@@ -124,10 +123,20 @@ static void write_something(struct sim *s)
 		s->stats.writes++;
 		host_step(s, n->index, &in);
 	}
-	if (prng_chance(&s->prng, 30) && n->k != NULL && s->now_ms >= n->stalled_ms)
-		host_step(s, n->index,
-		    &(struct kvs_input){ .kind = KVS_IN_STATE,
-		        .state = (enum node_state)sim_between(s, NODE_JOINING, NODE_DRAINING) });
+}
+
+static void write_something(struct sim *s, const struct sim_event *e)
+{
+	if (e->flag) {
+		write_at(s, &s->nodes[e->node], 15);
+		return;
+	}
+	struct sim_node *n = &s->nodes[prng_below(&s->prng, s->nodes_n)];
+	write_at(s, n, prng_chance(&s->prng, 50) ? 30 : 1);
+	if (prng_chance(&s->prng, 30) && n->k != NULL && s->now_ms >= n->stalled_ms) {
+		enum node_state state = (enum node_state)sim_between(s, NODE_JOINING, NODE_DRAINING);
+		host_step(s, n->index, &(struct kvs_input){ .kind = KVS_IN_STATE, .state = state });
+	}
 	if (!s->healing)
 		sim_push(s, sim_between(s, 1, 2 * s->profile.write_every_ms), SIM_WRITE, 0);
 }
@@ -252,10 +261,11 @@ static void happen(struct sim *s, const struct sim_event *e)
 	case SIM_COMMIT: host_commit(s, e); break;
 	case SIM_STORED:
 	case SIM_STORE_FAILED: store_says(s, e); break;
-	case SIM_WRITE: write_something(s); break;
+	case SIM_WRITE: write_something(s, e); break;
 	case SIM_LOAD: say_load(s, e->node); break;
 	case SIM_FAULT: fault(s); break;
 	case SIM_BOOT: host_boot(s, e->node); break;
+	case SIM_RESTORE: faults_restore(s, e->node); break;
 	case SIM_JUDGE: judge(s); break;
 	}
 }

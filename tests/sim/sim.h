@@ -114,6 +114,7 @@ enum sim_event_kind {
 	SIM_LOAD,
 	SIM_FAULT,
 	SIM_BOOT,
+	SIM_RESTORE,
 	SIM_JUDGE,
 };
 
@@ -209,6 +210,8 @@ void net_recut(struct sim *s);
 /* -- faults.c -- */
 void faults_profile(struct sim *s);
 void faults_one(struct sim *s);
+/* The process dies and its disk is what the backup was. */
+void faults_restore(struct sim *s, size_t node);
 void faults_heal(struct sim *s);
 
 #endif

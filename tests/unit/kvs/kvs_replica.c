@@ -219,8 +219,10 @@ static void test_plan(void **state)
 	struct rpc_row_position p = { .owner = OWNER, .stream = RPC_LOCATIONS };
 	assert_false(replica_plan_for(r, &p).send);
 	frame(&m, 3, 0, 20, 10, "5=a 20=b");
+	m.f.horizon = 30;
 	m.f.ancestors[0] = (struct rpc_ancestor){ { 2, 1 }, 15 };
-	m.f.ancestors_n = 1;
+	m.f.ancestors[1] = (struct rpc_ancestor){ { 1, 1 }, 22 };
+	m.f.ancestors_n = 2;
 	assert_int_equal(apply(r, &m.f), REPLICA_APPLIED);
 	static const struct {
 		uint64_t count, have, base;
@@ -234,6 +236,7 @@ static void test_plan(void **state)
 		{ 3, 4, 10, true, true, 4 },   /* being built at it: goes on */
 		{ 3, 4, 12, false, false, 0 }, /* at a higher one: this sender is behind */
 		{ 4, 1, 0, false, false, 0 },  /* a later run */
+		{ 1, 22, 0, true, false, 20 }, /* has more of what is inherited: renames */
 		{ 2, 15, 0, true, false, 15 }, /* inherits */
 		{ 2, 16, 0, true, true, 0 },
 	};
