@@ -89,16 +89,6 @@ void net_deliver(struct sim *s, const struct sim_event *e)
 	arena_fini(&a);
 }
 
-static struct sim_link *between(struct sim *s, size_t a, size_t b)
-{
-	for (size_t i = s->links_n; i-- > 0;) {
-		struct sim_link *l = &s->links[i];
-		if (!l->broken && ((l->ends[0] == a && l->ends[1] == b) || (l->ends[0] == b && l->ends[1] == a)))
-			return l;
-	}
-	return NULL;
-}
-
 /* One attempt; the pair keeps trying for ever. */
 void net_connect(struct sim *s, size_t a, size_t b)
 {
@@ -106,7 +96,7 @@ void net_connect(struct sim *s, size_t a, size_t b)
 	again->other = b;
 	struct sim_node *na = &s->nodes[a], *nb = &s->nodes[b];
 	if (na->k == NULL || nb->k == NULL || s->cut[a][b] || s->cut[b][a] || !(na->wants[b] || nb->wants[a]) ||
-	    between(s, a, b) != NULL)
+	    s->linked[a][b])
 		return;
 	if (s->links_n == s->links_cap) {
 		s->links_cap = s->links_cap == 0 ? 256 : s->links_cap * 2;
@@ -115,6 +105,7 @@ void net_connect(struct sim *s, size_t a, size_t b)
 	}
 	struct sim_link *l = &s->links[s->links_n++];
 	*l = (struct sim_link){ .id = s->links_n, .ends = { a, b }, .boots = { na->boot, nb->boot } };
+	s->linked[a][b] = s->linked[b][a] = true;
 	for (size_t side = 0; side < 2; side++) {
 		struct sim_event *up = sim_push(s, latency(s), SIM_LINK_UP, l->ends[side]);
 		up->link = l->id;
@@ -156,6 +147,7 @@ void net_link_down(struct sim *s, const struct sim_event *e)
 static void break_link(struct sim *s, struct sim_link *l, uint64_t within_ms, bool bye)
 {
 	l->broken = true;
+	s->linked[l->ends[0]][l->ends[1]] = s->linked[l->ends[1]][l->ends[0]] = false;
 	for (size_t side = 0; side < 2; side++) {
 		struct sim_event *down =
 		    sim_push(s, prng_below(&s->prng, within_ms + 1), SIM_LINK_DOWN, l->ends[side]);

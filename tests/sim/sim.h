@@ -159,7 +159,8 @@ struct sim {
 	struct sim_node nodes[SIM_NODES_MAX];
 	struct sim_link *links;
 	size_t links_n, links_cap;
-	bool cut[SIM_NODES_MAX][SIM_NODES_MAX]; /* from, to: nothing passes */
+	bool cut[SIM_NODES_MAX][SIM_NODES_MAX];    /* from, to: nothing passes */
+	bool linked[SIM_NODES_MAX][SIM_NODES_MAX]; /* by a link that is not broken */
 	bool healing;
 	uint64_t value_number;
 	struct history *histories;
