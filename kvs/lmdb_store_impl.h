@@ -1,4 +1,5 @@
-/* The store's inside, shared by lmdb_store.c (writing), lmdb_store_open.c, lmdb_load.c and lmdb_reader.c.
+/* The store's inside, shared by lmdb_store.c (writing), lmdb_store_open.c, lmdb_owners.c,
+ * lmdb_load.c and lmdb_reader.c.
  */
 #ifndef KVS_LMDB_STORE_IMPL_H
 #define KVS_LMDB_STORE_IMPL_H
@@ -52,5 +53,8 @@ MUST_USE enum err lmdb_owner_find(
     const struct kvs_store *s, MDB_txn *txn, const struct node_id *id, uint32_t *out);
 /* The way back. */
 MUST_USE enum err lmdb_owner_id(const struct kvs_store *s, MDB_txn *txn, uint32_t index, struct node_id *out);
+/* Whether the two tables of an existing view agree; ERR_CORRUPT. A wrong id there would put words into the
+ * mouth of a node that never was. */
+MUST_USE enum err lmdb_owners_check(struct kvs_store *s);
 
 #endif

@@ -67,47 +67,6 @@ static enum err open_self(struct opening *o)
 	return open_side(o, &o->s->self, &c, &o->self_fresh);
 }
 
-/* Whether the view's table of owners and the way back agree: a wrong id there would put words into the mouth
- * of a node that never was. */
-static enum err check_owners(struct kvs_store *s, MDB_txn *txn)
-{
-	MDB_stat owners, ids;
-	int rc = mdb_dbi_open(txn, "owners", 0, &s->owners);
-	if (rc == 0)
-		rc = mdb_dbi_open(txn, "ids", 0, &s->ids);
-	if (rc == 0)
-		rc = mdb_stat(txn, s->owners, &owners);
-	if (rc == 0)
-		rc = mdb_stat(txn, s->ids, &ids);
-	if (rc != 0)
-		return lmdb_err(rc);
-	if (owners.ms_entries != ids.ms_entries || ids.ms_entries > UINT32_MAX)
-		return ERR_CORRUPT;
-	for (uint32_t i = 0; i < ids.ms_entries; i++) {
-		struct node_id id;
-		uint32_t back;
-		enum err e = lmdb_owner_id(s, txn, i, &id);
-		if (e == OK)
-			e = lmdb_owner_find(s, txn, &id, &back);
-		if (e != OK)
-			return e;
-		if (back != i)
-			return ERR_CORRUPT;
-	}
-	return OK;
-}
-
-static enum err probe_owners(struct kvs_store *s)
-{
-	MDB_txn *txn;
-	int rc = mdb_txn_begin(s->view.env, NULL, MDB_RDONLY, &txn);
-	if (rc != 0)
-		return lmdb_err(rc);
-	enum err e = check_owners(s, txn);
-	mdb_txn_abort(txn);
-	return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
-}
-
 static enum err open_view(struct opening *o)
 {
 	char folder[PATH_BYTES];
@@ -119,7 +78,7 @@ static enum err open_view(struct opening *o)
 	enum err e = open_side(o, &o->s->view, &c, &o->view_fresh);
 	if (e != OK || o->view_fresh)
 		return e;
-	e = probe_owners(o->s);
+	e = lmdb_owners_check(o->s);
 	if (e != OK) {
 		lmdb_say(&o->detail, "%s: table of owners: %s", folder, err_str(e));
 		close_side(&o->s->view);
