@@ -326,8 +326,18 @@ static unsigned worker_count(const struct config *c)
 	return cores > 0 && cores <= 256 ? (unsigned)cores : 1;
 }
 
+static void warn_no_effect(const char *setting)
+{
+	LOG_EVENT(LOG_WARN, "config", "no-effect", "this setting is read, and has no effect in this version",
+	    LOG_STR("setting", setting));
+}
+
 static enum err start_all(struct node *n)
 {
+	if (n->config->access_file[0] != '\0')
+		warn_no_effect("log.access_file");
+	if (n->config->trusted_proxies.n > 0)
+		warn_no_effect("trusted_proxies");
 	if (fs_boot_id(n->boot_id) != OK)
 		n->boot_id[0] = '\0'; /* every start then counts as one after a host crash: slower, never wrong */
 	n->workers = worker_count(n->config);

@@ -437,6 +437,17 @@ class Cluster:
             node.pid_file.unlink(missing_ok=True)
         return len(living)
 
+    def wait_met(self, deadline_s=15.0):
+        """Returns once every node sees every other alive and ready: readiness of each says nothing of the others."""
+        want = {node.name for node in self.nodes}
+
+        def complete(node):
+            _, answer = node.admin_get("/v1/nodes")
+            return {n["name"] for n in answer["nodes"] if n["liveness"] == "alive" and n["state"] == "ready"} == want
+
+        for node in self.nodes:
+            until(f"{node.name} sees all {len(want)} nodes", deadline_s, lambda node=node: complete(node))
+
     def down(self, now=False):
         """Returns how many processes were ended. now: asked twice, they leave without draining."""
         with self._locked():

@@ -124,6 +124,9 @@ def start_cluster(talk):
         shutil.rmtree(DEMO_DIR / part, ignore_errors=True)
     cluster = Cluster(DEMO_DIR, api=2, delivery=3, name="demo", ports=choose_ports(talk), say=talk.line)
     cluster.up()
+    started = time.monotonic()
+    cluster.wait_met()
+    talk.line(f"all have met after another {time.monotonic() - started:.1f} s: a full mesh of links, and gossip")
     talk.line(f"one process, one YAML file each, in {cluster.dir / 'conf'}")
     return cluster
 

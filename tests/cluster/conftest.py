@@ -67,18 +67,6 @@ def wait_holder(nodes, content, holder, objects=1, deadline_s=10):
                           lambda node=node: holders(node, content).get(holder, {}).get("objects", 0) >= objects)
 
 
-def wait_members(cluster, deadline_s=15):
-    """Until every node sees every other as alive and ready."""
-    want = {node.name for node in cluster.nodes}
-
-    def complete(node):
-        _, answer = node.admin_get("/v1/nodes")
-        return {n["name"] for n in answer["nodes"] if n["liveness"] == "alive" and n["state"] == "ready"} == want
-
-    for node in cluster.nodes:
-        warmcluster.until(f"{node.name} sees all {len(want)} nodes", deadline_s, lambda node=node: complete(node))
-
-
 def wait_event(node, event, deadline_s=10, **fields):
     def found():
         return [e for e in node.log_events()
@@ -105,7 +93,7 @@ def make_cluster(tmp_path):
         cluster.prepare()
         if start:
             cluster.up()
-            wait_members(cluster)
+            cluster.wait_met()
         return cluster
 
     yield make
@@ -118,6 +106,6 @@ def cluster(tmp_path_factory):
     """Two api and three delivery nodes, shared by a module's tests."""
     c = warmcluster.Cluster(tmp_path_factory.mktemp("cluster"), api=2, delivery=3, ports="free")
     c.up()
-    wait_members(c)
+    c.wait_met()
     yield c
     end(c)

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 
-from conftest import base_of, create, fetch, holders, make_content, play, wait_event, wait_holder, wait_members
+from conftest import base_of, create, fetch, holders, make_content, play, wait_event, wait_holder
 from warmcluster import until
 
 
@@ -81,7 +81,7 @@ def test_restarted_delivery_node_still_holds_its_cache(make_cluster):
     node = cluster.node(session["node"])
     for hard in (True, False):
         node.restart(hard=hard)
-        wait_members(cluster)
+        cluster.wait_met()
         wait_holder([cluster.node("api-1"), node], "lv1", node.name, objects=len(objects))
         again = create(cluster.node("api-1"), "lv1")
         assert (again["outcome"], again["node"]) == ("warm", node.name)
@@ -105,7 +105,7 @@ def test_restarted_api_node_assigns_warm_before_any_peer_answers(make_cluster):
             for other in cluster.nodes:
                 other.signal(18)
         assert (again["outcome"], again["node"]) == ("warm", session["node"])
-        wait_members(cluster)
+        cluster.wait_met()
 
 
 def test_lost_cache_disk_takes_its_locations_back(make_cluster):

@@ -2,7 +2,7 @@
 
 import shutil
 
-from conftest import base_of, create, fetch, make_content, play, wait_holder, wait_members
+from conftest import base_of, create, fetch, make_content, play, wait_holder
 from warmcluster import Cluster
 
 VALGRIND = ("valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
@@ -13,7 +13,7 @@ def test_journey_leaks_nothing(tmp_path):
     assert shutil.which("valgrind"), "valgrind is missing: scripts/setup installs it"
     cluster = Cluster(tmp_path, api=1, delivery=2, ports="free", wrapper=VALGRIND)
     with cluster:
-        wait_members(cluster, deadline_s=60)
+        cluster.wait_met(deadline_s=60)
         api = cluster.node("api-1")
         objects = make_content(cluster.origin_dir, "lv1")
         session = create(api, "lv1")

@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import base_of, create, fetch, make_content, play, wait_event, wait_members
+from conftest import base_of, create, fetch, make_content, play, wait_event
 from warmcluster import until
 
 
@@ -171,7 +171,7 @@ def test_full_cache_disk_serves_through(make_cluster, tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", cache], check=True)
     try:
         cluster.up()
-        wait_members(cluster)
+        cluster.wait_met()
         objects = make_content(cluster.origin_dir, "big", segments=6, size=1_500_000)
         session = create(cluster.node("api-1"), "big")
         for _ in range(2):
