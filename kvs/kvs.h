@@ -122,9 +122,11 @@ struct kvs_input {
 /* -- commands -- */
 enum kvs_op_kind {
 	KVS_OP_ROW,        /* set the row's meta (made when new) */
-	KVS_OP_DROP_ROW,   /* the row and all its entries; a reset is DROP_ROW, ROW, ENTRY... in one batch */
+	KVS_OP_DROP_ROW,   /* the row and all its entries. A reset is DROP_ROW, ROW, ENTRY... in one batch; past
+	                    * a batch's budget the rest follows in further ones, with have < base in between, so
+	                    * that what a crash leaves is a row that is being built */
 	KVS_OP_ENTRY,      /* set key -> version, value; a tombstone too */
-	KVS_OP_DROP_ENTRY, /* a collected tombstone */
+	KVS_OP_DROP_ENTRY, /* a collected tombstone; it may never have been stored */
 };
 
 struct kvs_op {

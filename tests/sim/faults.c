@@ -203,13 +203,22 @@ void faults_heal(struct sim *s)
 {
 	s->healing = true;
 	memset(s->cut, 0, sizeof(s->cut));
+	/* In some seeds many die at once, and with them what only they knew. */
+	unsigned die_per_mille = prng_chance(&s->prng, 300) ? 600 : 0;
+	for (size_t i = 1; i < s->nodes_n; i++) {
+		if (s->nodes[i].k == NULL || !prng_chance(&s->prng, die_per_mille))
+			continue;
+		host_crash(s, i);
+		net_forget(s, i, true);
+		s->nodes[i].dead = true;
+	}
 	for (size_t i = 0; i < s->nodes_n; i++) {
 		struct sim_node *n = &s->nodes[i];
 		n->stalled_ms = n->disk_full_ms = 0;
 		/* Not everybody comes back. */
-		if (n->k == NULL && i != 0 && prng_chance(&s->prng, 300))
+		if (n->k == NULL && i != 0 && !n->dead && prng_chance(&s->prng, 300))
 			n->dead = true;
-		else if (n->k == NULL)
+		else if (n->k == NULL && !n->dead)
 			host_boot(s, i);
 	}
 	if (prng_chance(&s->prng, 300))
