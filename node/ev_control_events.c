@@ -17,6 +17,8 @@ static const struct {
 	[KVS_EVENT_NODE_STATE] = { LOG_INFO, "node-state", "a node says another state of itself" },
 	[KVS_EVENT_ROW_RESET] = { LOG_INFO, "row-reset",
 	    "an old history of a node was dropped and is fetched anew" },
+	[KVS_EVENT_ROW_DIFFERS] = { LOG_WARN, "row-differs",
+	    "a node's row has other bytes here than at a peer, at the same version: it is fetched anew" },
 	[KVS_EVENT_OWN_JUMPED] = { LOG_WARN, "incarnation-jumped",
 	    "this node's id was seen under a later incarnation: its disk is older than what it once told; a new "
 	    "history begins" },

@@ -143,7 +143,6 @@ struct sim_profile {
 
 struct sim_stats {
 	uint64_t steps, messages, frames, writes, crashes, wipes, restores, cuts, resets, jumps, refused, differs;
-	uint64_t frames_applied, entries_applied;
 	uint64_t healed_in_ms;
 };
 
