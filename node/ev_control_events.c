@@ -33,6 +33,10 @@ static const struct {
 
 void control_log_event(const struct kvs_event *e, struct bytes name)
 {
+	static struct log_limit refused; /* how often that comes is a peer's to say */
+	if (e->kind == KVS_EVENT_REFUSED_FRAME &&
+	    !log_allowed(&refused, texts[e->kind].level, "kvs", texts[e->kind].event))
+		return;
 	char id[2 * NODE_ID_BYTES + 1];
 	text_hex(id, bytes_of(e->node.b, NODE_ID_BYTES));
 	LOG_EVENT(texts[e->kind].level, "kvs", texts[e->kind].event, texts[e->kind].msg, LOG_BYTES("peer", name),
