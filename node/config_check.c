@@ -1,8 +1,8 @@
 /* What holds between settings. */
 #include "node/config_reading.h"
 
+#include "base/address.h"
 #include "base/check.h"
-#include "node/address.h"
 #include "rpc/entries.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 #include "node/config_value.h"
 
+#include "base/address.h"
 #include "base/check.h"
 #include "base/text.h"
-#include "node/address.h"
 #include "rpc/msg.h"
 
 #include <inttypes.h>
@@ -49,7 +49,7 @@ static bool is_url(struct bytes s)
 	struct bytes host = bytes_from(s, scheme);
 	struct address a;
 	if (address_parse(host, &a) == OK)
-		return !address_is_any(&a);
+		return a.port != 0 && !address_is_any(&a);
 	char with_port[RPC_ADDRESS_MAX + 4];
 	memcpy(with_port, host.p, host.n);
 	memcpy(with_port + host.n, ":80", 3);
@@ -59,7 +59,8 @@ static bool is_url(struct bytes s)
 static bool is_address(struct bytes s, bool names)
 {
 	struct address a;
-	return s.n <= RPC_ADDRESS_MAX && address_parse(s, &a) == OK && (names || a.kind != ADDRESS_NAME);
+	return s.n <= RPC_ADDRESS_MAX && address_parse(s, &a) == OK && a.port != 0 &&
+	       (names || a.kind != ADDRESS_NAME);
 }
 
 static uint64_t text_max(const struct setting *s)

@@ -1,11 +1,12 @@
+#include "base/address.h"
 #include "base/obj.h"
-#include "rpc/address.h"
 #include "rpc/backoff.h"
 #include "rpc/nng_err.h"
 #include "rpc/nng_set.h"
 
 #include <nng/nng.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { DIAL_MAGIC = 0x6469616c };
 
@@ -212,10 +213,8 @@ void dials_free(struct nng_links *set)
 
 enum err nng_links_dial(struct nng_links *set, const char *address)
 {
-	struct bytes host;
-	unsigned port;
-	enum err e = address_split(bytes_str(address), &host, &port);
-	if (e != OK || port == 0)
+	struct address a;
+	if (strlen(address) > RPC_ADDRESS_MAX || address_parse(bytes_str(address), &a) != OK || a.port == 0)
 		return ERR_INVALID;
 	if (*find(set, address) != NULL)
 		return OK;

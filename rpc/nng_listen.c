@@ -1,11 +1,12 @@
+#include "base/address.h"
 #include "base/obj.h"
-#include "rpc/address.h"
 #include "rpc/nng_err.h"
 #include "rpc/nng_set.h"
 
 #include <arpa/inet.h>
 #include <nng/nng.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { LISTENER_MAGIC = 0x6c697374 };
 
@@ -118,10 +119,8 @@ static int start(struct listener *l, const char *address)
 
 enum err listener_new(struct nng_links *set, const char *address, struct listener **out)
 {
-	struct bytes host;
-	unsigned port;
-	enum err e = address_split(bytes_str(address), &host, &port);
-	if (e != OK)
+	struct address a;
+	if (strlen(address) > RPC_ADDRESS_MAX || address_parse(bytes_str(address), &a) != OK)
 		return ERR_INVALID;
 	struct listener *l = OBJ_NEW(struct listener, LISTENER_MAGIC);
 	l->set = set;

@@ -235,6 +235,9 @@ static const struct {
 	{ "cluster: c\nnode: n\nroles: [api, api]\n", "t.yaml:3: roles: 'api' is in the list twice" },
 	{ "cluster: c\nnode: n\nroles: [api, origin]\n",
 	    "t.yaml:3: roles: 'origin' is not known; allowed: a list of api, delivery, ingest" },
+	{ "cluster: c\nnode: n\nroles: [ingest]\nlisten: {rpc: \"127.0.0.1:0\"}\n",
+	    "t.yaml:4: listen.rpc: '127.0.0.1:0' is not allowed; allowed: an IP address and port: "
+	    "127.0.0.1:7000 or [::1]:7000" },
 	{ "cluster: c\nnode: n\nroles: [api]\nlisten:\n  admin: 127.0.0.1:1\n",
 	    "t.yaml:5: listen.rpc: is missing; allowed: an IP address and port: 127.0.0.1:7000 or [::1]:7000" },
 };

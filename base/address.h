@@ -1,8 +1,8 @@
 /* Addresses as text: HOST:PORT, where HOST is an IPv4 address, an IPv6 address in brackets, or a DNS
  * name; and networks in CIDR form. Nothing is resolved. Pure, without state.
  */
-#ifndef NODE_ADDRESS_H
-#define NODE_ADDRESS_H
+#ifndef BASE_ADDRESS_H
+#define BASE_ADDRESS_H
 
 #include "base/bytes.h"
 
@@ -12,10 +12,10 @@ struct address {
 	enum address_kind kind;
 	struct bytes host; /* a slice of the text, without brackets */
 	uint8_t ip[16];    /* network order; 4 bytes of IPv4, 16 of IPv6, none of a name */
-	uint16_t port;     /* 1-65535 */
+	uint16_t port;     /* 0: any free one, to listen on only */
 };
 
-/* ERR_INVALID when it is not of that form: leading zeros, port 0 and all-digit names included. */
+/* ERR_INVALID when it is not of that form: leading zeros and all-digit names included. */
 MUST_USE enum err address_parse(struct bytes text, struct address *out);
 /* 127.0.0.0/8, ::1, or the name localhost. */
 bool address_is_loopback(const struct address *a);

@@ -1,4 +1,4 @@
-#include "node/address.h"
+#include "base/address.h"
 
 #include "base/text.h"
 
@@ -61,7 +61,7 @@ enum err address_parse(struct bytes text, struct address *out)
 		return ERR_INVALID;
 	a.host = bracket ? bytes_of(text.p + 1, end - 1) : bytes_head(text, end);
 	uint64_t port;
-	if (text_u64(bytes_from(text, colon + 1), UINT16_MAX, &port) != OK || port == 0)
+	if (text_u64(bytes_from(text, colon + 1), UINT16_MAX, &port) != OK)
 		return ERR_INVALID;
 	a.port = (uint16_t)port;
 	if (bracket) {

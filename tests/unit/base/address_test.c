@@ -1,4 +1,4 @@
-#include "node/address.h"
+#include "base/address.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,12 +18,14 @@ static void parses_hosts_and_ports(void **state)
 	assert_true(a.kind == ADDRESS_IPV6 && a.port == 65535 && bytes_eq(a.host, BYTES_LIT("2001:db8::1")));
 	assert_int_equal(address_parse(BYTES_LIT("node-1.example:1"), &a), OK);
 	assert_true(a.kind == ADDRESS_NAME && bytes_eq(a.host, BYTES_LIT("node-1.example")));
+	assert_int_equal(address_parse(BYTES_LIT("127.0.0.1:0"), &a), OK);
+	assert_int_equal(a.port, 0);
 }
 
 static void refuses_what_cannot_be_dialled(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", ":", ":80", "a", "a:", "a:0", "a:65536", "a:080", "a:8o", "a:80 ",
+	static const char *const bad[] = { "", ":", ":80", "a", "a:", "a:65536", "a:080", "a:8o", "a:80 ",
 		" a:80", "1.2.3:80", "300.1.1.1:80", "1.2.3.04:80", "::1:80", "[::1]", "[::1]80", "[::1:80", "[]:80",
 		"[1.2.3.4]:80", "[fe80::1%eth0]:80", "a..b:80", "-a:80", "a-:80", "a/b:80", "http://a:80",
 		"\xc3\xa9:80" };
