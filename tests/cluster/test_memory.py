@@ -6,7 +6,8 @@ from conftest import base_of, create, fetch, make_content, play, wait_holder
 from warmcluster import Cluster
 
 VALGRIND = ("valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
-            "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--num-callers=30")
+            "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--num-callers=30",
+            "--child-silent-after-fork=yes")
 
 
 def test_journey_leaks_nothing(tmp_path):
