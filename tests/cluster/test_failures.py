@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import signal
 import threading
 import time
 
@@ -97,13 +98,13 @@ def test_restarted_api_node_assigns_warm_before_any_peer_answers(make_cluster):
     for hard in (True, False):
         for other in cluster.nodes:
             if other is not api:
-                other.signal(19)  # SIGSTOP: they hold their ports and answer nothing
+                other.signal(signal.SIGSTOP)  # they hold their ports and answer nothing
         try:
             api.restart(hard=hard)
             again = create(api, "lv1")
         finally:
             for other in cluster.nodes:
-                other.signal(18)
+                other.signal(signal.SIGCONT)
         assert (again["outcome"], again["node"]) == ("warm", session["node"])
         cluster.wait_met()
 
@@ -137,10 +138,10 @@ def test_leaving_node_is_left_and_nobody_is_sent_there(make_cluster):
 def test_second_signal_leaves_now(make_cluster):
     cluster = make_cluster(api=1, delivery=1)
     node = cluster.node("delivery-1")
-    node.signal(15)
+    node.signal(signal.SIGTERM)
     wait_event(node, "drain")
     assert node.admin_get("/readyz")[0] == 503
-    node.signal(15)
+    node.signal(signal.SIGTERM)
     node.wait_gone(3)
     assert node.exit_status() == 0
 
