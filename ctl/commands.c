@@ -1,5 +1,6 @@
 #include "ctl/commands.h"
 
+#include "ctl/diff.h"
 #include "ctl/show.h"
 
 #include <errno.h>
@@ -8,61 +9,123 @@
 
 enum { TARGET_MAX_BYTES = 8 << 10, TEXT_MAX_BYTES = 256 << 20, DETAIL_MAX = 400 };
 
+struct command;
+
+/* One run of a command. */
+struct call {
+	const struct command_options *o;
+	const struct command *c;
+	char *const *arguments;
+	size_t arguments_n;
+	FILE *out, *errors;
+};
+
 struct command {
-	const char *name;
-	const char *argument; /* NULL: takes none */
+	const char *name;      /* a word or two */
+	const char *arguments; /* NULL: takes none */
+	size_t arguments_min, arguments_max;
 	const char *summary;
 	const char *help;
-	const char *target; /* of the GET; the argument is appended, percent-encoded */
+	int (*run)(const struct call *call);
+	const char *target; /* of the GET */
 	enum err (*show)(const json_t *answer, struct buf *out);
 };
 
+static int run_plain(const struct call *call);
+static int run_get(const struct call *call);
+static int run_diff(const struct call *call);
+
 static const struct command commands[] = {
-	{ "status", NULL, "what the asked node says of itself and sees of the cluster",
+	{ "status", NULL, 0, 0, "what the asked node says of itself and sees of the cluster",
 	    "Shows the node that listens on the admin address: its name, state and age, how many nodes it\n"
 	    "sees, its sessions, cache and replica.\n",
-	    "/v1/status", show_status },
-	{ "nodes", NULL, "all nodes that the asked node knows, with state and load",
+	    run_plain, "/v1/status", show_status },
+	{ "nodes", NULL, 0, 0, "all nodes that the asked node knows, with state and load",
 	    "One line a node. STATE is what it says of itself (joining, ready, draining, left), LIVE what\n"
 	    "the asked node sees (alive, suspect, down), SINCE how long that has been so, SESSIONS the places\n"
 	    "taken of its capacity, ADDRESS where other nodes reach it.\n",
-	    "/v1/nodes", show_nodes },
-	{ "holders", "CONTENT", "the delivery nodes whose cache holds a content",
+	    run_plain, "/v1/nodes", show_nodes },
+	{ "holders", "CONTENT", 1, 1, "the delivery nodes whose cache holds a content",
 	    "One line a holder. SHARE is how much of the content it holds where that is known, HELD how much\n"
 	    "in bytes, ENTRY the playlist by which viewers enter the content there.\n",
-	    "/v1/contents/", show_holders },
+	    run_plain, "/v1/contents/", show_holders },
+	{ "kvs stats", NULL, 0, 0, "how the asked node's replica does",
+	    "Shows what the replica holds, what came from peers (applied: new; repeated: known already, or to\n"
+	    "be asked for again; refused: against the rules), what its store does, and a fingerprint of all\n"
+	    "rows but load: equal replicas have equal ones.\n",
+	    run_plain, "/v1/kvs/stats", show_kvs_stats },
+	{ "kvs owners", NULL, 0, 0, "where each row of the asked node's replica stands",
+	    "One line an owner and stream. INC is the owner's run, VERSION the last write that is here,\n"
+	    "HORIZON up to where newer writes may stand in for older ones, FLOOR up to where deletes are\n"
+	    "forgotten, BASE from where the row is whole, DELETED the deletes that are remembered. A row is\n"
+	    "EXACT when it is as the owner had it at that version.\n",
+	    run_plain, "/v1/kvs/owners", show_owners },
+	{ "kvs get", "OWNER KEY...", 2, SIZE_MAX, "entries of an owner as the asked node has them",
+	    "OWNER is the name or the id of a node. A KEY is `register` (what the owner says of itself), `load`\n"
+	    "or, of a location, ORIGIN:CONTENT.\n",
+	    run_get, "/v1/kvs/get", show_entry },
+	{ "kvs diff", "NODE NODE", 2, 2, "whether two nodes' replicas agree",
+	    "Each NODE is an admin address, HOST:PORT: a node's replica is told by its own admin listener only,\n"
+	    "and --admin is not used. Prints each row that differs in run, version, floor or fingerprint, one\n"
+	    "line a node. Rows of load, which change all the time, are left out. Rows that are being written\n"
+	    "may differ for a moment: ask again.\n\n"
+	    "exit status: 0 equal, 1 different, 2 bad usage, or a node that did not answer\n",
+	    run_diff, "/v1/kvs/owners", NULL },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
-static const struct command *find(const char *name)
+/* How many of the words name it; 0: they do not. */
+static size_t named(const struct command *c, char *const *words, size_t words_n)
 {
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-	return NULL;
+	const char *space = strchr(c->name, ' ');
+	if (space == NULL)
+		return words_n >= 1 && strcmp(words[0], c->name) == 0 ? 1 : 0;
+	size_t first = (size_t)(space - c->name);
+	bool is = words_n >= 2 && strlen(words[0]) == first && memcmp(words[0], c->name, first) == 0 &&
+	          strcmp(words[1], space + 1) == 0;
+	return is ? 2 : 0;
 }
 
-bool commands_known(const char *name)
+/* Named by the words, or one of those that the only word stands for. */
+static bool meant(const struct command *c, char *const *words, size_t words_n)
 {
-	return find(name) != NULL;
+	const char *space = strchr(c->name, ' ');
+	return named(c, words, words_n) > 0 ||
+	       (words_n == 1 && space != NULL && strlen(words[0]) == (size_t)(space - c->name) &&
+	           strncmp(words[0], c->name, strlen(words[0])) == 0);
+}
+
+bool commands_known(char *const *words, size_t words_n)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (meant(&commands[i], words, words_n))
+			return true;
+	return false;
+}
+
+static const char *arguments_of(const struct command *c)
+{
+	return c->arguments == NULL ? "" : c->arguments;
 }
 
 void commands_list(FILE *out)
 {
-	for (size_t i = 0; i < COMMANDS; i++) {
-		const char *argument = commands[i].argument == NULL ? "" : commands[i].argument;
-		fprintf(out, "  %-8s %-8s %s\n", commands[i].name, argument, commands[i].summary);
-	}
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(out, "  %-10s %-12s %s\n", commands[i].name, arguments_of(&commands[i]), commands[i].summary);
 }
 
-void commands_help(const char *name, FILE *out)
+void commands_help(char *const *words, size_t words_n, FILE *out)
 {
-	const struct command *c = find(name);
-	if (c == NULL)
-		return;
-	fprintf(out, "usage: warmcastctl [--admin HOST:PORT] [--json] %s%s%s\n\n%s", c->name,
-	    c->argument == NULL ? "" : " ", c->argument == NULL ? "" : c->argument, c->help);
+	const char *between = "";
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const struct command *c = &commands[i];
+		if (!meant(c, words, words_n))
+			continue;
+		fprintf(out, "%susage: warmcastctl [--admin HOST:PORT] [--json] %s%s%s\n\n%s", between, c->name,
+		    c->arguments == NULL ? "" : " ", arguments_of(c), c->help);
+		between = "\n";
+	}
 }
 
 /* -- asking -- */
@@ -120,26 +183,25 @@ static int not_understood(const struct command_options *o, FILE *errors)
 	return CTL_FAILED;
 }
 
-static int show(
-    const struct command_options *o, const struct command *c, struct bytes body, FILE *out, FILE *errors)
+static int show(const struct call *call, struct bytes body)
 {
 	json_t *answer = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
 	if (answer == NULL)
-		return not_understood(o, errors);
+		return not_understood(call->o, call->errors);
 	int status;
 	struct buf text;
 	buf_init(&text, TEXT_MAX_BYTES);
-	if (c->show(answer, &text) != OK)
-		status = not_understood(o, errors);
+	if (call->c->show(answer, &text) != OK)
+		status = not_understood(call->o, call->errors);
 	else
-		status = print(o->json ? body : buf_bytes(&text), out, errors);
+		status = print(call->o->json ? body : buf_bytes(&text), call->out, call->errors);
 	buf_fini(&text);
 	json_decref(answer);
 	return status;
 }
 
-static int ask(
-    const struct command_options *o, const struct command *c, const char *target, FILE *out, FILE *errors)
+/* The body of a 200, to be ended with buf_fini; else CTL_FAILED, and the person knows why. */
+static int fetch(const struct command_options *o, const char *target, struct buf *body, FILE *errors)
 {
 	struct client_answer a;
 	char error[CLIENT_ERROR_MAX];
@@ -147,37 +209,151 @@ static int ask(
 		fprintf(errors, "warmcastctl: %s\n", error);
 		return CTL_FAILED;
 	}
-	int status = a.status == 200 ? show(o, c, buf_bytes(&a.body), out, errors) : refused(o, &a, errors);
+	if (a.status == 200) {
+		*body = a.body;
+		return CTL_DONE;
+	}
+	int status = refused(o, &a, errors);
 	buf_fini(&a.body);
+	return status;
+}
+
+/* Asks for a target that is complete, and shows the answer. */
+static int ask(const struct call *call, struct buf *target)
+{
+	struct buf body;
+	buf_put_u8(target, '\0');
+	if (buf_err(target) != OK) {
+		fprintf(call->errors, "warmcastctl: %s: over a stated limit\n", arguments_of(call->c));
+		return CTL_USAGE;
+	}
+	int status = fetch(call->o, (const char *)target->p, &body, call->errors);
+	if (status != CTL_DONE)
+		return status;
+	status = show(call, buf_bytes(&body));
+	buf_fini(&body);
+	return status;
+}
+
+/* -- commands -- */
+
+static int run_plain(const struct call *call)
+{
+	struct buf target;
+	buf_init(&target, TARGET_MAX_BYTES);
+	buf_put_str(&target, call->c->target);
+	if (call->arguments_n > 0)
+		put_encoded(&target, call->arguments[0]);
+	int status = ask(call, &target);
+	buf_fini(&target);
+	return status;
+}
+
+/* The stream in which an owner has such a key; NULL: there is no such key. */
+static const char *stream_of(const char *key)
+{
+	if (strcmp(key, "register") == 0)
+		return "control";
+	if (strcmp(key, "load") == 0)
+		return "load";
+	return strchr(key, ':') != NULL ? "locations" : NULL;
+}
+
+static int get_one(const struct call *call, const char *owner, const char *key)
+{
+	struct buf target;
+	buf_init(&target, TARGET_MAX_BYTES);
+	buf_printf(&target, "%s?owner=", call->c->target);
+	put_encoded(&target, owner);
+	buf_printf(&target, "&stream=%s&key=", stream_of(key));
+	put_encoded(&target, key);
+	int status = ask(call, &target);
+	buf_fini(&target);
+	return status;
+}
+
+static int run_get(const struct call *call)
+{
+	for (size_t i = 1; i < call->arguments_n; i++) {
+		if (stream_of(call->arguments[i]) == NULL) {
+			fprintf(call->errors, "warmcastctl: no such key: %s (register, load or ORIGIN:CONTENT)\n",
+			    call->arguments[i]);
+			return CTL_USAGE;
+		}
+	}
+	int worst = CTL_DONE;
+	for (size_t i = 1; i < call->arguments_n; i++) {
+		if (i > 1 && !call->o->json)
+			fputc('\n', call->out);
+		int status = get_one(call, call->arguments[0], call->arguments[i]);
+		worst = status > worst ? status : worst;
+	}
+	return worst;
+}
+
+/* The table of owners of the node at `admin`; NULL, and the person knows why. */
+static json_t *owners_of(const struct call *call, const char *admin)
+{
+	struct command_options o = *call->o;
+	struct buf body;
+	o.client.admin = admin;
+	if (address_parse(admin, &o.client.address) != OK) {
+		fprintf(call->errors, "warmcastctl: the admin address is not HOST:PORT: %s\n", admin);
+		return NULL;
+	}
+	if (fetch(&o, call->c->target, &body, call->errors) != CTL_DONE)
+		return NULL;
+	json_t *owners = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
+	buf_fini(&body);
+	if (owners == NULL || !diff_understands(owners)) {
+		not_understood(&o, call->errors);
+		json_decref(owners);
+		return NULL;
+	}
+	return owners;
+}
+
+static int run_diff(const struct call *call)
+{
+	const char *nodes[2] = { call->arguments[0], call->arguments[1] };
+	int status = CTL_TROUBLE;
+	json_t *a = owners_of(call, nodes[0]), *b = a == NULL ? NULL : owners_of(call, nodes[1]);
+	if (b != NULL) {
+		struct buf text;
+		buf_init(&text, TEXT_MAX_BYTES);
+		bool equal = diff_owners(a, b, nodes, call->o->json, &text);
+		if (buf_err(&text) != OK)
+			fprintf(call->errors, "warmcastctl: too many rows differ to be shown\n");
+		else if (print(buf_bytes(&text), call->out, call->errors) == CTL_DONE)
+			status = equal ? CTL_DONE : CTL_DIFFERENT;
+		buf_fini(&text);
+	}
+	json_decref(a);
+	json_decref(b);
 	return status;
 }
 
 int commands_run(const struct command_options *o, char *const *words, size_t words_n, FILE *out, FILE *errors)
 {
-	const struct command *c = find(words[0]);
-	if (c == NULL) {
-		fprintf(errors, "warmcastctl: no such command: %s (see warmcastctl --help)\n", words[0]);
+	const struct command *c = NULL;
+	size_t used = 0;
+	for (size_t i = 0; i < COMMANDS && used == 0; i++) {
+		c = &commands[i];
+		used = named(c, words, words_n);
+	}
+	if (used == 0) {
+		bool half = words_n >= 2 && commands_known(words, 1);
+		fprintf(errors, "warmcastctl: no such command: %s%s%s (see warmcastctl --help)\n", words[0],
+		    half ? " " : "", half ? words[1] : "");
 		return CTL_USAGE;
 	}
-	size_t expected = c->argument == NULL ? 1 : 2;
-	if (words_n != expected || (c->argument != NULL && words[1][0] == '\0')) {
-		fprintf(errors, "warmcastctl: usage: warmcastctl %s%s%s\n", c->name, c->argument == NULL ? "" : " ",
-		    c->argument == NULL ? "" : c->argument);
-		return CTL_USAGE;
-	}
-	struct buf target;
-	buf_init(&target, TARGET_MAX_BYTES);
-	buf_put_str(&target, c->target);
-	if (c->argument != NULL)
-		put_encoded(&target, words[1]);
-	buf_put_u8(&target, '\0');
-	int status;
-	if (buf_err(&target) == OK) {
-		status = ask(o, c, (const char *)target.p, out, errors);
-	} else {
-		fprintf(errors, "warmcastctl: %s: over a stated limit\n", c->argument);
-		status = CTL_USAGE;
-	}
-	buf_fini(&target);
-	return status;
+	struct call call = { o, c, words + used, words_n - used, out, errors };
+	bool fits = call.arguments_n >= c->arguments_min && call.arguments_n <= c->arguments_max;
+	for (size_t i = 0; i < call.arguments_n; i++)
+		fits = fits && call.arguments[i][0] != '\0';
+	if (fits)
+		return c->run(&call);
+	fprintf(errors, "warmcastctl: usage: warmcastctl %s%s%s\n", c->name, c->arguments == NULL ? "" : " ",
+	    arguments_of(c));
+	return CTL_USAGE;
 }

@@ -6,20 +6,22 @@
 
 #include <stdio.h>
 
-enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
+/* `kvs diff` is of diff's kind: 1 is an answer there, and what failed is 2. */
+enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_DIFFERENT = 1, CTL_USAGE = 2, CTL_TROUBLE = 2 };
 
 struct command_options {
 	struct client client;
 	bool json; /* what the node said, as it came */
 };
 
-/* Runs the command named words[0]; words[1..] are its arguments. Returns the exit status; prints the answer
- * to `out` or one line to `errors`. */
+/* Runs the command that the first word or two name; the others are its arguments. Returns the exit status;
+ * prints the answer to `out` or one line to `errors`. */
 int commands_run(
     const struct command_options *o, char *const *words, size_t words_n, FILE *out, FILE *errors);
-bool commands_known(const char *name);
-/* One line a command; or the whole help of one. */
+/* Whether the words name a command, or several by the first of their two words ("kvs"). */
+bool commands_known(char *const *words, size_t words_n);
+/* One line a command; or the whole help of what the words name. */
 void commands_list(FILE *out);
-void commands_help(const char *name, FILE *out);
+void commands_help(char *const *words, size_t words_n, FILE *out);
 
 #endif

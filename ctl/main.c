@@ -6,7 +6,7 @@
 
 static void usage(FILE *out)
 {
-	fputs("usage: warmcastctl [--admin HOST:PORT] [--json] COMMAND [ARGUMENT]\n\n"
+	fputs("usage: warmcastctl [--admin HOST:PORT] [--json] COMMAND [ARGUMENT...]\n\n"
 	      "Asks a Warmcast node what it knows.\n\ncommands:\n",
 	    out);
 	commands_list(out);
@@ -34,10 +34,10 @@ static int version(void)
 
 static int help(int words_n, char **words)
 {
-	if (words_n > 0 && !commands_known(words[0]))
-		return bad_usage("no such command", words[0]);
+	if (words_n > 0 && !commands_known(words, (size_t)words_n))
+		return bad_usage("no such command", words[words_n - 1]);
 	if (words_n > 0)
-		commands_help(words[0], stdout);
+		commands_help(words, (size_t)words_n, stdout);
 	else
 		usage(stdout);
 	return fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;

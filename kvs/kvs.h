@@ -216,6 +216,24 @@ struct incarnation kvs_incarnation(const struct kvs *k);
 /* The own location under that key; false when there is none. */
 bool kvs_own_get(const struct kvs *k, enum rpc_stream stream, struct bytes key, struct bytes *value);
 
+/* One row as it is shown: what two replicas compare. */
+struct kvs_row {
+	struct kvs_row_meta meta;
+	uint64_t entries, tombstones; /* live ones; deleted ones that are not collected */
+	uint64_t fingerprint;         /* order-independent, of all entries: equal bytes have equal ones */
+	bool exact;                   /* nothing newer than `have` stands in for an entry (R3) */
+};
+
+/* Rows sorted by owner and stream. False: nothing of row i is whole yet. */
+size_t kvs_rows_n(const struct kvs *k);
+bool kvs_row_at(const struct kvs *k, size_t i, struct kvs_row *out);
+bool kvs_row_of(
+    const struct kvs *k, const struct node_id *owner, enum rpc_stream stream, struct kvs_row *out);
+/* The entry under that key, a tombstone too; false when there is none. Slices are valid until the next step.
+ */
+bool kvs_entry_of(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream, struct bytes key,
+    struct rpc_entry *out);
+
 struct kvs_counters {
 	uint64_t rows, entries, tombstones, bytes;
 	uint64_t frames_applied, frames_duplicate, frames_refused, entries_applied, digests_sent, resets;

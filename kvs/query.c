@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "kvs/own.h"
 #include "kvs/rows.h"
+#include "kvs/rules.h"
 
 #include <string.h>
 
@@ -47,6 +48,43 @@ struct incarnation kvs_incarnation(const struct kvs *k)
 bool kvs_own_get(const struct kvs *k, enum rpc_stream stream, struct bytes key, struct bytes *value)
 {
 	return own_get(k, stream, key, value);
+}
+
+static bool row_shown(const struct replica *r, struct kvs_row *out)
+{
+	if (r == NULL || r->live.incarnation.count == 0)
+		return false;
+	*out = (struct kvs_row){
+		.entries = r->live.live,
+		.tombstones = r->live.tombstones,
+		.fingerprint = r->live.fingerprint,
+		.exact = kvs_rule_exact(r->live.have, r->live.horizon),
+	};
+	replica_meta(r, &out->meta);
+	return true;
+}
+
+size_t kvs_rows_n(const struct kvs *k)
+{
+	return k->rows_n;
+}
+
+bool kvs_row_at(const struct kvs *k, size_t i, struct kvs_row *out)
+{
+	CHECK(i < k->rows_n);
+	return row_shown(k->rows[i], out);
+}
+
+bool kvs_row_of(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream, struct kvs_row *out)
+{
+	return row_shown(rows_find(k, owner, stream), out);
+}
+
+bool kvs_entry_of(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream, struct bytes key,
+    struct rpc_entry *out)
+{
+	const struct replica *r = rows_find(k, owner, stream);
+	return r != NULL && row_get(&r->live, key, out);
 }
 
 void kvs_count(const struct kvs *k, struct kvs_counters *out)

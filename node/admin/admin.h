@@ -1,6 +1,7 @@
 /* The operators' HTTP (listen.admin): health, metrics, and what the node knows, as JSON.
  *
  *     /healthz  /readyz  /metrics  /v1/status  /v1/nodes  /v1/contents/{content}
+ *     /v1/kvs/stats  /v1/kvs/owners  /v1/kvs/get?owner=&stream=&key=
  *
  * Threading: served on control's loop, so it reads the cores directly.
  */
@@ -41,6 +42,17 @@ void admin_put_status(const struct admin *a, struct buf *out);
 void admin_put_nodes(const struct admin *a, struct buf *out);
 MUST_USE enum err admin_put_holders(const struct admin *a, const struct config_origin *origin,
     struct bytes content, struct arena *arena, struct buf *out);
+void admin_put_kvs_stats(const struct admin *a, struct buf *out);
+void admin_put_owners(const struct admin *a, struct buf *out);
 void admin_put_metrics(const struct admin *a, struct buf *out);
+
+/* Why there is no body: what http_problem wants. */
+struct admin_refusal {
+	int status;
+	const char *type, *detail;
+};
+/* The entry that a query names by owner (name or id), stream and key. False with *why when there is none. */
+bool admin_put_entry(const struct admin *a, struct bytes query, struct arena *arena, struct buf *out,
+    struct admin_refusal *why);
 
 #endif

@@ -58,6 +58,18 @@ static void on_contents(const struct admin *a, struct http_exchange *x, struct b
 	buf_fini(&out);
 }
 
+static void on_entry(const struct admin *a, struct http_exchange *x)
+{
+	struct buf out;
+	struct admin_refusal why;
+	buf_init(&out, ADMIN_ANSWER_MAX);
+	if (admin_put_entry(a, http_request(x)->query, http_arena(x), &out, &why))
+		answer_buf(x, "application/json", &out);
+	else
+		http_problem(x, why.status, why.type, why.detail, why.status == 503 ? 1 : 0);
+	buf_fini(&out);
+}
+
 static bool is_path(struct bytes path, const char *expected)
 {
 	return bytes_eq(path, bytes_str(expected));
@@ -76,6 +88,12 @@ static void route(const struct admin *a, struct http_exchange *x, struct bytes p
 		on_json(a, x, admin_put_status);
 	else if (is_path(path, "/v1/nodes"))
 		on_json(a, x, admin_put_nodes);
+	else if (is_path(path, "/v1/kvs/stats"))
+		on_json(a, x, admin_put_kvs_stats);
+	else if (is_path(path, "/v1/kvs/owners"))
+		on_json(a, x, admin_put_owners);
+	else if (is_path(path, "/v1/kvs/get"))
+		on_entry(a, x);
 	else if (bytes_starts_with(path, contents) && path.n > contents.n)
 		on_contents(a, x, bytes_from(path, contents.n));
 	else

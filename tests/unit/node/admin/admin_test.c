@@ -112,6 +112,30 @@ void admin_put_metrics(const struct admin *a, struct buf *out)
 	buf_put_str(out, "warmcast_up 1\n");
 }
 
+/* The pages about the replica have a test of their own. */
+void admin_put_kvs_stats(const struct admin *a, struct buf *out)
+{
+	(void)a;
+	buf_put_str(out, "{}");
+}
+
+void admin_put_owners(const struct admin *a, struct buf *out)
+{
+	(void)a;
+	buf_put_str(out, "{}");
+}
+
+bool admin_put_entry(const struct admin *a, struct bytes query, struct arena *arena, struct buf *out,
+    struct admin_refusal *why)
+{
+	(void)a;
+	(void)query;
+	(void)arena;
+	(void)out;
+	*why = (struct admin_refusal){ 503, "unavailable", "no replica" };
+	return false;
+}
+
 static uint64_t now_mono_ms(void)
 {
 	return 100000;
