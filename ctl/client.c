@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEAD_MAX_BYTES = 64 << 10, READ_BYTES = 64 << 10 };
+enum { HEAD_MAX_BYTES = 64 << 10, READ_BYTES = 64 << 10, HOST_MAX = 256 };
 
 /* One call under way. */
 struct call {
@@ -91,11 +91,24 @@ static enum err dial(struct call *c, const struct addrinfo *a, int *errnum)
 	return *errnum == 0 ? OK : ERR_IO;
 }
 
+enum err client_set_admin(struct client *c, const char *admin)
+{
+	struct address a;
+	if (address_parse(bytes_str(admin), &a) != OK || a.port == 0)
+		return ERR_INVALID;
+	c->admin = admin;
+	c->address = a;
+	return OK;
+}
+
 static enum err connect_any(struct call *c)
 {
 	const struct address *address = &c->client->address;
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
-	int failed = getaddrinfo(address->host, address->port, &hints, &found);
+	char host[HOST_MAX], port[8];
+	snprintf(host, sizeof(host), "%.*s", (int)address->host.n, (const char *)address->host.p);
+	snprintf(port, sizeof(port), "%u", address->port);
+	int failed = getaddrinfo(host, port, &hints, &found);
 	if (failed != 0)
 		return say(c, ERR_NOT_FOUND, "%s", gai_strerror(failed));
 	enum err e = ERR_NOT_FOUND;
@@ -141,12 +154,9 @@ static enum err send_all(struct call *c, struct bytes data)
 
 static enum err send_request(struct call *c, const char *method, const char *target, struct bytes body)
 {
-	const struct address *address = &c->client->address;
-	bool v6 = strchr(address->host, ':') != NULL;
 	struct buf out;
 	buf_init(&out, HEAD_MAX_BYTES + body.n);
-	buf_printf(&out, "%s %s HTTP/1.1\r\nHost: %s%s%s:%s\r\n", method, target, v6 ? "[" : "", address->host,
-	    v6 ? "]" : "", address->port);
+	buf_printf(&out, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, c->client->admin);
 	buf_printf(&out, "User-Agent: warmcastctl/%s\r\nAccept: application/json\r\n", WARMCAST_VERSION);
 	buf_put_str(&out, "Connection: close\r\n");
 	if (strcmp(method, "GET") != 0)

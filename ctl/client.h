@@ -6,9 +6,7 @@
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H
 
-#include "ctl/address.h"
-
-#include "base/bytes.h"
+#include "base/address.h"
 
 enum { CLIENT_ERROR_MAX = 512, CLIENT_ANSWER_MAX_BYTES = 64 << 20, CLIENT_TIMEOUT_MS = 15000 };
 
@@ -18,6 +16,9 @@ struct client {
 	unsigned timeout_ms;     /* from the dial to the last byte; 0 = CLIENT_TIMEOUT_MS */
 	size_t answer_max_bytes; /* of the body; 0 = CLIENT_ANSWER_MAX_BYTES */
 };
+
+/* Whom to ask: HOST:PORT, which stays the caller's. ERR_INVALID when it is not of that form. */
+MUST_USE enum err client_set_admin(struct client *c, const char *admin);
 
 struct client_answer {
 	int status;

@@ -296,8 +296,7 @@ static json_t *owners_of(const struct call *call, const char *admin)
 {
 	struct command_options o = *call->o;
 	struct buf body;
-	o.client.admin = admin;
-	if (address_parse(admin, &o.client.address) != OK) {
+	if (client_set_admin(&o.client, admin) != OK) {
 		fprintf(call->errors, "warmcastctl: the admin address is not HOST:PORT: %s\n", admin);
 		return NULL;
 	}

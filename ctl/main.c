@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 		return help(argc - optind, argv + optind);
 	if (optind == argc)
 		return bad_usage("no command", NULL);
-	if (address_parse(o.client.admin, &o.client.address) != OK)
+	if (client_set_admin(&o.client, o.client.admin) != OK)
 		return bad_usage("the admin address is not HOST:PORT", o.client.admin);
 	return commands_run(&o, argv + optind, (size_t)(argc - optind), stdout, stderr);
 }

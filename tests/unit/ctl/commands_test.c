@@ -31,8 +31,8 @@ static struct said run_words(const char *admin, bool json, char *const *words, s
 	FILE *out = open_memstream(&s.out, &out_n), *errors = open_memstream(&s.errors, &errors_n);
 	assert_non_null(out);
 	assert_non_null(errors);
-	struct command_options o = { .json = json, .client = { .admin = admin } };
-	assert_int_equal(address_parse(admin, &o.client.address), OK);
+	struct command_options o = { .json = json };
+	assert_int_equal(client_set_admin(&o.client, admin), OK);
 	s.status = commands_run(&o, words, words_n, out, errors);
 	fclose(out);
 	fclose(errors);
@@ -469,8 +469,8 @@ static void a_full_output_is_a_failure(void **state)
 	struct fake_admin f;
 	fake_admin_start(&f, buf_bytes(&answer), FAKE_CLOSES);
 	FILE *full = fopen("/dev/full", "w"), *errors = fopen("/dev/null", "w");
-	struct command_options o = { .client = { .admin = f.address } };
-	assert_int_equal(address_parse(f.address, &o.client.address), OK);
+	struct command_options o = { 0 };
+	assert_int_equal(client_set_admin(&o.client, f.address), OK);
 	char word[] = "status", *words[] = { word };
 	assert_int_equal(commands_run(&o, words, 1, full, errors), 1);
 	fclose(full);

@@ -1,5 +1,4 @@
 /* Tables, units and addresses as warmcastctl writes and reads them. */
-#include "ctl/address.h"
 #include "ctl/table.h"
 #include "ctl/units.h"
 
@@ -150,37 +149,6 @@ static void shares_are_read_by_people(void **state)
 	assert_string_equal(units_permille(text, 1000), "100 %");
 }
 
-static void addresses(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *text, *host, *port;
-	} good[] = {
-		{ "127.0.0.1:9000", "127.0.0.1", "9000" },
-		{ "node-1.example:1", "node-1.example", "1" },
-		{ "[::1]:65535", "::1", "65535" },
-	};
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		struct address a;
-		assert_int_equal(address_parse(good[i].text, &a), OK);
-		assert_string_equal(a.host, good[i].host);
-		assert_string_equal(a.port, good[i].port);
-	}
-	static const char *const bad[] = { "", ":", "host", "host:", ":9000", "host:0", "host:65536", "host:9x",
-		"host:-1", "::1:9000", "[]:1", "host:09000" };
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct address a;
-		if (address_parse(bad[i], &a) != ERR_INVALID)
-			fail_msg("%s", bad[i]);
-	}
-	char long_host[300];
-	struct address a;
-	memset(long_host, 'x', sizeof(long_host));
-	memcpy(long_host + 256, ":1", 3);
-	assert_int_equal(address_parse(long_host, &a), ERR_INVALID);
-	assert_int_equal(address_parse(long_host + 1, &a), OK);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,7 +160,6 @@ int main(void)
 		cmocka_unit_test(bytes_are_read_by_people),
 		cmocka_unit_test(ages_are_read_by_people),
 		cmocka_unit_test(shares_are_read_by_people),
-		cmocka_unit_test(addresses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
