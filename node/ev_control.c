@@ -275,6 +275,8 @@ static enum err listen_rpc(struct control *c)
 	struct nng_links_config l = {
 		.loop = c->c.loop,
 		.self = own_hello(c),
+		.keys = c->c.cluster_keys,
+		.random = c->c.random,
 		.listen = c->c.config->listen_rpc,
 		.seed = c->c.seed,
 		.events = &events,

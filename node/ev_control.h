@@ -33,6 +33,8 @@ struct control_config {
 	struct sessions *sessions; /* the same */
 	struct delivery *delivery; /* the same */
 	uint64_t seed;
+	const struct cluster_keys *cluster_keys; /* used until control_new returns */
+	void (*random)(void *out, size_t n);     /* unguessable; on control's thread */
 };
 
 /* Loads the replica from the store, publishes a first view, listens and dials. ERR_BUSY: the rpc port is in

@@ -23,7 +23,7 @@ struct options {
 struct daemon {
 	struct config config;
 	struct arena memory; /* of config */
-	struct token_keys keys;
+	struct node_secrets secrets;
 	struct ev_loop *loop;
 	struct node *node;
 	ev_signal term, interrupt, hangup;
@@ -78,12 +78,22 @@ static bool read_config(const char *path, struct arena *memory, struct config *c
 	return false;
 }
 
-static bool read_keys(const char *path, struct token_keys *keys)
+static enum err parse_token_keys(struct bytes text, struct node_secrets *s, size_t *bad_line)
+{
+	return token_keys_parse(text, &s->token_keys, bad_line);
+}
+
+static enum err parse_cluster_keys(struct bytes text, struct node_secrets *s, size_t *bad_line)
+{
+	return cluster_keys_parse(text, &s->cluster_keys, bad_line);
+}
+
+static bool read_key_file(const char *path, size_t keys_max,
+    enum err (*parse)(struct bytes, struct node_secrets *, size_t *), struct node_secrets *secrets)
 {
 	char error[CONFIG_ERROR_MAX];
 	struct buf text;
 	size_t bad_line = 0;
-	memset(keys, 0, sizeof(*keys));
 	if (path[0] == '\0')
 		return true;
 	buf_init(&text, SECRET_FILE_MAX);
@@ -91,15 +101,21 @@ static bool read_keys(const char *path, struct token_keys *keys)
 	if (e != OK) {
 		fprintf(stderr, "warmcastd: %s\n", error);
 	} else {
-		e = token_keys_parse(buf_bytes(&text), keys, &bad_line);
+		e = parse(buf_bytes(&text), secrets, &bad_line);
 		if (e != OK)
-			fprintf(stderr, "warmcastd: %s:%zu: %s; each line is ID:BASE64 of 32 bytes\n", path, bad_line,
-			    err_str(e));
+			fprintf(stderr, "warmcastd: %s:%zu: %s; each line is ID:BASE64 of 32 bytes, at most %zu lines\n",
+			    path, bad_line, err_str(e), keys_max);
 	}
 	if (text.p != NULL)
 		sodium_memzero(text.p, text.cap);
 	buf_fini(&text);
 	return e == OK;
+}
+
+static bool read_secrets(const struct config *c, struct node_secrets *s)
+{
+	return read_key_file(c->token_keys_file, TOKEN_KEYS_MAX, parse_token_keys, s) &&
+	       read_key_file(c->cluster_key_file, RPC_CLUSTER_KEYS_MAX, parse_cluster_keys, s);
 }
 
 /* The descriptors that the system lets a process have: viewers and cached files need many. */
@@ -170,7 +186,7 @@ static int run(struct daemon *d)
 	CHECK(d->loop != NULL);
 	log_init(d->config.node, d->config.log_level, STDOUT_FILENO);
 	raise_descriptor_limit();
-	d->node = node_start(&d->config, &d->keys, d->loop, &status);
+	d->node = node_start(&d->config, &d->secrets, d->loop, &status);
 	if (d->node != NULL) {
 		watch(d, &d->term, on_leave, SIGTERM);
 		watch(d, &d->interrupt, on_leave, SIGINT);
@@ -189,9 +205,10 @@ static int start(const struct options *o)
 	struct daemon *d = calloc(1, sizeof(*d));
 	CHECK(d != NULL);
 	int status = NODE_EXIT_CONFIG;
-	if (read_config(o->config, &d->memory, &d->config) && read_keys(d->config.token_keys_file, &d->keys))
+	if (read_config(o->config, &d->memory, &d->config) && read_secrets(&d->config, &d->secrets))
 		status = o->check ? 0 : run(d);
-	token_keys_fini(&d->keys);
+	token_keys_fini(&d->secrets.token_keys);
+	cluster_keys_fini(&d->secrets.cluster_keys);
 	arena_fini(&d->memory);
 	free(d);
 	return status;

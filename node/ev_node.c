@@ -19,7 +19,7 @@ enum { LISTENERS_MAX = 256, SESSIONS_SPARE = 2 };
 struct node {
 	unsigned magic;
 	const struct config *config;
-	const struct token_keys *keys;
+	const struct node_secrets *secrets;
 	struct ev_loop *loop;
 	struct mailbox mailbox;
 	char boot_id[BOOT_ID_LEN + 1];
@@ -174,7 +174,7 @@ static enum err start_delivery(struct node *n)
 		.config = n->config,
 		.cache = n->cache,
 		.fills = n->fills,
-		.keys = n->keys,
+		.keys = &n->secrets->token_keys,
 		.sessions = n->sessions,
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,
@@ -201,6 +201,8 @@ static enum err start_control(struct node *n)
 		.sessions = n->sessions,
 		.delivery = n->delivery,
 		.seed = seed,
+		.cluster_keys = &n->secrets->cluster_keys,
+		.random = random_bytes,
 	};
 	enum err e = control_new(&c, &n->control);
 	if (e != OK)
@@ -246,7 +248,7 @@ static void init_api(struct node *n)
 {
 	n->api.c = (struct api_config){
 		.config = n->config,
-		.keys = n->keys,
+		.keys = &n->secrets->token_keys,
 		.self = &n->identity.self,
 		.views = &n->views,
 		.tally = n->tally,
@@ -358,12 +360,12 @@ static enum err start_all(struct node *n)
 }
 
 struct node *node_start(
-    const struct config *c, const struct token_keys *keys, struct ev_loop *loop, int *exit_status)
+    const struct config *c, const struct node_secrets *secrets, struct ev_loop *loop, int *exit_status)
 {
 	uint64_t began_ms = now_mono_ms();
 	struct node *n = OBJ_NEW(struct node, NODE_MAGIC);
 	n->config = c;
-	n->keys = keys;
+	n->secrets = secrets;
 	n->loop = loop;
 	mailbox_init(&n->mailbox, loop);
 	enum err e = start_all(n);

@@ -8,7 +8,7 @@
 #ifndef NODE_TOKEN_KEYS_H
 #define NODE_TOKEN_KEYS_H
 
-#include "base/bytes.h"
+#include "base/key_file.h"
 
 enum token_kind {
 	TOKEN_PLAYBACK = 1, /* in the path of media requests (D4) */
@@ -18,8 +18,8 @@ enum token_kind {
 enum {
 	TOKEN_KINDS = 2,
 	TOKEN_KEYS_MAX = 8,
-	TOKEN_KEY_ID_MAX = 16, /* bytes of [a-zA-Z0-9_-] */
-	TOKEN_KEY_BYTES = 32,
+	TOKEN_KEY_ID_MAX = KEY_ID_MAX,
+	TOKEN_KEY_BYTES = KEY_SECRET_BYTES,
 };
 
 struct token_key {
@@ -33,10 +33,7 @@ struct token_keys {
 	size_t n; /* > 0; keys[0] signs */
 };
 
-/* Reads the text of a key file. Blank lines and lines that start with `#` are skipped; base64 is the
- * standard alphabet with padding, canonical. ERR_INVALID: a malformed line, a key that is not 32
- * bytes, or no key at all; ERR_EXISTS: an id twice; ERR_TOO_BIG: more than TOKEN_KEYS_MAX. *bad_line
- * then counts from 1, 0 when no single line is at fault. */
+/* Reads the text of a key file; errors and *bad_line are those of key_file_parse. */
 MUST_USE enum err token_keys_parse(struct bytes text, struct token_keys *out, size_t *bad_line);
 /* Wipes the secrets. */
 void token_keys_fini(struct token_keys *k);

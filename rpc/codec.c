@@ -11,6 +11,7 @@ const char *rpc_kind_str(enum rpc_kind k)
 	case RPC_DIGEST: return "digest";
 	case RPC_ROW_FRAME: return "row_frame";
 	case RPC_SESSION_NEWS: return "session_news";
+	case RPC_PROOF: return "proof";
 	}
 	return "unknown";
 }
@@ -23,6 +24,7 @@ const char *rpc_refusal_str(enum rpc_refusal r)
 	case RPC_REFUSED_SELF: return "self";
 	case RPC_REFUSED_DUPLICATE: return "duplicate";
 	case RPC_REFUSED_MALFORMED: return "malformed";
+	case RPC_REFUSED_KEY: return "key";
 	}
 	return "other"; /* a newer peer's reason */
 }

@@ -20,6 +20,21 @@ static bool take_incarnation(const Warmcast__Incarnation *in, struct incarnation
 	return true;
 }
 
+/* A challenge and key ids come together, or neither does. */
+static enum err take_keys(const Warmcast__Hello *in, struct rpc_hello *h)
+{
+	if (in->n_key_ids > RPC_CLUSTER_KEYS_MAX)
+		return ERR_TOO_BIG;
+	for (size_t i = 0; i < in->n_key_ids; i++) {
+		if (key_id_set(&h->keys[i], bytes_str(in->key_ids[i])) != OK)
+			return ERR_INVALID;
+	}
+	h->keys_n = in->n_key_ids;
+	if (h->keys_n == 0)
+		return in->challenge.len == 0 ? OK : ERR_INVALID;
+	return take_fixed(in->challenge, h->challenge, RPC_CHALLENGE_BYTES) ? OK : ERR_INVALID;
+}
+
 static enum err take_hello(const Warmcast__Hello *in, struct rpc_msg *m)
 {
 	struct rpc_hello h = {
@@ -34,8 +49,21 @@ static enum err take_hello(const Warmcast__Hello *in, struct rpc_msg *m)
 	if (!take_fixed(in->node_id, h.node.b, NODE_ID_BYTES) ||
 	    !take_incarnation(in->incarnation, &h.incarnation))
 		return ERR_INVALID;
+	enum err e = take_keys(in, &h);
+	if (e != OK)
+		return e;
 	m->kind = RPC_HELLO;
 	m->hello = h;
+	return OK;
+}
+
+static enum err take_proof(const Warmcast__Proof *in, struct rpc_msg *m)
+{
+	struct rpc_proof p;
+	if (key_id_set(&p.key, bytes_str(in->key_id)) != OK || !take_fixed(in->mac, p.mac, RPC_MAC_BYTES))
+		return ERR_INVALID;
+	m->kind = RPC_PROOF;
+	m->proof = p;
 	return OK;
 }
 
@@ -190,6 +218,7 @@ static enum err take_body(const Warmcast__Envelope *env, struct arena *a, struct
 	case WARMCAST__ENVELOPE__BODY_DIGEST: return take_digest(env->digest, a, m);
 	case WARMCAST__ENVELOPE__BODY_ROW_FRAME: return take_row_frame(env->row_frame, a, m);
 	case WARMCAST__ENVELOPE__BODY_SESSION_NEWS: return take_session_news(env->session_news, a, m);
+	case WARMCAST__ENVELOPE__BODY_PROOF: return take_proof(env->proof, m);
 	default: m->kind = RPC_UNKNOWN; return OK; /* a kind of a newer peer (V1) */
 	}
 }

@@ -42,6 +42,20 @@ static ProtobufCBinaryData id_data(const struct node_id *id)
 	return pb_data(bytes_of(id->b, NODE_ID_BYTES));
 }
 
+static void make_keys(struct builder *b, const struct rpc_hello *h, Warmcast__Hello *m)
+{
+	if (h->keys_n == 0)
+		return;
+	char **ids = make(b, h->keys_n, sizeof(*ids));
+	if (ids == NULL)
+		return;
+	for (size_t i = 0; i < h->keys_n; i++)
+		ids[i] = make_text(b, key_id_bytes(&h->keys[i]));
+	m->key_ids = ids;
+	m->n_key_ids = h->keys_n;
+	m->challenge = pb_data(bytes_of(h->challenge, RPC_CHALLENGE_BYTES));
+}
+
 static Warmcast__Hello *make_hello(struct builder *b, const struct rpc_hello *h)
 {
 	Warmcast__Hello *m = make(b, 1, sizeof(*m));
@@ -57,6 +71,18 @@ static Warmcast__Hello *make_hello(struct builder *b, const struct rpc_hello *h)
 	m->features = h->features;
 	m->build = make_text(b, h->build);
 	m->rpc_address = make_text(b, h->rpc_address);
+	make_keys(b, h, m);
+	return m;
+}
+
+static Warmcast__Proof *make_proof(struct builder *b, const struct rpc_proof *p)
+{
+	Warmcast__Proof *m = make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__proof__init(m);
+	m->key_id = make_text(b, key_id_bytes(&p->key));
+	m->mac = pb_data(bytes_of(p->mac, RPC_MAC_BYTES));
 	return m;
 }
 
@@ -211,6 +237,10 @@ static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Env
 	case RPC_SESSION_NEWS:
 		env->body_case = WARMCAST__ENVELOPE__BODY_SESSION_NEWS;
 		env->session_news = make_session_news(b, &in->session_news);
+		break;
+	case RPC_PROOF:
+		env->body_case = WARMCAST__ENVELOPE__BODY_PROOF;
+		env->proof = make_proof(b, &in->proof);
 		break;
 	}
 }

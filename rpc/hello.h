@@ -11,7 +11,8 @@
 #define RPC_NOT_REFUSED ((enum rpc_refusal)0)
 
 /* RPC_NOT_REFUSED and the highest version both speak, or the reason against the peer. One with our own
- * id is RPC_REFUSED_SELF; whether it is this very run, its incarnation tells. */
+ * id is RPC_REFUSED_SELF; whether it is this very run, its incarnation tells. One that has no key of the
+ * cluster that we have, or that has one where we have none, is RPC_REFUSED_KEY, after all other reasons. */
 enum rpc_refusal hello_check(const struct rpc_hello *self, const struct rpc_hello *peer, uint32_t *version);
 
 /* One line for the people on the other side; `peer` may be NULL. Cut at RPC_TEXT_MAX bytes. */
@@ -27,11 +28,13 @@ enum hello_verdict {
 struct hello_link {
 	struct incarnation peer;
 	bool dialled; /* by this node */
+	/* A proof of the cluster's key is awaited on it: what its hello said may not be true. */
+	bool unproven;
 };
 
 /* A hello of `peer` came on a new link, dialled by this node or by the peer, while `old` exists. A newer
- * incarnation wins. Else a dialler keeps what it has; a peer that dials again has lost the old link;
- * and of two dials that crossed, that of the lower id stays. */
+ * incarnation wins, unless only an unproven link speaks of it. Else a dialler keeps what it has; a peer that
+ * dials again has lost the old link; and of two dials that crossed, that of the lower id stays. */
 enum hello_verdict hello_meet(
     const struct node_id *self, const struct rpc_hello *peer, bool dialled, struct hello_link old);
 

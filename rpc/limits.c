@@ -9,6 +9,12 @@ enum err limits_text(struct bytes s, size_t min, size_t max)
 	return s.n >= min && text_is_utf8(s) ? OK : ERR_INVALID;
 }
 
+static enum err check_key_id(const struct key_id *id)
+{
+	struct key_id same;
+	return id->n <= KEY_ID_MAX ? key_id_set(&same, key_id_bytes(id)) : ERR_INVALID;
+}
+
 static enum err check_hello(const struct rpc_hello *h)
 {
 	enum err e = limits_text(h->cluster, 1, RPC_CLUSTER_MAX);
@@ -20,6 +26,10 @@ static enum err check_hello(const struct rpc_hello *h)
 		e = limits_text(h->rpc_address, 0, RPC_ADDRESS_MAX);
 	if (e == OK && (h->version_min == 0 || h->version_min > h->version_max))
 		e = ERR_INVALID;
+	if (e == OK && h->keys_n > RPC_CLUSTER_KEYS_MAX)
+		e = ERR_TOO_BIG;
+	for (size_t i = 0; e == OK && i < h->keys_n; i++)
+		e = check_key_id(&h->keys[i]);
 	return e;
 }
 
@@ -87,6 +97,7 @@ enum err limits_msg(const struct rpc_msg *m)
 		if (m->session_news.alive_n > RPC_SESSIONS_MAX || m->session_news.ended_n > RPC_SESSIONS_MAX)
 			return ERR_TOO_BIG;
 		return OK;
+	case RPC_PROOF: return check_key_id(&m->proof.key);
 	}
 	return ERR_INVALID;
 }

@@ -7,6 +7,7 @@
 #define RPC_MSG_H
 
 #include "base/bytes.h"
+#include "base/key_file.h"
 #include "base/node_id.h"
 
 /* Versions of the protocol that this build speaks (V2, V3). */
@@ -28,6 +29,9 @@ enum {
 	RPC_ROW_ID_BYTES = NODE_ID_BYTES + 1,
 	RPC_SESSION_ID_BYTES = 16,
 	RPC_SESSIONS_MAX = 1024, /* ids of one list of SessionNews */
+	RPC_CHALLENGE_BYTES = 32,
+	RPC_MAC_BYTES = 32,
+	RPC_CLUSTER_KEYS_MAX = 2, /* the present one and, while they rotate, another */
 };
 
 /* The bound to give an arena: enough for encoding or decoding any message or entry within the limits,
@@ -45,6 +49,7 @@ enum rpc_kind {
 	RPC_DIGEST,
 	RPC_ROW_FRAME,
 	RPC_SESSION_NEWS,
+	RPC_PROOF,
 };
 
 enum rpc_refusal {
@@ -53,6 +58,7 @@ enum rpc_refusal {
 	RPC_REFUSED_SELF,        /* dialled itself */
 	RPC_REFUSED_DUPLICATE,   /* this pair has a link already; the lower id's dial survives */
 	RPC_REFUSED_MALFORMED,   /* no valid hello */
+	RPC_REFUSED_KEY,         /* does not know this cluster's key */
 };
 
 struct rpc_hello {
@@ -64,6 +70,16 @@ struct rpc_hello {
 	uint64_t features;
 	struct bytes build;
 	struct bytes rpc_address;
+	/* Of the cluster's keys that this node has; none: it proves nothing and demands no proof, and has no
+	 * challenge either. */
+	struct key_id keys[RPC_CLUSTER_KEYS_MAX];
+	size_t keys_n;
+	uint8_t challenge[RPC_CHALLENGE_BYTES]; /* new for each link */
+};
+
+struct rpc_proof {
+	struct key_id key;
+	uint8_t mac[RPC_MAC_BYTES];
 };
 
 struct rpc_row_position {
@@ -128,6 +144,7 @@ struct rpc_msg {
 		struct rpc_digest digest;
 		struct rpc_row_frame row_frame;
 		struct rpc_session_news session_news;
+		struct rpc_proof proof;
 	};
 };
 

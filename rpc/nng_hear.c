@@ -6,9 +6,34 @@
 
 enum { QUIET_MS = 60 * 1000 };
 
+static enum cluster_role own_role(const struct link *l)
+{
+	return l->dialled ? CLUSTER_DIALLER : CLUSTER_DIALLED;
+}
+
+static enum cluster_role peer_role(const struct link *l)
+{
+	return l->dialled ? CLUSTER_DIALLED : CLUSTER_DIALLER;
+}
+
 void link_say_hello(struct link *l)
 {
-	struct rpc_msg m = { .kind = RPC_HELLO, .hello = l->set->self.hello };
+	struct nng_links *set = l->set;
+	struct rpc_msg m = { .kind = RPC_HELLO, .hello = set->self.hello };
+	if (set->keys.n > 0)
+		set->random(m.hello.challenge, sizeof(m.hello.challenge));
+	link_say(l, &m);
+	cluster_transcript_put(&l->transcript, own_role(l), buf_bytes(&set->frame));
+}
+
+/* Only after hello_check: there is a key in common, or neither side has one. */
+static void say_proof(struct link *l)
+{
+	const struct cluster_key *key = cluster_keys_for(&l->set->keys, &l->peer.hello);
+	struct rpc_msg m = { .kind = RPC_PROOF };
+	if (key == NULL)
+		return;
+	cluster_prove(key, own_role(l), &l->transcript, &m.proof);
 	link_say(l, &m);
 }
 
@@ -43,12 +68,10 @@ static void report_refusal(struct link *l, enum rpc_refusal reason, bool by_peer
 
 /* Says no, and lingers until it is heard. A second link between two nodes that know each other is no
  * event; nor, on the side that was dialled, is a node that dialled itself. */
-static void refuse(struct link *l, enum rpc_refusal reason)
+static void refuse_saying(struct link *l, enum rpc_refusal reason, const char *text)
 {
-	char text[RPC_TEXT_MAX + 1];
 	const struct rpc_hello *peer = l->peer_known ? &l->peer.hello : NULL;
 	const struct rpc_hello *self = &l->set->self.hello;
-	hello_refusal_text(reason, self, peer, text);
 	struct rpc_msg m = { .kind = RPC_REFUSAL, .refusal = { .reason = reason, .text = bytes_str(text) } };
 	link_say(l, &m);
 	enum dial_end end = DIAL_FAILED;
@@ -60,6 +83,30 @@ static void refuse(struct link *l, enum rpc_refusal reason)
 		report_refusal(l, reason, false, text);
 	if (link_is_listening(l)) /* the core may have closed it */
 		link_leave(l, true, false, end);
+}
+
+static void refuse(struct link *l, enum rpc_refusal reason)
+{
+	char text[RPC_TEXT_MAX + 1];
+	hello_refusal_text(reason, &l->set->self.hello, l->peer_known ? &l->peer.hello : NULL, text);
+	refuse_saying(l, reason, text);
+}
+
+static bool awaits_proof(const struct link *l)
+{
+	return l->state == LINK_PROOF || (l->state == LINK_CONFIRM && l->set->keys.n > 0);
+}
+
+bool link_proof_is_late(struct link *l)
+{
+	char text[RPC_TEXT_MAX + 1];
+	if (!awaits_proof(l))
+		return false;
+	struct bytes name = l->peer.hello.name;
+	snprintf(text, sizeof(text), "node '%.*s' sent no proof of the cluster's key within %d ms", (int)name.n,
+	    (const char *)name.p, RPC_HELLO_TIMEOUT_MS);
+	refuse_saying(l, RPC_REFUSED_KEY, text);
+	return true;
 }
 
 static void malformed(struct link *l)
@@ -88,20 +135,67 @@ static void give_way(struct link *l, bool same_run)
 	link_leave(l, true, same_run, DIAL_DUPLICATE);
 }
 
-static void welcome(struct link *l, struct link *old)
+/* The link at slot i, if it is another one to the same node, and counts. */
+static struct link *rival(const struct link *l, size_t i)
 {
-	bool same_run =
-	    old != NULL && incarnation_cmp(old->peer.hello.incarnation, l->peer.hello.incarnation) == 0;
-	if (l->dialled) {
-		link_say_hello(l);
-		l->state = LINK_CONFIRM;
-	} else {
-		link_say_heartbeat(l);
+	struct link *other = l->set->slots[i];
+	return other != NULL && other != l && link_counts(other, &l->peer.hello.node) ? other : NULL;
+}
+
+static bool an_old_one_stays(const struct link *l)
+{
+	for (size_t i = 0; i < RPC_LINKS_MAX; i++) {
+		const struct link *old = rival(l, i);
+		if (old == NULL)
+			continue;
+		struct hello_link was = {
+			.peer = old->peer.hello.incarnation,
+			.dialled = old->dialled,
+			.unproven = awaits_proof(old) && !l->dialled,
+		};
+		if (hello_meet(&l->set->self.hello.node, &l->peer.hello, l->dialled, was) == HELLO_OLD_STAYS)
+			return true;
 	}
-	if (old != NULL)
-		give_way(old, same_run);
-	if (!l->dialled)
-		link_come_up(l);
+	return false;
+}
+
+/* Both sides want the link, and have proven themselves if there is a key. */
+static void let_in(struct link *l)
+{
+	for (size_t i = 0; i < RPC_LINKS_MAX; i++) {
+		struct link *old = rival(l, i);
+		if (old != NULL)
+			give_way(old, incarnation_cmp(old->peer.hello.incarnation, l->peer.hello.incarnation) == 0);
+	}
+	link_come_up(l);
+}
+
+/* On the side that was dialled: the peer is who it says. */
+static void welcome(struct link *l)
+{
+	if (an_old_one_stays(l)) {
+		refuse(l, RPC_REFUSED_DUPLICATE);
+		return;
+	}
+	if (l->set->keys.n > 0)
+		say_proof(l);
+	else
+		link_say_heartbeat(l);
+	let_in(l);
+}
+
+/* On the side that dialled; what the hello says is not proven yet, so no other link gives way yet. */
+static void answer_hello(struct link *l)
+{
+	if (l->dial != NULL)
+		dial_peer_is(l->dial, &l->peer.hello.node);
+	if (an_old_one_stays(l)) {
+		refuse(l, RPC_REFUSED_DUPLICATE);
+		return;
+	}
+	link_say_hello(l);
+	say_proof(l);
+	l->state = LINK_CONFIRM;
 }
 
 static void hear_hello(struct link *l, const struct rpc_hello *h)
@@ -117,19 +211,23 @@ static void hear_hello(struct link *l, const struct rpc_hello *h)
 		if (l->dialled && !myself)
 			link_say_hello(l);
 		refuse(l, reason);
-		return;
+	} else if (l->dialled) {
+		answer_hello(l);
+	} else if (l->set->keys.n > 0) {
+		l->state = LINK_PROOF;
+	} else {
+		welcome(l);
 	}
-	if (l->dial != NULL)
-		dial_peer_is(l->dial, &peer->node);
-	struct link *old = link_to(l->set, &peer->node);
-	if (old != NULL) {
-		struct hello_link was = { .peer = old->peer.hello.incarnation, .dialled = old->dialled };
-		if (hello_meet(&self->node, peer, l->dialled, was) == HELLO_OLD_STAYS) {
-			refuse(l, RPC_REFUSED_DUPLICATE);
-			return;
-		}
-	}
-	welcome(l, old);
+}
+
+static void hear_proof(struct link *l, const struct rpc_msg *m)
+{
+	if (m->kind != RPC_PROOF || !cluster_believe(&l->set->keys, peer_role(l), &l->transcript, &m->proof))
+		refuse(l, RPC_REFUSED_KEY);
+	else if (l->dialled)
+		let_in(l);
+	else
+		welcome(l);
 }
 
 static bool take_ack(struct link *l, uint64_t acked)
@@ -159,12 +257,16 @@ static void hear(struct link *l, const struct rpc_msg *m)
 			malformed(l);
 		return;
 	}
-	if (m->kind == RPC_HELLO) {
+	if (awaits_proof(l)) {
+		hear_proof(l, m);
+		return;
+	}
+	if (m->kind == RPC_HELLO || m->kind == RPC_PROOF) {
 		malformed(l);
 		return;
 	}
 	if (l->state == LINK_CONFIRM)
-		link_come_up(l);
+		let_in(l);
 	if (l->state == LINK_UP)
 		set->events->message(set->ctx, l->id, m);
 }
@@ -176,6 +278,8 @@ static void hear_frame(struct link *l, struct bytes frame)
 	set->counters.frames_in++;
 	set->counters.bytes_in += FRAME_PREFIX_BYTES + frame.n;
 	enum err e = rpc_decode(frame, &set->decode_arena, &m);
+	if (e == OK && m.kind == RPC_HELLO && l->state == LINK_HELLO)
+		cluster_transcript_put(&l->transcript, peer_role(l), frame);
 	if (e != OK || !take_ack(l, m.acked_bytes))
 		malformed(l);
 	else

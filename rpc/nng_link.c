@@ -32,12 +32,22 @@ static enum err check_self(struct nng_links *set, const struct rpc_hello *self)
 	return e;
 }
 
+static void set_self(struct nng_links *set, const struct rpc_hello *self)
+{
+	hello_copy_set(&set->self, self);
+	cluster_keys_name(&set->keys, &set->self.hello);
+}
+
 enum err nng_links_new(const struct nng_links_config *c, struct nng_links **out)
 {
 	struct nng_links *set = OBJ_NEW(struct nng_links, LINKS_MAGIC);
 	nng_hub_init(&set->hub, c->loop);
 	set->events = c->events;
 	set->ctx = c->ctx;
+	if (c->keys != NULL)
+		set->keys = *c->keys;
+	set->random = c->random;
+	CHECK(set->keys.n == 0 || set->random != NULL);
 	set->reap = (struct nng_signal){ .run = reap, .owner = set };
 	prng_init(&set->prng, c->seed);
 	arena_init(&set->encode_arena, RPC_ARENA_MAX);
@@ -46,7 +56,7 @@ enum err nng_links_new(const struct nng_links_config *c, struct nng_links **out)
 	once_init(&set->refusals);
 	enum err e = check_self(set, &c->self);
 	if (e == OK) {
-		hello_copy_set(&set->self, &c->self);
+		set_self(set, &c->self);
 		e = listener_new(set, c->listen, &set->listener);
 	}
 	if (e != OK) {
@@ -115,6 +125,7 @@ void nng_links_free(struct nng_links *set)
 	buf_fini(&set->frame);
 	arena_fini(&set->encode_arena);
 	arena_fini(&set->decode_arena);
+	cluster_keys_fini(&set->keys);
 	OBJ_FREE(set);
 }
 
@@ -126,7 +137,7 @@ unsigned nng_links_port(const struct nng_links *set)
 void nng_links_set_self(struct nng_links *set, const struct rpc_hello *self)
 {
 	CHECK(check_self(set, self) == OK);
-	hello_copy_set(&set->self, self);
+	set_self(set, self);
 }
 
 enum err nng_links_send(struct nng_links *set, link_id id, struct rpc_msg *m)

@@ -5,8 +5,10 @@
  * loop. It holds no cluster state: whom to dial, and what to say, is the core's.
  *
  * Hello: the side that was dialled speaks first; the dialler answers with its own only when it wants the
- * link; the other side's next frame, if it is no refusal, says that it is up. So a second link to a peer
- * is given up before either core hears of it (rpc/hello.h has the rules).
+ * link. With a cluster key it says its proof right behind; the other side checks that, and its own proof
+ * says that the link is up, once the dialler has checked it. Without a key on both sides, the other side's
+ * next frame says so, if it is no refusal. So a second link to a peer is given up before either core hears
+ * of it (rpc/hello.h has the rules), and a peer that proves nothing takes no other's place.
  *
  * Threading: every call, and every callback, on the control loop's thread. nng's own threads only
  * put what they received into a bounded queue and signal an ev_async; a full queue stops the
@@ -19,6 +21,7 @@
 #ifndef RPC_NNG_LINK_H
 #define RPC_NNG_LINK_H
 
+#include "rpc/cluster_keys.h"
 #include "rpc/codec.h"
 
 enum {
@@ -40,12 +43,13 @@ struct nng_links_events {
 	 * node takes its place: nobody need suspect anything. */
 	void (*down)(void *ctx, link_id link, bool bye);
 	/* One message; its slices are valid during the call. Its bytes count as consumed on return. Never a
-	 * hello, a refusal or a bye; heartbeats, and RPC_UNKNOWN for counting, are passed on. */
+	 * hello, a proof, a refusal or a bye; heartbeats, and RPC_UNKNOWN for counting, are passed on. */
 	void (*message)(void *ctx, link_id link, const struct rpc_msg *m);
 	/* Either side refused: said once a peer and reason within a minute, and of at most 256 of those. `peer`
 	 * is NULL when no hello was understood; `by_peer` tells who refused. Never for RPC_REFUSED_DUPLICATE.
 	 * RPC_REFUSED_SELF with our own incarnation is a dial of this node itself, said on the dialling side
-	 * only; with another one it is a second node with our id. */
+	 * only; with another one it is a second node with our id. RPC_REFUSED_KEY: no key in common, a proof
+	 * that is wrong, or none within RPC_HELLO_TIMEOUT_MS; what `peer` says of itself is not proven then. */
 	void (*refused)(void *ctx, const char *address, enum rpc_refusal reason, const struct rpc_hello *peer,
 	    bool by_peer, const char *text);
 	/* A dial failed; for the core's knowledge and a debug line. */
@@ -54,9 +58,12 @@ struct nng_links_events {
 
 struct nng_links_config {
 	struct ev_loop *loop;
-	struct rpc_hello self; /* copied; the hello of every link */
-	const char *listen;    /* "host:port" */
-	uint64_t seed;         /* of the jitter */
+	struct rpc_hello self; /* copied; the hello of every link; its keys and challenge come from below */
+	const struct cluster_keys *keys; /* copied, and wiped with the set; NULL or empty: links are not proven */
+	/* Fills `out` with bytes that nobody can guess; wanted with keys, on the control loop's thread. */
+	void (*random)(void *out, size_t n);
+	const char *listen; /* "host:port" */
+	uint64_t seed;      /* of the jitter */
 	const struct nng_links_events *events;
 	void *ctx;
 };

@@ -39,6 +39,11 @@ struct link *link_by_id(const struct nng_links *set, link_id id)
 	return l != NULL && l->id == id && l->state == LINK_UP ? l : NULL;
 }
 
+bool link_counts(const struct link *l, const struct node_id *node)
+{
+	return (l->state == LINK_UP || l->state == LINK_CONFIRM) && node_id_eq(&l->peer.hello.node, node);
+}
+
 struct link *link_to(const struct nng_links *set, const struct node_id *node)
 {
 	for (size_t i = 0, seen = 0; seen < set->slots_n; i++) {
@@ -46,7 +51,7 @@ struct link *link_to(const struct nng_links *set, const struct node_id *node)
 		if (l == NULL)
 			continue;
 		seen++;
-		if ((l->state == LINK_UP || l->state == LINK_CONFIRM) && node_id_eq(&l->peer.hello.node, node))
+		if (link_counts(l, node))
 			return l;
 	}
 	return NULL;
@@ -98,7 +103,8 @@ void link_say(struct link *l, struct rpc_msg *m)
 
 bool link_is_listening(const struct link *l)
 {
-	return l->state == LINK_HELLO || l->state == LINK_CONFIRM || l->state == LINK_UP;
+	return l->state == LINK_HELLO || l->state == LINK_PROOF || l->state == LINK_CONFIRM ||
+	       l->state == LINK_UP;
 }
 
 static void stop_timer(struct link *l)
@@ -203,7 +209,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
 	(void)events;
 	if (l->state == LINK_LINGER)
 		die(l);
-	else
+	else if (!link_proof_is_late(l))
 		broke(l, ERR_TIMEOUT); /* no hello within RPC_HELLO_TIMEOUT_MS */
 }
 

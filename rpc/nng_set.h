@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/prng.h"
+#include "rpc/cluster_keys.h"
 #include "rpc/frame.h"
 #include "rpc/nng_conn.h"
 #include "rpc/nng_link.h"
@@ -26,7 +27,9 @@ struct hello_copy {
 
 enum link_state {
 	LINK_HELLO,   /* the peer's hello is awaited; who was dialled has said his */
-	LINK_CONFIRM, /* dialled, and said hello: whatever the peer says next but a refusal is a yes */
+	LINK_PROOF,   /* was dialled, has a key, and heard a hello: its proof is awaited */
+	LINK_CONFIRM, /* dialled, and said hello: the peer's proof is a yes, and without a key whatever it says
+	               * next but a refusal */
 	LINK_UP,
 	LINK_LINGER, /* the last word is said, and waits for the peer to hang up, so that it is heard */
 	LINK_DEAD,   /* freed in the loop's next round */
@@ -44,6 +47,7 @@ struct link {
 	char address[RPC_ADDRESS_MAX + 1];
 	bool peer_known;
 	struct hello_copy peer;
+	struct cluster_transcript transcript;
 	uint32_t version;
 	ev_timer timer;
 	uint64_t up_at_ms;
@@ -60,6 +64,8 @@ struct nng_links {
 	unsigned magic;
 	struct nng_hub hub;
 	struct hello_copy self;
+	struct cluster_keys keys;
+	void (*random)(void *out, size_t n); /* of challenges */
 	const struct nng_links_events *events;
 	void *ctx;
 	struct prng prng;
@@ -95,7 +101,9 @@ MUST_USE enum err link_send(struct link *l, struct rpc_msg *m, bool urgent);
 /* Urgent. A peer that took nothing for a whole window does not hear it: the link is about to end, or the
  * next acknowledgement says the same and more. */
 void link_say(struct link *l, struct rpc_msg *m);
-/* The link to that node that counts: up, or with our hello on its way. NULL when there is none. */
+/* Whether it counts as a link to that node: it is up, or our hello is on its way. */
+bool link_counts(const struct link *l, const struct node_id *node);
+/* A link to that node that counts. NULL when there is none. */
 struct link *link_to(const struct nng_links *set, const struct node_id *node);
 /* NULL when it is not up. */
 struct link *link_by_id(const struct nng_links *set, link_id id);
@@ -109,6 +117,8 @@ void link_leave(struct link *l, bool linger, bool bye, enum dial_end end);
 void link_hear(struct link *l);
 void link_say_hello(struct link *l);
 void link_say_heartbeat(struct link *l);
+/* The link's time to come up is over. True when it was refused for that: the proof is missing. */
+bool link_proof_is_late(struct link *l);
 
 /* nng_dial.c */
 enum { DIAL_KEPT_MS = 5000, DIAL_INSTANT_GAP_MS = 1000, DIAL_CONNECT_TIMEOUT_MS = 2000 };

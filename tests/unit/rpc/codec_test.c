@@ -99,6 +99,35 @@ static void hello_must_make_sense(void **state)
 	assert_int_equal(encode(*state, &m), ERR_INVALID);
 }
 
+static void hello_with_keys_and_proof(void **state)
+{
+	struct rpc_msg m = { .kind = RPC_HELLO, .hello = test_hello(9) };
+	memset(m.hello.challenge, 0x77, sizeof(m.hello.challenge));
+	/* Without a key there is no challenge either. */
+	assert_int_equal(round_trip(*state, &m)->hello.keys_n, 0);
+	m.hello.keys_n = 2;
+	m.hello.keys[0] = (struct key_id){ "k-1", 3 };
+	m.hello.keys[1] = (struct key_id){ "0123456789abcdef", KEY_ID_MAX };
+	const struct rpc_hello *h = &round_trip(*state, &m)->hello;
+	assert_int_equal(h->keys_n, 2);
+	assert_bytes_equal(key_id_bytes(&h->keys[0]), BYTES_LIT("k-1"));
+	assert_bytes_equal(key_id_bytes(&h->keys[1]), BYTES_LIT("0123456789abcdef"));
+	assert_memory_equal(h->challenge, m.hello.challenge, sizeof(h->challenge));
+	m.hello.keys_n = RPC_CLUSTER_KEYS_MAX + 1;
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+	m.hello.keys_n = 2;
+	m.hello.keys[1].n = 0;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m.hello.keys[1] = (struct key_id){ "a b", 3 };
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m = (struct rpc_msg){ .kind = RPC_PROOF, .proof = { .key = { "c1", 2 }, .mac = { 1, [31] = 2 } } };
+	const struct rpc_proof *p = &round_trip(*state, &m)->proof;
+	assert_bytes_equal(key_id_bytes(&p->key), BYTES_LIT("c1"));
+	assert_memory_equal(p->mac, m.proof.mac, sizeof(p->mac));
+	m.proof.key.n = KEY_ID_MAX + 1;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+}
+
 static void refusal_and_bye_and_heartbeat(void **state)
 {
 	struct rpc_msg m = { .kind = RPC_REFUSAL,
@@ -336,6 +365,7 @@ int main(void)
 		T(hello),
 		T(hello_within_limits),
 		T(hello_must_make_sense),
+		T(hello_with_keys_and_proof),
 		T(refusal_and_bye_and_heartbeat),
 		T(a_full_digest_fits_a_frame),
 		T(row_frame),

@@ -99,6 +99,34 @@ static void what_is_missing_or_of_a_wrong_length_is_refused(void **state)
 	assert_int_equal(m.kind, RPC_BYE);
 }
 
+#define HELLO "0a0161 1210 01010101010101010101010101010101 1a0161 2200 2801 3001 "
+#define HALF "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define CHALLENGE "5220" HALF HALF
+#define KEY "5a026331"
+
+static void keys_and_challenge_come_together(void **state)
+{
+	(void)state;
+	struct rpc_msg m;
+	assert_int_equal(decode("12 44" HELLO CHALLENGE KEY, &m), OK);
+	assert_int_equal(m.hello.keys_n, 1);
+	assert_int_equal(decode("12 4c" HELLO CHALLENGE KEY KEY KEY, &m), ERR_TOO_BIG);
+	static const char *const bad[] = {
+		"12 40" HELLO CHALLENGE, "12 22" HELLO KEY,
+		"12 43" HELLO "521f" HALF "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" KEY,   /* of 31 bytes */
+		"12 45" HELLO CHALLENGE "5a03632031",                             /* an id with a space */
+		"12 53" HELLO CHALLENGE "5a116161616161616161616161616161616161", /* an id of 17 bytes */
+		"4a 25 0a026331 121f" HALF "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",      /* a MAC of 31 bytes */
+		"4a 22 1220" HALF HALF,                                           /* no key id */
+	};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (decode(bad[i], &m) != ERR_INVALID)
+			fail_msg("case %zu", i);
+	}
+	assert_int_equal(decode("4a 26 0a026331 1220" HALF HALF, &m), OK);
+	assert_int_equal(m.kind, RPC_PROOF);
+}
+
 static void truncations_and_wire_types_are_refused(void **state)
 {
 	(void)state;
@@ -181,6 +209,7 @@ int main(void)
 		cmocka_unit_test(rows_of_unknown_streams_are_skipped),
 		cmocka_unit_test(a_frame_of_an_unknown_stream_is_unknown),
 		cmocka_unit_test(what_is_missing_or_of_a_wrong_length_is_refused),
+		cmocka_unit_test(keys_and_challenge_come_together),
 		cmocka_unit_test(truncations_and_wire_types_are_refused),
 		cmocka_unit_test(a_frame_past_the_limit_is_refused_unread),
 		cmocka_unit_test(amplification_is_bounded),

@@ -59,6 +59,39 @@ static void another_cluster_and_oneself(void **state)
 	assert_int_equal(check(self, peer, &version), RPC_NOT_REFUSED);
 }
 
+static struct rpc_hello with_keys(uint8_t id, const char *first, const char *second)
+{
+	struct rpc_hello h = test_hello(id);
+	assert_int_equal(key_id_set(&h.keys[0], bytes_str(first)), OK);
+	if (second != NULL)
+		assert_int_equal(key_id_set(&h.keys[1], bytes_str(second)), OK);
+	h.keys_n = second == NULL ? 1 : 2;
+	return h;
+}
+
+static void a_key_in_common_or_none_at_all(void **state)
+{
+	(void)state;
+	uint32_t version = 77;
+	struct rpc_hello none = test_hello(1), old = with_keys(2, "old", NULL);
+	assert_int_equal(check(old, with_keys(3, "new", NULL), &version), RPC_REFUSED_KEY);
+	assert_int_equal(check(old, none, &version), RPC_REFUSED_KEY);
+	assert_int_equal(check(none, old, &version), RPC_REFUSED_KEY);
+	/* A prefix of an id is another id. */
+	assert_int_equal(check(old, with_keys(3, "ol", "oldest"), &version), RPC_REFUSED_KEY);
+	/* What is wrong otherwise is told first. */
+	struct rpc_hello other = with_keys(3, "new", NULL);
+	other.cluster = BYTES_LIT("prod");
+	assert_int_equal(check(old, other, &version), RPC_REFUSED_CLUSTER);
+	other = with_keys(3, "new", NULL);
+	other.version_min = other.version_max = 9;
+	assert_int_equal(check(old, other, &version), RPC_REFUSED_VERSION);
+	assert_int_equal(version, 77);
+	assert_int_equal(check(old, with_keys(3, "new", "old"), &version), RPC_NOT_REFUSED);
+	assert_int_equal(check(with_keys(3, "new", "old"), old, &version), RPC_NOT_REFUSED);
+	assert_int_equal(version, 2);
+}
+
 static void texts_tell_both_sides(void **state)
 {
 	(void)state;
@@ -73,6 +106,18 @@ static void texts_tell_both_sides(void **state)
 	assert_string_equal(text, "refused by node 'delivery-1'");
 	hello_refusal_text(RPC_REFUSED_MALFORMED, &self, NULL, text);
 	assert_string_equal(text, "no valid hello");
+	self = with_keys(1, "old", NULL);
+	peer = with_keys(2, "new", NULL);
+	peer.name = BYTES_LIT("api-1");
+	hello_refusal_text(RPC_REFUSED_KEY, &self, &peer, text);
+	assert_string_equal(text, "node 'api-1' does not know this cluster's key");
+	peer.keys_n = 0;
+	hello_refusal_text(RPC_REFUSED_KEY, &self, &peer, text);
+	assert_string_equal(
+	    text, "node 'delivery-1' demands a proof of the cluster's key, and node 'api-1' has none");
+	hello_refusal_text(RPC_REFUSED_KEY, &peer, &self, text);
+	assert_string_equal(
+	    text, "node 'api-1' has no cluster key, and node 'delivery-1' demands a proof of one");
 	memset(name, 'n', sizeof(name));
 	self.name = self.cluster = peer.cluster = bytes_of(name, sizeof(name));
 	hello_refusal_text(RPC_REFUSED_CLUSTER, &self, &peer, text);
@@ -110,6 +155,11 @@ static void which_of_two_links_stays(void **state)
 			.dialled = table[i].old_dialled };
 		if (hello_meet(&self, &peer, table[i].new_dialled, old) != table[i].verdict)
 			fail_msg("row %zu: %s", i, table[i].what);
+		/* Of an unproven link its run says nothing. */
+		old.unproven = true;
+		enum hello_verdict proven =
+		    table[i].new_count != table[i].old_count ? HELLO_NEW_STAYS : table[i].verdict;
+		assert_int_equal(hello_meet(&self, &peer, table[i].new_dialled, old), proven);
 	}
 }
 
@@ -118,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_highest_common_version),
 		cmocka_unit_test(another_cluster_and_oneself),
+		cmocka_unit_test(a_key_in_common_or_none_at_all),
 		cmocka_unit_test(texts_tell_both_sides),
 		cmocka_unit_test(which_of_two_links_stays),
 	};

@@ -44,6 +44,9 @@ void test_run_some(void);
 void test_run_for(uint64_t ms);
 
 void side_start(struct side *s, struct rpc_hello self, const char *listen);
+/* The same with a cluster key; its challenges are numbers that do not repeat. */
+void side_start_with_keys(
+    struct side *s, struct rpc_hello self, const char *listen, const struct cluster_keys *keys);
 void side_stop(struct side *s);
 const char *side_address(const struct side *s, char out[32]);
 void side_dial(struct side *from, const struct side *to);
@@ -59,6 +62,10 @@ void raw_send(int fd, struct bytes b);
 void raw_send_msg(int fd, struct rpc_msg *m);
 /* The next message, in *m until the next call. False when the peer has hung up. */
 bool raw_receive(int fd, struct rpc_msg *m);
+/* The Envelope it was in. */
+struct bytes raw_received_frame(void);
+/* Sends an Envelope as it is. */
+void raw_send_frame(int fd, struct bytes frame);
 void raw_forget(void);
 
 #endif

@@ -100,13 +100,35 @@ static void on_dial_failed(void *ctx, const char *address, enum err e)
 
 static const struct nng_links_events events = { on_up, on_down, on_message, on_refused, on_dial_failed };
 
-void side_start(struct side *s, struct rpc_hello self, const char *listen_at)
+static void count_on(void *out, size_t n)
+{
+	static uint64_t count;
+	assert_true(n >= sizeof(count));
+	memset(out, 0, n);
+	count++;
+	memcpy(out, &count, sizeof(count));
+}
+
+void side_start_with_keys(
+    struct side *s, struct rpc_hello self, const char *listen_at, const struct cluster_keys *keys)
 {
 	memset(s, 0, sizeof(*s));
 	struct nng_links_config c = {
-		.loop = test_loop(), .self = self, .listen = listen_at, .seed = 1, .events = &events, .ctx = s
+		.loop = test_loop(),
+		.self = self,
+		.keys = keys,
+		.random = count_on,
+		.listen = listen_at,
+		.seed = 1,
+		.events = &events,
+		.ctx = s,
 	};
 	assert_int_equal(nng_links_new(&c, &s->links), OK);
+}
+
+void side_start(struct side *s, struct rpc_hello self, const char *listen_at)
+{
+	side_start_with_keys(s, self, listen_at, NULL);
 }
 
 void side_stop(struct side *s)
@@ -205,17 +227,22 @@ void raw_send(int fd, struct bytes b)
 	}
 }
 
+void raw_send_frame(int fd, struct bytes frame)
+{
+	uint8_t prefix[FRAME_PREFIX_BYTES];
+	frame_prefix(prefix, frame.n);
+	raw_send(fd, bytes_of(prefix, sizeof(prefix)));
+	raw_send(fd, frame);
+}
+
 void raw_send_msg(int fd, struct rpc_msg *m)
 {
 	struct arena scratch;
 	struct buf out;
-	uint8_t prefix[FRAME_PREFIX_BYTES];
 	arena_init(&scratch, RPC_ARENA_MAX);
 	buf_init(&out, RPC_FRAME_MAX);
 	assert_int_equal(rpc_encode(m, &scratch, &out), OK);
-	frame_prefix(prefix, out.n);
-	raw_send(fd, bytes_of(prefix, sizeof(prefix)));
-	raw_send(fd, buf_bytes(&out));
+	raw_send_frame(fd, buf_bytes(&out));
 	arena_fini(&scratch);
 	buf_fini(&out);
 }
@@ -236,9 +263,16 @@ static bool receive_all(int fd, void *to, size_t n)
 
 static struct arena received;
 
+static uint8_t frame[RPC_FRAME_MAX];
+static size_t frame_n;
+
+struct bytes raw_received_frame(void)
+{
+	return bytes_of(frame, frame_n);
+}
+
 bool raw_receive(int fd, struct rpc_msg *m)
 {
-	static uint8_t frame[RPC_FRAME_MAX];
 	uint8_t p[FRAME_PREFIX_BYTES];
 	if (!receive_all(fd, p, sizeof(p)))
 		return false;
@@ -246,6 +280,7 @@ bool raw_receive(int fd, struct rpc_msg *m)
 	assert_in_range(n, 0, sizeof(frame));
 	if (!receive_all(fd, frame, n))
 		return false;
+	frame_n = n;
 	raw_forget();
 	arena_init(&received, RPC_ARENA_MAX);
 	assert_int_equal(rpc_decode(bytes_of(frame, n), &received, m), OK);
