@@ -21,13 +21,16 @@ uint64_t control_now_ms(void)
 
 /* -- what the core says -- */
 
+void control_send(struct control *c, link_id link, struct rpc_msg *m)
+{
+	enum err e = nng_links_send(c->links, link, m);
+	CHECK(e == OK || e == ERR_FULL || e == ERR_NOT_FOUND || e == ERR_NO_MEMORY);
+}
+
 static void send_all(struct control *c)
 {
-	for (size_t i = 0; i < c->out.sends_n; i++) {
-		/* A full window or a link that is gone loses the message; the next digest makes up for it (R7). */
-		enum err e = nng_links_send(c->links, c->out.sends[i].link, c->out.sends[i].m);
-		CHECK(e == OK || e == ERR_FULL || e == ERR_NOT_FOUND);
-	}
+	for (size_t i = 0; i < c->out.sends_n; i++)
+		control_send(c, c->out.sends[i].link, c->out.sends[i].m);
 }
 
 static void dial_all(struct control *c)

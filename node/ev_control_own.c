@@ -118,14 +118,10 @@ static void tell_one(struct control *c, const struct session_news_item *items, s
 		m.session_news = (struct rpc_session_news){
 			.ended = ids, .ended_n = ended, .alive = ids + ended, .alive_n = count - ended
 		};
-		if (node_id_eq(&items->node, &c->c.identity->self)) {
+		if (node_id_eq(&items->node, &c->c.identity->self))
 			control_take_session_news(c, &m.session_news);
-		} else {
-			link_id link = link_to(c, &items->node);
-			/* Lost news is harmless: media requests keep a session alive, idleness ends it. */
-			enum err e = link == 0 ? ERR_NOT_FOUND : nng_links_send(c->links, link, &m);
-			CHECK(e == OK || e == ERR_FULL || e == ERR_NOT_FOUND);
-		}
+		else
+			control_send(c, link_to(c, &items->node), &m); /* 0, no link: lost */
 		at += count;
 	}
 }

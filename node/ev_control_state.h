@@ -39,6 +39,10 @@ uint64_t control_now_ms(void);
 /* One event into the replica, and all that it commands carried out. */
 void control_step(struct control *c, const struct kvs_input *in);
 
+/* A message that finds the window full, the link gone or no memory is lost: the next digest makes up for rows
+ * (R7), media requests and idleness for what was said of sessions. One over the frame's limits is a bug. */
+void control_send(struct control *c, link_id link, struct rpc_msg *m);
+
 /* -- own entries (ev_control_own.c) -- */
 
 void control_own_start(struct control *c);
