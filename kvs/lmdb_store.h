@@ -23,7 +23,7 @@ struct kvs_store_report {
 	bool first_start;    /* an identity was made */
 	bool self_set_aside; /* `self` was corrupt: kept as self.corrupt-N, new identity and incarnation */
 	bool view_set_aside; /* `view` was corrupt, kept as view.corrupt-N */
-	bool view_dropped;   /* host crash: not trusted, removed */
+	bool view_dropped;   /* host crash, or an older format: removed */
 	bool inherits;       /* own rows were proved whole */
 	char detail[200];    /* what LMDB said, and the path */
 };
@@ -40,6 +40,7 @@ struct kvs_store_config {
 	/* Random bytes come from the caller (libsodium), so that tests replay. */
 	void (*random)(void *p, size_t n);
 	const char *boot_id; /* text of this boot */
+	unsigned hash_bits;  /* of keys in the view; 0 = 64. Tests take few, so that keys collide */
 };
 
 /* ERR_BUSY: another process has the directory; ERR_VERSION: written by a newer format; ERR_NO_SPACE,
