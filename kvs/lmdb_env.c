@@ -19,6 +19,7 @@ enum {
 	PATH_BYTES = 4096,
 	/* A disk with less than this left counts as full when a write to it failed. */
 	FULL_BYTES = 1 << 20,
+	MAP_BYTES_MIN = 64 << 20,
 };
 
 void lmdb_say(struct lmdb_detail *d, const char *format, ...)
@@ -89,21 +90,30 @@ enum err lmdb_sync_folder(const char *folder)
 	return e;
 }
 
-static enum err open_mdb(const struct lmdb_env_config *c, MDB_env *env, struct lmdb_detail *d)
+/* A handle that could not be opened can only be closed: each size is tried with a new one. */
+static int open_mdb(const struct lmdb_env_config *c, size_t map_bytes, MDB_env **out)
 {
-	int rc = mdb_env_set_maxdbs(env, c->tables);
+	MDB_env *env;
+	int dead, rc = mdb_env_create(&env);
+	if (rc != 0)
+		return rc;
+	rc = mdb_env_set_maxdbs(env, c->tables);
 	if (rc == 0)
 		rc = mdb_env_set_maxreaders(env, READERS_MAX);
 	if (rc == 0)
-		rc = mdb_env_set_mapsize(env, c->map_bytes);
+		rc = mdb_env_set_mapsize(env, map_bytes);
 	if (rc == 0)
 		rc = mdb_env_open(env, c->folder, c->flags | MDB_NOTLS, 0600);
-	int dead;
 	if (rc == 0)
 		rc = mdb_reader_check(env, &dead);
-	if (rc != 0)
-		lmdb_say(d, "%s: %s", c->folder, mdb_strerror(rc));
-	return lmdb_write_err(env, rc);
+	if (rc == 0) {
+		*out = env;
+		return 0;
+	}
+	if (rc == EIO && is_full(env))
+		rc = ENOSPC;
+	mdb_env_close(env);
+	return rc;
 }
 
 enum err lmdb_env_open(const struct lmdb_env_config *c, MDB_env **out, struct lmdb_detail *d)
@@ -121,17 +131,14 @@ enum err lmdb_env_open(const struct lmdb_env_config *c, MDB_env **out, struct lm
 		lmdb_say(d, "%s: %s", path, why != NULL ? why : err_str(e));
 		return e;
 	}
-	MDB_env *env;
-	int rc = mdb_env_create(&env);
+	/* Under a limit of address space (RLIMIT_AS) the map is as large as that allows. */
+	size_t map = c->map_bytes;
+	int rc = open_mdb(c, map, out);
+	for (; rc == ENOMEM && map / 2 >= MAP_BYTES_MIN; rc = open_mdb(c, map, out))
+		map /= 2;
 	if (rc != 0)
-		return lmdb_err(rc);
-	e = open_mdb(c, env, d);
-	if (e != OK) {
-		mdb_env_close(env);
-		return e;
-	}
-	*out = env;
-	return OK;
+		lmdb_say(d, "%s: %s", c->folder, mdb_strerror(rc));
+	return lmdb_err(rc);
 }
 
 enum err lmdb_env_set_aside(const char *folder, const char *name, struct lmdb_detail *d)

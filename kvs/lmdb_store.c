@@ -64,6 +64,7 @@ enum err kvs_store_begin(struct kvs_store *s)
 	OBJ_CHECK(s, KVS_STORE_MAGIC);
 	CHECK(!s->grouped);
 	enum err e = begin_side(&s->view);
+	lmdb_store_say_why(s, e);
 	if (e != OK)
 		return e;
 	s->next_identity = s->identity;
@@ -78,6 +79,8 @@ enum err kvs_store_apply(struct kvs_store *s, const struct kvs_op *ops, size_t n
 	CHECK(s->grouped);
 	for (size_t i = 0; i < n && s->failed == OK; i++)
 		s->failed = apply_op(s, &ops[i]);
+	if (s->failed != OK)
+		lmdb_store_say_why(s, s->failed);
 	return s->failed;
 }
 
@@ -141,6 +144,8 @@ enum err kvs_store_commit(struct kvs_store *s)
 		s->identity.incarnation = s->next_identity.incarnation;
 		e = commit_view(s);
 	}
+	if (e != OK && s->failed == OK)
+		lmdb_store_say_why(s, e);
 	kvs_store_abort(s);
 	return e;
 }

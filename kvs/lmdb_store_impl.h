@@ -36,13 +36,16 @@ struct kvs_store {
 	/* Written by the open group, believed when it is committed. */
 	struct kvs_identity_record next_identity;
 	bool inherits;
-	bool grouped;    /* between begin and commit or abort */
-	enum err failed; /* of the group: it can only be aborted */
+	bool grouped;           /* between begin and commit or abort */
+	enum err failed;        /* of the group: it can only be aborted */
+	struct lmdb_detail why; /* the last group failed */
 	/* Commits that dropped a row: what readers remember of slots is void then. */
 	atomic_uint_fast64_t drops;
 	atomic_uint readers;
 };
 
+/* Keeps what a person is told about a failure; OK: nothing. */
+void lmdb_store_say_why(struct kvs_store *s, enum err e);
 /* Feeds others' rows into the replica, and drops what is damaged or what it refuses. In a write transaction
  * of the view. */
 MUST_USE enum err lmdb_load_view(struct kvs_store *s, MDB_txn *txn, struct kvs *k);

@@ -10,9 +10,10 @@
 
 enum { SELF_TABLES = 3, VIEW_TABLES = 8, PATH_BYTES = 4096 };
 
-/* Own rows: a gigabyte of address space holds ten million locations. */
-#define SELF_MAP_BYTES ((size_t)4 << 30)
-#define VIEW_MAP_BYTES ((size_t)16 << 30)
+/* Address space, not disk: more than the core, which has all of it in memory too, could use. So no map has to
+ * grow while readers look into it. */
+#define SELF_MAP_BYTES ((size_t)16 << 30)
+#define VIEW_MAP_BYTES ((size_t)64 << 30)
 
 struct opening {
 	struct kvs_store *s;

@@ -202,9 +202,11 @@ static void on_stored(void *ctx, uint64_t seq)
 static void on_store_failed(void *ctx, enum err e)
 {
 	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
+	char why[KVS_STORE_DETAIL_BYTES];
+	store_why(c->store, why);
 	LOG_EVENT(LOG_ERROR, "kvs", "store-failed",
 	    "the replica cannot be written: this node tells nothing new until it can; serving goes on",
-	    LOG_STR("data_dir", c->c.config->data_dir), LOG_STR("error", err_str(e)));
+	    LOG_STR("data_dir", c->c.config->data_dir), LOG_STR("error", err_str(e)), LOG_STR("detail", why));
 	c->mute = true;
 	control_step(c, &(struct kvs_input){ .kind = KVS_IN_STORE_FAILED });
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,6 +84,28 @@ static void test_one_at_a_time(void **state)
 	f->store = first;
 	reopen(f);
 	assert_int_equal(f->id.incarnation.count, 2);
+}
+
+/* Less address space than the maps want: they take what there is. */
+static void test_a_limit_of_address_space(void **state)
+{
+	struct fixture *f = *state;
+	pid_t child = fork();
+	if (child == 0) {
+		struct rlimit limit = { (rlim_t)2 << 30, (rlim_t)2 << 30 };
+		struct kvs_store_gauges g;
+		if (setrlimit(RLIMIT_AS, &limit) != 0 || open_store(f) != OK)
+			_exit(1);
+		kvs_store_gauge(f->store, &g);
+		_exit(g.map_bytes >= (64 << 20) && g.map_bytes < ((size_t)2 << 30) ? 0 : 2);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	reopen(f);
+	struct kvs_store_gauges g;
+	kvs_store_gauge(f->store, &g);
+	assert_true(g.map_bytes >= (size_t)16 << 30);
 }
 
 /* A host that crashed: nobody closed, and the boot id is another. */
@@ -451,6 +474,11 @@ int main(void)
 		TEST(test_first_start),
 		TEST(test_a_folder_that_cannot_be),
 		TEST(test_one_at_a_time),
+#ifndef __SANITIZE_ADDRESS__ /* takes more than that for itself */
+#ifndef __SANITIZE_THREAD__
+		TEST(test_a_limit_of_address_space),
+#endif
+#endif
 		TEST(test_a_host_crash_drops_the_view),
 		TEST(test_a_crash_of_the_process_keeps_the_view),
 		TEST(test_a_clean_end_keeps_the_view_over_a_reboot),

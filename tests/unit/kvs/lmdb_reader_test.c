@@ -6,11 +6,14 @@
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static size_t holders_of(
     struct fixture *f, struct kvs_reader *r, const char *content, struct kvs_holder *h, size_t max)
@@ -378,6 +381,60 @@ static void test_an_idle_reader_holds_no_pages(void **state)
 	kvs_reader_close(r);
 }
 
+/* A tool that forgot its transaction, in a process of its own. */
+static pid_t forget_a_reader(struct fixture *f, int *says)
+{
+	int pipe_to_parent[2];
+	assert_int_equal(pipe(pipe_to_parent), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		MDB_env *env;
+		MDB_txn *txn;
+		if (mdb_env_create(&env) != 0 || mdb_env_open(env, path_in(f, "view"), MDB_RDONLY, 0600) != 0 ||
+		    mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0 || write(pipe_to_parent[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(pipe_to_parent[1]);
+	*says = pipe_to_parent[0];
+	return child;
+}
+
+static void test_a_forgotten_reader_is_seen(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	struct kvs_reader *r;
+	struct kvs_holder h[8];
+	struct kvs_store_gauges g;
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	write_round(f, 1);
+	holders_of(f, r, "lv", h, 8);
+	kvs_store_gauge(f->store, &g);
+	assert_int_equal(g.open_readers, 0); /* ours rests */
+	assert_int_equal(g.oldest_reader, g.commits);
+	assert_true(g.file_bytes > 0 && g.file_bytes < g.map_bytes);
+	uint64_t before = g.commits;
+	int says;
+	char c;
+	pid_t child = forget_a_reader(f, &says);
+	assert_int_equal(read(says, &c, 1), 1);
+	close(says);
+	for (uint64_t round = 2; round <= 11; round++)
+		write_round(f, round);
+	kvs_store_gauge(f->store, &g);
+	assert_int_equal(g.open_readers, 1);
+	assert_int_equal(g.oldest_reader, before);
+	assert_int_equal(g.commits, before + 10);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	kvs_store_gauge(f->store, &g);
+	assert_int_equal(g.open_readers, 0);
+	assert_int_equal(g.oldest_reader, g.commits);
+	kvs_reader_close(r);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -391,6 +448,7 @@ int main(void)
 		TEST(test_get),
 		TEST(test_readers_beside_a_writer),
 		TEST(test_an_idle_reader_holds_no_pages),
+		TEST(test_a_forgotten_reader_is_seen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ struct kvs_store {
 	char pending[OPS_MAX][TEXT_MAX], committed[OPS_MAX][TEXT_MAX];
 	size_t pending_n, committed_n;
 	unsigned begins, commits, aborts;
+	struct kvs_store_gauges gauges;
 };
 
 static void lock(struct kvs_store *s)
@@ -102,6 +103,19 @@ void kvs_store_abort(struct kvs_store *s)
 	CHECK(s->open);
 	s->open = false;
 	s->aborts++;
+	unlock(s);
+}
+
+const char *kvs_store_why(const struct kvs_store *s)
+{
+	(void)s;
+	return "for the test";
+}
+
+void kvs_store_gauge(struct kvs_store *s, struct kvs_store_gauges *out)
+{
+	lock(s);
+	*out = s->gauges;
 	unlock(s);
 }
 
@@ -208,7 +222,7 @@ static void open_gate(struct fixture *f)
 	unlock(&f->kvs);
 }
 
-static void submit(struct fixture *f, uint64_t seq, const char *key, const char *value)
+static void submit_as(struct fixture *f, uint64_t seq, const char *key, const char *value, bool own)
 {
 	struct kvs_row_meta row = { .have = seq };
 	char k[32], v[32];
@@ -219,13 +233,18 @@ static void submit(struct fixture *f, uint64_t seq, const char *key, const char 
 		{ .kind = KVS_OP_ENTRY, .entry = { .key = bytes_str(k), .value = bytes_str(v), .version = seq } },
 		{ .kind = KVS_OP_DROP_ENTRY, .entry = { .key = bytes_str(k), .version = seq } },
 	};
-	struct kvs_outputs out = { .ops = ops, .ops_n = 3, .ops_seq = seq };
+	struct kvs_outputs out = { .ops = ops, .ops_n = 3, .ops_seq = seq, .ops_own = own };
 	store_submit(f->store, &out);
 	/* The batch was copied whole. */
 	memset(&row, 0xff, sizeof(row));
 	memset(k, '?', sizeof(k));
 	memset(v, '?', sizeof(v));
 	memset(ops, 0xff, sizeof(ops));
+}
+
+static void submit(struct fixture *f, uint64_t seq, const char *key, const char *value)
+{
+	submit_as(f, seq, key, value, false);
 }
 
 static void run_until_stored(struct fixture *f, uint64_t seq)
@@ -299,6 +318,113 @@ static void what_queues_up_is_one_transaction_in_order(void **state)
 	assert_int_equal(c.queued_bytes, 0);
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void others_rows_wait_for_more(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t begin = now_ms();
+	for (uint64_t seq = 1; seq <= 10; seq++)
+		submit(f, seq, "a", "x");
+	/* On a machine that is slow to get there they may be two. */
+	bool in_time = now_ms() - begin < STORE_LINGER_MS;
+	run_until_stored(f, 10);
+	assert_true(now_ms() - begin >= STORE_LINGER_MS);
+	if (in_time)
+		assert_int_equal(f->kvs.commits, 1);
+}
+
+static void own_rows_wait_for_nothing_and_take_the_others_along(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t best = UINT64_MAX;
+	for (uint64_t seq = 2; seq <= 20; seq += 2) {
+		uint64_t begin = now_ms();
+		submit(f, seq - 1, "a", "others");
+		submit_as(f, seq, "b", "own", true);
+		run_until_stored(f, seq);
+		if (now_ms() - begin < best)
+			best = now_ms() - begin;
+	}
+	assert_true(best < STORE_LINGER_MS / 2);
+	lock(&f->kvs);
+	assert_true(f->kvs.commits <= 20);
+	assert_int_equal(f->kvs.committed_n, 60);
+	unlock(&f->kvs);
+}
+
+/* The core stops emitting at KVS_BATCHES_MAX. */
+static void many_batches_wait_for_nothing(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t best = UINT64_MAX, seq = 0;
+	for (unsigned round = 0; round < 2; round++) {
+		uint64_t begin = now_ms();
+		for (unsigned i = 0; i < KVS_BATCHES_MAX / 2; i++)
+			submit(f, ++seq, "a", "x");
+		run_until_stored(f, seq);
+		if (now_ms() - begin < best)
+			best = now_ms() - begin;
+	}
+	assert_true(best < STORE_LINGER_MS);
+}
+
+static void a_group_has_a_bound(void **state)
+{
+	struct fixture *f = *state;
+	static char value[STORE_GROUP_BYTES / 3];
+	memset(value, 'v', sizeof(value));
+	close_gate(f);
+	struct kvs_op op = { .kind = KVS_OP_ENTRY };
+	op.entry =
+	    (struct rpc_entry){ .key = BYTES_LIT("k"), .value = bytes_of(value, sizeof(value)), .version = 1 };
+	struct kvs_outputs out = { .ops = &op, .ops_n = 1 };
+	for (out.ops_seq = 1; out.ops_seq <= 8; out.ops_seq++)
+		store_submit(f->store, &out);
+	open_gate(f);
+	run_until_stored(f, 8);
+	lock(&f->kvs);
+	assert_in_range(f->kvs.commits, 4, 8);
+	unlock(&f->kvs);
+	struct store_counters c;
+	store_count(f->store, &c);
+	assert_int_equal(c.batches, 8);
+	assert_int_equal(c.queued_bytes, 0);
+}
+
+static void the_oldest_reader_ages(void **state)
+{
+	struct fixture *f = *state;
+	struct store_counters c;
+	lock(&f->kvs);
+	f->kvs.gauges = (struct kvs_store_gauges){ .commits = 9, .oldest_reader = 9 };
+	unlock(&f->kvs);
+	store_count(f->store, &c);
+	assert_int_equal(c.oldest_reader_ms, 0);
+	lock(&f->kvs);
+	f->kvs.gauges = (struct kvs_store_gauges){ .commits = 30, .oldest_reader = 9, .open_readers = 1 };
+	unlock(&f->kvs);
+	uint64_t begin = now_ms();
+	do {
+		store_count(f->store, &c);
+		assert_int_equal(c.oldest_reader_commits, 21);
+		assert_true(now_ms() - begin < DEADLINE_S * 1000);
+	} while (c.oldest_reader_ms < 5);
+	assert_true(c.oldest_reader_ms <= now_ms() - begin + 1);
+	/* It ended, and another began. */
+	lock(&f->kvs);
+	f->kvs.gauges.oldest_reader = 30;
+	unlock(&f->kvs);
+	store_count(f->store, &c);
+	assert_true(c.oldest_reader_ms < 5);
+	assert_int_equal(c.oldest_reader_commits, 0);
+}
+
 static void fail_once(struct fixture *f, int *what)
 {
 	lock(&f->kvs);
@@ -313,6 +439,9 @@ static void fail_once(struct fixture *f, int *what)
 	const char *expected[] = { "row 1", "a=1@1", "a=@1", "row 2", "b=2@2", "b=@2" };
 	assert_committed(f, 6, expected);
 	assert_string_equal(f->told, "failed; stored 2; ");
+	char why[KVS_STORE_DETAIL_BYTES];
+	store_why(f->store, why);
+	assert_string_equal(why, "for the test");
 	struct store_counters c;
 	store_count(f->store, &c);
 	assert_int_equal(c.failures, 1);
@@ -471,6 +600,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_batch_is_copied_committed_and_told),
 		T(what_queues_up_is_one_transaction_in_order),
+		T(others_rows_wait_for_more),
+		T(own_rows_wait_for_nothing_and_take_the_others_along),
+		T(many_batches_wait_for_nothing),
+		T(a_group_has_a_bound),
+		T(the_oldest_reader_ages),
 		T(a_failed_begin_is_tried_again),
 		T(a_failed_apply_is_aborted_and_tried_again),
 		T(a_failed_commit_is_tried_again),
