@@ -90,6 +90,9 @@ static void test_one_at_a_time(void **state)
 static void test_a_limit_of_address_space(void **state)
 {
 	struct fixture *f = *state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	skip(); /* they take more than that for themselves */
+#endif
 	pid_t child = fork();
 	if (child == 0) {
 		struct rlimit limit = { (rlim_t)2 << 30, (rlim_t)2 << 30 };
@@ -474,11 +477,7 @@ int main(void)
 		TEST(test_first_start),
 		TEST(test_a_folder_that_cannot_be),
 		TEST(test_one_at_a_time),
-#ifndef __SANITIZE_ADDRESS__ /* takes more than that for itself */
-#ifndef __SANITIZE_THREAD__
 		TEST(test_a_limit_of_address_space),
-#endif
-#endif
 		TEST(test_a_host_crash_drops_the_view),
 		TEST(test_a_crash_of_the_process_keeps_the_view),
 		TEST(test_a_clean_end_keeps_the_view_over_a_reboot),
