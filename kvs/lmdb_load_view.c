@@ -214,6 +214,14 @@ static int by_version(const void *pa, const void *pb)
 	return a->version < b->version ? -1 : a->version > b->version;
 }
 
+enum { AHEAD = 12, CACHE_LINE = 64 };
+
+static void prefetch(const struct place *p)
+{
+	for (uint32_t at = 0; at < p->bundle_n && at < 4 * CACHE_LINE; at += CACHE_LINE)
+		__builtin_prefetch(p->bundle + at);
+}
+
 static enum err feed_entry(struct gathering *g, const struct row *r, const struct place *p)
 {
 	struct kvs_bundle_entry b;
@@ -237,8 +245,12 @@ static enum err feed_row(struct gathering *g, struct row *r)
 	if (r->n > 1)
 		qsort(g->places + r->first, r->n, sizeof(*g->places), by_version);
 	enum err e = kvs_load_row(g->k, &r->record.meta);
-	for (size_t i = 0; i < r->n && e == OK; i++)
+	for (size_t i = 0; i < r->n && e == OK; i++) {
+		/* Bundles lie anywhere in the file: the memory is asked for them ahead. */
+		if (i + AHEAD < r->n)
+			prefetch(&g->places[r->first + i + AHEAD]);
 		e = feed_entry(g, r, &g->places[r->first + i]);
+	}
 	return e;
 }
 

@@ -18,9 +18,10 @@ struct options {
 	const char *dir;
 	uint64_t locations;
 	unsigned owners;
-	unsigned seconds; /* of each phase that has no end of its own */
-	bool same_values; /* all holders say the same of a content */
-	const char *address;
+	unsigned seconds;    /* of each phase that has no end of its own */
+	bool same_values;    /* all holders say the same of a content */
+	const char *address; /* of the node that serves */
+	const char *listen;  /* of the new one */
 };
 
 int fill_main(const struct options *o);

@@ -43,7 +43,7 @@ static uint64_t entries_of(struct host *h)
 int catchup_main(const struct options *o)
 {
 	uint64_t wanted = locations_each(o) * o->owners, begin = now_ns(), linked = 0;
-	struct host_config c = { .dir = o->dir, .name = "new", .listen = "127.0.0.1:0", .seed = o->address };
+	struct host_config c = { .dir = o->dir, .name = "new", .listen = o->listen, .seed = o->address };
 	struct host *h = host_new(&c);
 	while (entries_of(h) < wanted) {
 		host_run(h, true);

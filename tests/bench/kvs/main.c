@@ -7,8 +7,8 @@
 #include <string.h>
 
 static const char usage[] =
-    "bench_kvs MODE --dir D [--locations N] [--owners N] [--seconds N] [--same-values] [--address "
-    "HOST:PORT]\n"
+    "bench_kvs MODE --dir D [OPTION VALUE]...\n"
+    "  options: --locations N, --owners N, --seconds N, --same-values, --address and --listen HOST:PORT\n"
     "  fill      a replica takes in N locations, then others look up while it overwrites\n"
     "  restart   how long a start takes with what fill left in D\n"
     "  plain     the same locations in LMDB without our layout\n"
@@ -34,6 +34,8 @@ static bool take_option(struct options *o, const char *name, const char *value, 
 		return false;
 	if (strcmp(name, "--dir") == 0)
 		o->dir = value;
+	else if (strcmp(name, "--listen") == 0)
+		o->listen = value;
 	else if (strcmp(name, "--address") == 0)
 		o->address = value;
 	else if (!number(value, &n))
