@@ -5,9 +5,9 @@
  * order of submission, several in one transaction when they queue up.
  *
  * A batch of others' rows alone waits STORE_LINGER_MS for more to come, for a commit writes whole pages: at a
- * million entries ten changes in one cost less than half of ten (readers see it a little later, peers do not
- * wait for it). Own writes are committed at once, and take along what waits. A group ends at
- * STORE_GROUP_BYTES: what one transaction touches stays in the file as free pages.
+ * million entries a change costs 9.6 kB of them in groups of 100, and 2.1 kB in groups of 10,000. Readers see
+ * it that much later; peers do not wait for it. Own writes are committed at once, and take along what waits.
+ * A group ends at STORE_GROUP_BYTES: what one transaction touches stays in the file as free pages.
  *
  * Bound: past STORE_QUEUE_BYTES store_full() is true, and control takes in no rows from peers until
  * it is false again: what it missed comes with a later digest. Own writes are few and always taken.
