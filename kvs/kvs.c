@@ -24,9 +24,14 @@ static uint32_t bounded(uint32_t v, uint32_t bound)
 
 static void fill_defaults(struct kvs_config *c)
 {
-	c->digest_interval_ms = or_default(c->digest_interval_ms, 1000);
+	c->repair_interval_ms = or_default(c->repair_interval_ms, 1000);
 	c->heartbeat_interval_ms = or_default(c->heartbeat_interval_ms, 500);
-	c->silence_ms = or_default(c->silence_ms, 2000);
+	c->silence_beats = or_default(c->silence_beats, 6);
+	c->announce_ms = or_default(c->announce_ms, 100);
+	c->pull_wait_ms = or_default(c->pull_wait_ms, 30);
+	c->pull_retry_ms = or_default(c->pull_retry_ms, 50);
+	c->settled_ms = or_default(c->settled_ms, 1000);
+	c->mesh_max = or_default(c->mesh_max, 11);
 	c->digest_rows = bounded(c->digest_rows, RPC_DIGEST_ROWS_MAX);
 	c->frame_bytes = bounded(c->frame_bytes, 56 * 1024);
 	c->exchange_bytes = bounded(c->exchange_bytes, 128 * 1024);
@@ -111,7 +116,7 @@ void kvs_start(struct kvs *k, uint64_t now_ms)
 	for (size_t i = 0; i < k->seeds_n; i++)
 		if (!bytes_eq(bytes_str(k->seeds[i]), k->reg->rpc_address))
 			dials_want(k, k->seeds[i]);
-	timers_arm(&k->timers, &k->digest.t, now_ms + prng_below(&k->prng, k->cfg.digest_interval_ms));
+	timers_arm(&k->timers, &k->digest.t, now_ms + prng_below(&k->prng, k->cfg.repair_interval_ms));
 	k->more = true;
 }
 
@@ -253,6 +258,7 @@ static void handle(struct kvs *k, const struct kvs_input *in)
 	case KVS_IN_LINK_UP: link_up(k, in); break;
 	case KVS_IN_LINK_DOWN: link_down(k, in); break;
 	case KVS_IN_MESSAGE: message(k, in->message.link, in->message.m); break;
+	case KVS_IN_DIAL_FAILED: break;
 	case KVS_IN_PUT:
 		CHECK(in->put.stream != RPC_CONTROL);
 		own_put(k, in->put.stream, in->put.key, in->put.value);

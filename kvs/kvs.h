@@ -23,7 +23,8 @@
 
 enum {
 	KVS_SENDS_MAX = 256,
-	KVS_STEP_BYTES = 256 * 1024, /* of entries sent, and again of entries stored */
+	KVS_LINK_WINDOW = 256 * 1024, /* bytes on a link that the peer's core has not acknowledged */
+	KVS_STEP_BYTES = 256 * 1024,  /* of entries sent, and again of entries stored */
 	KVS_OPS_MAX = 4096,
 	KVS_EVENTS_MAX = 64,
 	KVS_DIALS_MAX = 256,
@@ -55,9 +56,14 @@ struct kvs_config {
 	const char *const *seeds; /* addresses, copied */
 	size_t seeds_n;
 	uint64_t seed;                  /* of every random choice */
-	uint32_t digest_interval_ms;    /* 0 = default 1000 */
-	uint32_t heartbeat_interval_ms; /* 0 = default 500 */
-	uint32_t silence_ms;            /* a peer not heard for that long is down; 0 = default 2000 */
+	uint32_t repair_interval_ms;    /* between comparisons with a random member; 0 = default 10000 */
+	uint32_t heartbeat_interval_ms; /* 0 = default 250 */
+	uint32_t silence_beats;         /* intervals without a frame that make a claim; 0 = default 6 */
+	uint32_t announce_ms;           /* 0 = default 100 */
+	uint32_t pull_wait_ms;          /* what was announced may still be pushed; 0 = default 30 */
+	uint32_t pull_retry_ms;         /* 0 = default 50 */
+	uint32_t settled_ms;            /* repair leaves alone what changed since; 0 = default 1000 */
+	uint32_t mesh_max;              /* members up to which owners push to everybody; 0 = default 11 */
 	/* Budgets; tests make them small so that few entries need many frames. 0 = default = bound. */
 	uint32_t digest_rows;    /* rows of one digest: RPC_DIGEST_ROWS_MAX */
 	uint32_t frame_bytes;    /* of entries in one frame: 56 KiB */
@@ -82,6 +88,7 @@ enum kvs_input_kind {
 	KVS_IN_TICK, /* a deadline has come */
 	KVS_IN_LINK_UP,
 	KVS_IN_LINK_DOWN,
+	KVS_IN_DIAL_FAILED, /* nobody answers at an address that is wanted */
 	KVS_IN_MESSAGE,
 	KVS_IN_PUT, /* an own write: equal bytes under the key already are no write */
 	KVS_IN_DELETE,
@@ -101,14 +108,20 @@ struct kvs_input {
 			struct bytes address; /* where it said that it may be dialled */
 			uint32_t version;     /* of the protocol, common to both */
 			uint64_t features;
+			bool dialled; /* from here */
 		} link_up;
 		struct {
 			uint64_t link;
 			bool bye;
 		} link_down;
 		struct {
+			const char *address;
+		} dial_failed;
+		struct {
 			uint64_t link;
 			const struct rpc_msg *m;
+			/* What may be sent on that link now before it is full (R7): KVS_LINK_WINDOW at first. */
+			size_t room;
 		} message;
 		struct {
 			enum rpc_stream stream; /* control is the core's own: LOAD or LOCATIONS */
@@ -139,7 +152,7 @@ struct kvs_op {
 
 enum kvs_event_kind {
 	KVS_EVENT_NODE_ALIVE,     /* first heard, or heard again */
-	KVS_EVENT_NODE_DOWN,      /* silent for silence_ms, or its link closed and stayed closed */
+	KVS_EVENT_NODE_DOWN,      /* silent, or its link closed and stayed closed */
 	KVS_EVENT_NODE_STATE,     /* its register says another state */
 	KVS_EVENT_ROW_RESET,      /* an old history was dropped whole */
 	KVS_EVENT_OWN_JUMPED,     /* own id was seen under a higher incarnation: jumped above it */

@@ -36,7 +36,8 @@ static struct member *ensure(struct kvs *k, const struct node_id *id)
 	m->since_ms = m->heard_ms = k->now_ms;
 	m->silence = (struct kvs_timer){ .kind = KVS_TIMER_SILENCE, .of = m };
 	if (!node_id_eq(id, &k->cfg.self))
-		timers_arm(&k->timers, &m->silence.t, k->now_ms + k->cfg.silence_ms);
+		timers_arm(
+		    &k->timers, &m->silence.t, k->now_ms + (k->cfg.silence_beats * k->cfg.heartbeat_interval_ms));
 	k->members = kvs_grow(k->members, &k->members_cap, k->members_n + 1, sizeof(*k->members));
 	memmove(k->members + at + 1, k->members + at, (k->members_n - at) * sizeof(*k->members));
 	k->members[at] = m;
@@ -95,7 +96,8 @@ void members_heard(struct kvs *k, struct member *m)
 	if (m->was_heard && m->liveness == KVS_ALIVE)
 		return;
 	if (!timer_armed(&m->silence.t))
-		timers_arm(&k->timers, &m->silence.t, k->now_ms + k->cfg.silence_ms);
+		timers_arm(
+		    &k->timers, &m->silence.t, k->now_ms + (k->cfg.silence_beats * k->cfg.heartbeat_interval_ms));
 	if (!m->was_heard && !out_events_full(k)) {
 		m->was_heard = true;
 		out_event(
@@ -117,7 +119,8 @@ static void set_down(struct kvs *k, struct member *m, const char *why)
 bool members_on_silence(struct kvs *k, struct member *m)
 {
 	/* News of one that was never linked comes through others, and late. */
-	uint64_t patience_ms = (uint64_t)k->cfg.silence_ms * (m->was_linked ? 1 : UNLINKED_PATIENCE);
+	uint64_t patience_ms = (uint64_t)(k->cfg.silence_beats * k->cfg.heartbeat_interval_ms) *
+	                       (m->was_linked ? 1 : UNLINKED_PATIENCE);
 	uint64_t due_ms = m->heard_ms + patience_ms;
 	if (k->now_ms < due_ms) {
 		timers_arm(&k->timers, &m->silence.t, due_ms);

@@ -47,7 +47,7 @@ static void ask_from(struct kvs *k, struct kvs_link *link, const struct row_id *
 	CHECK(rows != NULL);
 	size_t listed = 0;
 	for (size_t i = at; i < at + n; i++) {
-		replica_expire(k->rows[i], k->now_ms, k->cfg.silence_ms * 4u);
+		replica_expire(k->rows[i], k->now_ms, (k->cfg.silence_beats * k->cfg.heartbeat_interval_ms) * 4u);
 		replica_position(k->rows[i], &rows[listed]);
 		if (rows[listed].incarnation.count != 0)
 			listed++;
@@ -62,7 +62,7 @@ static void ask_from(struct kvs *k, struct kvs_link *link, const struct row_id *
 	m->digest.rows = rows;
 	m->digest.rows_n = listed;
 	k->counters.digests_sent++;
-	uint64_t patience_ms = (uint64_t)k->cfg.digest_interval_ms * 2;
+	uint64_t patience_ms = (uint64_t)k->cfg.repair_interval_ms * 2;
 	timers_arm(&k->timers, &link->ask.t, k->now_ms + patience_ms);
 }
 
@@ -74,7 +74,7 @@ void sync_ask(struct kvs *k, struct kvs_link *link)
 
 void sync_on_timer(struct kvs *k)
 {
-	uint64_t interval = k->cfg.digest_interval_ms;
+	uint64_t interval = k->cfg.repair_interval_ms;
 	uint64_t jittered = interval - interval / 4 + prng_below(&k->prng, interval / 2 + 1);
 	timers_arm(&k->timers, &k->digest.t, k->now_ms + jittered);
 	if (k->links_n == 0)

@@ -12,6 +12,10 @@ const char *rpc_kind_str(enum rpc_kind k)
 	case RPC_ROW_FRAME: return "row_frame";
 	case RPC_SESSION_NEWS: return "session_news";
 	case RPC_PROOF: return "proof";
+	case RPC_ANNOUNCE: return "announce";
+	case RPC_PULL: return "pull";
+	case RPC_TREE: return "tree";
+	case RPC_RANGES: return "ranges";
 	}
 	return "unknown";
 }

@@ -219,3 +219,39 @@ enum err rpc_decode_location(struct bytes value, struct arena *a, struct rpc_loc
 	}
 	return e;
 }
+
+void rpc_claim_key(const struct node_id *on, uint8_t key[RPC_CLAIM_KEY_BYTES])
+{
+	key[0] = 'c';
+	memcpy(key + 1, on->b, NODE_ID_BYTES);
+}
+
+bool rpc_claim_key_split(struct bytes key, struct node_id *on)
+{
+	if (key.n != RPC_CLAIM_KEY_BYTES || key.p[0] != 'c')
+		return false;
+	memcpy(on->b, key.p + 1, NODE_ID_BYTES);
+	return true;
+}
+
+enum err rpc_encode_claim(const struct rpc_claim *c, struct buf *out)
+{
+	Warmcast__Claim m = WARMCAST__CLAIM__INIT;
+	m.count = c->incarnation.count;
+	m.nonce = c->incarnation.nonce;
+	m.life = c->life;
+	return pb_pack(&m.base, RPC_VALUE_MAX, out);
+}
+
+enum err rpc_decode_claim(struct bytes value, struct arena *a, struct rpc_claim *c)
+{
+	if (value.n > RPC_VALUE_MAX)
+		return ERR_TOO_BIG;
+	ProtobufCMessage *pb;
+	enum err e = pb_unpack(&warmcast__claim__descriptor, value, a, &pb);
+	if (e != OK)
+		return e;
+	const Warmcast__Claim *m = (const Warmcast__Claim *)(const void *)pb;
+	*c = (struct rpc_claim){ .incarnation = { m->count, m->nonce }, .life = m->life };
+	return OK;
+}

@@ -41,6 +41,13 @@ struct rpc_location {
 	struct bytes entry;
 };
 
+struct rpc_claim {
+	struct incarnation incarnation;
+	uint32_t life;
+};
+
+enum { RPC_CLAIM_KEY_BYTES = 1 + NODE_ID_BYTES };
+
 #define RPC_KEY_REGISTER BYTES_LIT("r")
 #define RPC_KEY_LOAD BYTES_LIT("l")
 /* "o" origin NUL content; both at least a byte, the origin without NUL. ERR_TOO_BIG past RPC_KEY_MAX; key has
@@ -49,6 +56,13 @@ MUST_USE enum err rpc_location_key(struct bytes origin, struct bytes content, ui
 /* The way back; slices point into key. ERR_INVALID when it is no location key. */
 MUST_USE enum err rpc_location_key_split(struct bytes key, struct bytes *origin, struct bytes *content);
 
+/* "c" and the id. */
+void rpc_claim_key(const struct node_id *on, uint8_t key[RPC_CLAIM_KEY_BYTES]);
+/* False when it is no claim's key. */
+bool rpc_claim_key_split(struct bytes key, struct node_id *on);
+
+MUST_USE enum err rpc_encode_claim(const struct rpc_claim *c, struct buf *out);
+MUST_USE enum err rpc_decode_claim(struct bytes value, struct arena *a, struct rpc_claim *c);
 MUST_USE enum err rpc_encode_register(const struct rpc_register *r, struct buf *out);
 MUST_USE enum err rpc_decode_register(struct bytes value, struct arena *a, struct rpc_register *r);
 MUST_USE enum err rpc_encode_load(const struct rpc_load *l, struct buf *out);

@@ -27,15 +27,15 @@ void faults_profile(struct sim *s)
 	p->delete_per_mille = PICK(s, 100, 400, 600);
 	p->faults_until_ms = (uint32_t)sim_between(s, 25000, 45000);
 	struct kvs_config *c = &p->core;
-	c->digest_interval_ms = PICK(s, 500, 1000, 2000);
+	c->repair_interval_ms = PICK(s, 500, 1000, 2000);
 	c->heartbeat_interval_ms = PICK(s, 1000, 1500);
-	c->silence_ms = c->heartbeat_interval_ms * 4;
+	c->silence_beats = 4;
 	c->digest_rows = PICK(s, 3, 20, 0);
 	c->frame_bytes = PICK(s, 100, 300, 0);
 	c->exchange_bytes = PICK(s, 500, 3000, 0);
 	c->batch_bytes = PICK(s, 100, 2000, 0);
 	c->tombstones_min = PICK(s, 1, 2, 5, 16);
-	p->heal_within_ms = 60 * c->digest_interval_ms + 8 * c->silence_ms;
+	p->heal_within_ms = 60 * c->repair_interval_ms + 8 * c->silence_beats * c->heartbeat_interval_ms;
 }
 
 static size_t random_node(struct sim *s)

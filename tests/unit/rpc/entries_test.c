@@ -210,6 +210,25 @@ static void location_keys(void **state)
 		assert_int_equal(rpc_location_key_split(bad[i], &origin, &content), ERR_INVALID);
 }
 
+static void claims(void **state)
+{
+	struct box *b = *state;
+	struct rpc_claim c = { { 7, UINT64_MAX }, 3 }, got;
+	assert_int_equal(rpc_encode_claim(&c, &b->out), OK);
+	assert_int_equal(rpc_decode_claim(buf_bytes(&b->out), &b->arena, &got), OK);
+	assert_int_equal(incarnation_cmp(got.incarnation, c.incarnation), 0);
+	assert_int_equal(got.life, 3);
+	assert_int_equal(rpc_decode_claim(BYTES_LIT("\xff"), &b->arena, &got), ERR_INVALID);
+
+	struct node_id on = { { 1, 2, [15] = 9 } }, back;
+	uint8_t key[RPC_CLAIM_KEY_BYTES];
+	rpc_claim_key(&on, key);
+	assert_true(rpc_claim_key_split(bytes_of(key, sizeof(key)), &back));
+	assert_true(node_id_eq(&on, &back));
+	assert_false(rpc_claim_key_split(bytes_of(key, sizeof(key) - 1), &back));
+	assert_false(rpc_claim_key_split(RPC_KEY_REGISTER, &back));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -221,6 +240,7 @@ int main(void)
 		T(load),
 		T(location),
 		T(location_keys),
+		T(claims),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,10 @@ static const struct rpc_entry entries[] = {
 	{ .version = 200, .key = BYTES_LIT("r"), .deleted = true },
 };
 
+static const struct rpc_row_version versions[] = { { { { 1 } }, RPC_LOCATIONS, { 5, 6 }, 7 } };
+static const uint32_t prefixes[] = { 15 };
+static const uint64_t sums[RPC_RANGE_FANOUT] = { [0] = 0x0102030405060708, [15] = 1 };
+
 static const struct rpc_session_id sessions[] = { { { 1, [15] = 9 } }, { { 2 } } };
 
 static const struct {
@@ -94,6 +98,23 @@ static const struct {
 	      .acked_bytes = 3,
 	      .proof = { .key = { "c1", 2 }, .mac = { [0] = 0xa1, [31] = 0xaf } } },
 	    "08034a260a0263311220a1000000000000000000000000000000000000000000000000000000000000af" },
+	{ { .kind = RPC_ANNOUNCE, .announce = { versions, 1 } },
+	    "52250a230a100100000000000000000000000000000010021a0b08051106000000000000002007" },
+	{ { .kind = RPC_PULL, .pull = { rows, 1 } }, "5a340a320a10a10000000000000000000000000000af1a0b08031108070"
+	                                             "6050403020120ac0228ad02300a380941f8f7f6f5f4f3f2f1" },
+	{ { .kind = RPC_TREE, .tree = { 1, 2 } }, "6212090100000000000000110200000000000000" },
+	{ { .kind = RPC_RANGES,
+	      .ranges = { .depth = 1, .prefixes = prefixes, .prefixes_n = 1, .sums = sums, .rows = 3 } },
+	    "6a8a0110011a010f228001010203040506070800000000000000000000000000000000000000000000000000000000000000"
+	    "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+	    "0000000000000000000000000000000000000000000000000000000000000000000000000000013003" },
+	{ { .kind = RPC_RANGES,
+	      .ranges = { .answer = true,
+	          .depth = 1,
+	          .prefixes = prefixes,
+	          .prefixes_n = 1,
+	          .differ = prefixes } },
+	    "6a0a080110011a010f2a010f" },
 	{ { .kind = RPC_SESSION_NEWS,
 	      .session_news = { .alive = sessions, .alive_n = 2, .ended = sessions + 1, .ended_n = 1 } },
 	    "42360a10010000000000000000000000000000090a1002000000000000000000000000000000121002000000"
