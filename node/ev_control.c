@@ -166,6 +166,7 @@ static void on_message(void *ctx, link_id link, const struct rpc_msg *m)
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = link;
 	in.message.m = m;
+	in.message.room = nng_links_room(c->links, link);
 	control_step(c, &in);
 }
 
@@ -240,6 +241,7 @@ static struct rpc_hello own_hello(const struct control *c)
 		.incarnation = kvs_incarnation(c->kvs),
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX,
+		.features = RPC_FEATURE_BROADCAST,
 		.build = BYTES_LIT(WARMCAST_VERSION),
 		.rpc_address = bytes_str(c->c.config->advertise_rpc),
 	};

@@ -146,6 +146,15 @@ enum err nng_links_send(struct nng_links *set, link_id id, struct rpc_msg *m)
 	return l == NULL ? ERR_NOT_FOUND : link_send(l, m, false);
 }
 
+size_t nng_links_room(const struct nng_links *set, link_id id)
+{
+	const struct link *l = link_by_id(set, id);
+	if (l == NULL)
+		return 0;
+	uint64_t unacked = l->said_bytes - l->acked_bytes;
+	return unacked < RPC_LINK_WINDOW ? (size_t)(RPC_LINK_WINDOW - unacked) : 0;
+}
+
 void nng_links_close(struct nng_links *set, link_id id)
 {
 	struct link *l = link_by_id(set, id);

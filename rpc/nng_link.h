@@ -89,6 +89,8 @@ void nng_links_set_self(struct nng_links *l, const struct rpc_hello *self);
 /* ERR_FULL: past the window; ERR_NOT_FOUND: no such link any more; ERR_TOO_BIG: a bug of the caller's budget.
  */
 MUST_USE enum err nng_links_send(struct nng_links *l, link_id link, struct rpc_msg *m);
+/* Bytes that the window still takes; 0 when there is no such link. */
+size_t nng_links_room(const struct nng_links *l, link_id link);
 /* Says BYE and closes. `down` is still called, with bye true. */
 void nng_links_close(struct nng_links *l, link_id link);
 
