@@ -222,6 +222,10 @@ enum err nng_conn_end(struct nng_conn *c)
 	nng_hub_lock(c->hub);
 	int rv = c->ended ? c->end_rv : 0;
 	nng_hub_unlock(c->hub);
+	bool verified = true;
+	if (rv == NNG_ECRYPTO && nng_stream_get_bool(c->stream, NNG_OPT_TLS_VERIFIED, &verified) == 0 &&
+	    !verified)
+		return ERR_FORGED; /* nng's engine has one error for all that mbedTLS can say */
 	return rv == 0 ? ERR_CLOSED : err_from_nng(rv);
 }
 
