@@ -281,6 +281,7 @@ static enum err listen_rpc(struct control *c)
 		.loop = c->c.loop,
 		.self = own_hello(c),
 		.keys = c->c.cluster_keys,
+		.cert = c->c.cert,
 		.random = c->c.random,
 		.listen = c->c.config->listen_rpc,
 		.seed = c->c.seed,
@@ -361,6 +362,11 @@ bool control_flushed(struct control *c)
 bool control_mute(const struct control *c)
 {
 	return c->mute;
+}
+
+struct nng_links *control_links(struct control *c)
+{
+	return c->links;
 }
 
 const struct kvs *control_kvs(const struct control *c)
