@@ -62,6 +62,19 @@ static void on_changed(struct kvs *k, struct replica *r, const struct replica_ne
 	members_on_row(k, r);
 }
 
+/* The watched entries among those that took the live row from `had` to where it stands now. */
+static void tell_watched(struct kvs *k, const struct replica *r, const struct rpc_row_frame *f, uint64_t had)
+{
+	if (k->cfg.watched_class == 0 || r->stream != RPC_LOCATIONS)
+		return;
+	for (size_t i = 0; i < f->entries_n; i++) {
+		const struct rpc_entry *e = &f->entries[i];
+		if (e->version > had && e->version <= r->live.have && !e->deleted &&
+		    e->key.p[0] == k->cfg.watched_class)
+			out_watched(k, &r->owner, e);
+	}
+}
+
 void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_frame *f)
 {
 	if (node_id_eq(&f->owner, &k->cfg.self)) {
@@ -78,6 +91,7 @@ void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_fr
 		return;
 	}
 	struct replica_news news;
+	uint64_t had = r->live.have;
 	enum replica_outcome outcome = replica_apply(r, f, k->now_ms, &news);
 	trace_add(&k->trace, k->now_ms, "frame", outcome, f->owner.b[0] * 256u + f->stream, f->to);
 	switch (outcome) {
@@ -96,4 +110,6 @@ void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_fr
 	}
 	if (news.changed)
 		on_changed(k, r, &news);
+	if (news.changed && !news.reset)
+		tell_watched(k, r, f, had);
 }
