@@ -291,7 +291,7 @@ static enum err start_admin(struct node *n)
 	enum err e = http_listen(&address, 1, 1, &fd, &bad);
 	if (e != OK)
 		return log_listen("listen.admin", bad, e);
-	n->probe = probe_new(n->control, &n->identity.self, n->loop);
+	n->probe = probe_new(n->control, &n->identity.self, n->loop, PROBE_STORED_WITHIN_MS);
 	n->admin = (struct admin){
 		.config = n->config,
 		.control = n->control,

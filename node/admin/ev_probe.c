@@ -15,7 +15,7 @@
 #define PROBE_MAGIC 0x70726f62u
 #define WAIT_MAGIC 0x70726f77u
 
-enum { WAITING_MAX = 64, STORED_WITHIN_S = 5 };
+enum { WAITING_MAX = 64 };
 
 struct write {
 	uint32_t slot;
@@ -39,6 +39,7 @@ struct probe {
 	struct control *control;
 	struct node_id self;
 	struct ev_loop *loop;
+	uint32_t stored_within_ms;
 	struct probe_log log;
 	uint64_t number; /* the last one written */
 	uint32_t next_slot;
@@ -165,7 +166,7 @@ static void on_stored(void *ctx)
 			i++;
 }
 
-/* Numbers go on where an earlier run ended. */
+/* Numbers go on where an earlier run ended, also when the clock was set back since. */
 static void find_last(void *arg, const struct rpc_entry *e)
 {
 	struct probe *p = arg;
@@ -180,13 +181,17 @@ static void find_last(void *arg, const struct rpc_entry *e)
 	arena_fini(&a);
 }
 
-struct probe *probe_new(struct control *control, const struct node_id *self, struct ev_loop *loop)
+struct probe *probe_new(
+    struct control *control, const struct node_id *self, struct ev_loop *loop, uint32_t stored_within_ms)
 {
 	struct probe *p = OBJ_NEW(struct probe, PROBE_MAGIC);
 	p->control = control;
 	p->self = *self;
 	p->loop = loop;
+	p->stored_within_ms = stored_within_ms;
 	probe_log_init(&p->log);
+	/* What an earlier run deleted has left no number behind: time goes on all the same. */
+	p->number = now_wall_us() / 1000;
 	kvs_each_entry(control_kvs(control), self, RPC_LOCATIONS, find_last, p);
 	struct control_watcher w = { on_applied, on_stored, p };
 	control_watch(control, &w);
@@ -222,7 +227,7 @@ static struct wait *wait_new(struct probe *p, struct http_exchange *x, size_t wr
 	CHECK(w->writes != NULL);
 	p->waiting[p->waiting_n++] = w;
 	ev_now_update(p->loop);
-	ev_timer_init(&w->deadline, on_deadline, STORED_WITHIN_S, 0.0);
+	ev_timer_init(&w->deadline, on_deadline, p->stored_within_ms / 1000.0, 0.0);
 	w->deadline.data = w;
 	ev_timer_start(p->loop, &w->deadline);
 	http_on_gone(x, on_gone, w);

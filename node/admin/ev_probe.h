@@ -13,13 +13,16 @@
 #include "node/admin/probe.h"
 #include "node/ev_control.h"
 
+enum { PROBE_STORED_WITHIN_MS = 5000 };
+
 struct admin;
 struct http_exchange;
 struct probe;
 
-/* Watches `control` until it is freed, which is before control is, and after the server of its exchanges has
- * stopped. */
-struct probe *probe_new(struct control *control, const struct node_id *self, struct ev_loop *loop);
+/* A write that is not stored within stored_within_ms is answered 503. Watches `control` until it is freed,
+ * which is before control is, and after the server of its exchanges has stopped. */
+struct probe *probe_new(
+    struct control *control, const struct node_id *self, struct ev_loop *loop, uint32_t stored_within_ms);
 void probe_free(struct probe *p); /* NULL is fine */
 
 const struct probe_log *probe_log_of(const struct probe *p);
