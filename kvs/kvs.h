@@ -28,6 +28,7 @@ enum {
 	KVS_OPS_MAX = 4096,
 	KVS_EVENTS_MAX = 64,
 	KVS_DIALS_MAX = 256,
+	KVS_WATCHED_MAX = 256,
 	KVS_ARENA_BYTES = 4 * 1024 * 1024, /* what an outputs' arena must be allowed to give */
 	KVS_BATCHES_MAX = 64,   /* batches that the store has not confirmed; then the rest waits in memory */
 	KVS_OWNERS_MAX = 20000, /* frames of further owners are refused (KVS_EVENT_REFUSED_FRAME) */
@@ -69,6 +70,8 @@ struct kvs_config {
 	uint32_t frame_bytes;    /* of entries in one frame: 56 KiB */
 	uint32_t exchange_bytes; /* of entries that answer one digest: 128 KiB */
 	uint32_t batch_bytes;    /* of entries in one batch for the store: KVS_STEP_BYTES */
+	/* Locations whose key begins with that byte are named in the outputs as they are applied; 0: none. */
+	uint8_t watched_class;
 	uint32_t tombstones_min; /* an own row keeps that many before it raises its floor: 64 */
 };
 
@@ -176,6 +179,12 @@ struct kvs_dial {
 	bool wanted;         /* keep a link there, or stop */
 };
 
+/* An entry of the watched class that a peer's frame brought. Its slices may point into the step's message. */
+struct kvs_watched {
+	struct node_id owner;
+	struct rpc_entry entry;
+};
+
 /* Filled by a step, in memory of `arena`, which the caller resets between steps. Slices may also
  * point into the replica: all of it is valid until the next step. */
 struct kvs_outputs {
@@ -194,6 +203,9 @@ struct kvs_outputs {
 	size_t dials_n;
 	struct kvs_event *events;
 	size_t events_n;
+	/* The first KVS_WATCHED_MAX of a step: for measuring, so a lost one is not made up for. */
+	struct kvs_watched *watched;
+	size_t watched_n;
 	/* A member's register, load or liveness changed: read the members again. */
 	bool members_changed;
 	/* The incarnation of this run changed: hellos to come must carry the new one. Set once the store

@@ -69,6 +69,19 @@ static void on_changed(
 	members_on_row(k, r);
 }
 
+/* The watched entries among those that took the live row from `had` to where it stands now. */
+static void tell_watched(struct kvs *k, const struct replica *r, const struct rpc_row_frame *f, uint64_t had)
+{
+	if (k->cfg.watched_class == 0 || r->stream != RPC_LOCATIONS)
+		return;
+	for (size_t i = 0; i < f->entries_n; i++) {
+		const struct rpc_entry *e = &f->entries[i];
+		if (e->version > had && e->version <= r->live.have && !e->deleted &&
+		    e->key.p[0] == k->cfg.watched_class)
+			out_watched(k, &r->owner, e);
+	}
+}
+
 void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_frame *f)
 {
 	if (node_id_eq(&f->owner, &k->cfg.self)) {
@@ -118,4 +131,6 @@ void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_fr
 		on_changed(k, r, &news, &before);
 	if (link->near && kvs_rule_order(f->incarnation, r->live.incarnation) == 0)
 		told_raise(&link->told, r, f->to);
+	if (news.changed && !news.reset)
+		tell_watched(k, r, f, before.have);
 }

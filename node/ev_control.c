@@ -80,6 +80,8 @@ static void apply_outputs(struct control *c)
 	dial_all(c);
 	for (size_t i = 0; i < c->out.events_n; i++)
 		control_log_event(&c->out.events[i], name_of(c, &c->out.events[i].node));
+	for (size_t i = 0; c->watcher.applied != NULL && i < c->out.watched_n; i++)
+		c->watcher.applied(c->watcher.ctx, &c->out.watched[i]);
 	if (c->out.members_changed)
 		publish_view(c);
 }
@@ -198,6 +200,8 @@ static void on_stored(void *ctx, uint64_t seq)
 	c->mute = false;
 	struct kvs_input in = { .kind = KVS_IN_STORED, .stored_seq = seq };
 	control_step(c, &in);
+	if (c->watcher.stored != NULL)
+		c->watcher.stored(c->watcher.ctx);
 }
 
 static void on_store_failed(void *ctx, enum err e)
@@ -263,6 +267,7 @@ static enum err load_replica(struct control *c)
 		.seeds = c->c.config->seeds.v,
 		.seeds_n = c->c.config->seeds.n,
 		.seed = c->c.seed,
+		.watched_class = RPC_PROBE_CLASS,
 	};
 	c->kvs = kvs_new(&k);
 	return kvs_store_load(c->c.store, c->kvs);
@@ -367,6 +372,11 @@ bool control_mute(const struct control *c)
 struct nng_links *control_links(struct control *c)
 {
 	return c->links;
+}
+
+void control_watch(struct control *c, const struct control_watcher *w)
+{
+	c->watcher = w != NULL ? *w : (struct control_watcher){ 0 };
 }
 
 const struct kvs *control_kvs(const struct control *c)

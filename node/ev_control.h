@@ -63,6 +63,19 @@ struct control_counters {
 };
 void control_count(const struct control *c, struct control_counters *out);
 
+/* Who is told of probe entries (node/admin/probe.h). Called on control's loop, from inside of a step: neither
+ * may put anything. */
+struct control_watcher {
+	void (*applied)(void *ctx, const struct kvs_watched *w); /* one that a peer's frame brought */
+	void (*stored)(void *ctx);                               /* own rows may stand further than before */
+	void *ctx;
+};
+/* One at a time; NULL: none any more. */
+void control_watch(struct control *c, const struct control_watcher *w);
+/* An own write into stream locations. Not from inside of a step. */
+void control_put(struct control *c, struct bytes key, struct bytes value);
+void control_delete(struct control *c, struct bytes key);
+
 /* For a session's node: a heartbeat, or an end (any thread). Sent in one batch a second; false when it is
  * full. */
 bool control_tell_node(

@@ -39,6 +39,7 @@ struct node {
 	struct api api;
 	struct viewers *viewers;
 	struct admin admin;
+	struct probe *probe;
 	struct http_server *admin_server;
 	struct drain drain;
 	bool draining_ready;
@@ -291,6 +292,7 @@ static enum err start_admin(struct node *n)
 	enum err e = http_listen(&address, 1, 1, &fd, &bad);
 	if (e != OK)
 		return log_listen("listen.admin", bad, e);
+	n->probe = probe_new(n->control, &n->identity.self, n->loop, PROBE_STORED_WITHIN_MS);
 	n->admin = (struct admin){
 		.config = n->config,
 		.control = n->control,
@@ -302,6 +304,7 @@ static enum err start_admin(struct node *n)
 		.fills = n->fills,
 		.sessions = n->sessions,
 		.delivery = n->delivery,
+		.probe = n->probe,
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
 	};
@@ -410,6 +413,7 @@ void node_stop(struct node *n)
 	http_server_stop(n->admin_server);
 	viewers_stop(n->viewers);
 	fills_free(n->fills);
+	probe_free(n->probe);
 	control_free(n->control);
 	delivery_free(n->delivery);
 	sessions_free(n->sessions);

@@ -136,6 +136,13 @@ bool admin_put_entry(const struct admin *a, struct bytes query, struct arena *ar
 	return false;
 }
 
+/* Probes have a test of their own. */
+void probe_handle(const struct admin *a, struct http_exchange *x)
+{
+	(void)a;
+	http_problem(x, 503, "unavailable", "no probes", 0);
+}
+
 static uint64_t now_mono_ms(void)
 {
 	return 100000;
@@ -412,6 +419,7 @@ static void refusals(void **state)
 		"/V1/status" };
 	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++)
 		assert_problem(f, HTTP_GET, nothing[i], 404, "not-found");
+	assert_problem(f, HTTP_POST, "/v1/kvs/probe", 503, "unavailable"); /* it takes other methods too */
 	assert_problem(f, HTTP_GET, "/v1/contents/", 400, "malformed");
 	assert_problem(f, HTTP_GET, "/v1/contents/..", 400, "malformed");
 	assert_problem(f, HTTP_GET, "/v1/contents/lv%2F1", 400, "malformed");
