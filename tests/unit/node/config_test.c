@@ -306,6 +306,19 @@ static void beyond_loopback_needs_a_key(void **state)
 	    "cluster: c\nnode: n\nroles: [ingest]\nlisten: {rpc: \"127.9.9.9:7000\", admin: "
 	    "\"[2001:db8::1]:9000\"}\n",
 	    error);
+	static const char *const reachable[] = { "0.0.0.0:7000", "[::]:7000", "[::ffff:127.0.0.1]:7000",
+		"[::ffff:10.0.0.1]:7000", "128.0.0.1:7000" };
+	for (size_t i = 0; i < sizeof(reachable) / sizeof(reachable[0]); i++) {
+		char yaml[256];
+		snprintf(yaml, sizeof(yaml), "cluster: c\nnode: n\nroles: [ingest]\nlisten: {rpc: \"%s\"}\n",
+		    reachable[i]);
+		snprintf(error, sizeof(error), "t.yaml:4: listen.rpc: '%s' %s", reachable[i], why);
+		assert_refused(f, yaml, error);
+	}
+	/* What a name means is another's to say: it is no address to listen on at all. */
+	assert_refused(f, "cluster: c\nnode: n\nroles: [ingest]\nlisten: {rpc: \"localhost:7000\"}\n",
+	    "t.yaml:4: listen.rpc: 'localhost:7000' is not allowed; allowed: an IP address and port: "
+	    "127.0.0.1:7000 or [::1]:7000");
 	assert_good(f, with(f, "rpc: \"127.0.0.1:7000\"", "rpc: \"10.0.0.1:7000\""));
 	assert_good(f, "cluster: c\nnode: n\nroles: [ingest]\nlisten: {rpc: \"[::1]:7000\"}\n");
 }
