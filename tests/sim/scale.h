@@ -115,7 +115,8 @@ struct scale {
 	size_t living_n;
 	struct scale_link *links;
 	size_t links_n, links_cap;
-	struct arena step_arena, codec_arena;
+	/* What is decoded is read while the step's messages are encoded. */
+	struct arena step_arena, encode_arena, decode_arena;
 	struct kvs_outputs *out;
 	struct buf frame;
 	uint32_t loss_per_mille; /* at present */

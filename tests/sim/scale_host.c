@@ -39,9 +39,9 @@ static size_t hello_bytes(struct scale *s, const struct scale_node *n, const cha
 		.version_max = RPC_VERSION_MAX,
 		.build = BYTES_LIT(WARMCAST_VERSION),
 		.rpc_address = bytes_str(address) };
-	arena_reset(&s->codec_arena);
+	arena_reset(&s->encode_arena);
 	buf_clear(&s->frame);
-	CHECK(rpc_encode(&m, &s->codec_arena, &s->frame) == OK);
+	CHECK(rpc_encode(&m, &s->encode_arena, &s->frame) == OK);
 	return s->frame.n;
 }
 

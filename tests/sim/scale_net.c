@@ -51,9 +51,9 @@ void scale_send(struct scale *s, size_t from, uint64_t link, struct rpc_msg *m)
 	if (!l->up[side])
 		return;
 	m->acked_bytes = l->consumed[side];
-	arena_reset(&s->codec_arena);
+	arena_reset(&s->encode_arena);
 	buf_clear(&s->frame);
-	CHECK(rpc_encode(m, &s->codec_arena, &s->frame) == OK);
+	CHECK(rpc_encode(m, &s->encode_arena, &s->frame) == OK);
 	count_sent(s, m->kind, FRAME_PREFIX_BYTES + s->frame.n);
 	bool lost = prng_chance(&s->prng, s->loss_per_mille);
 	if (l->closed || (lost && !s->o.stalls))
@@ -74,11 +74,9 @@ void scale_deliver(struct scale *s, const struct scale_event *e)
 	size_t side = side_of(l, e->node);
 	if (!l->up[side])
 		return;
-	/* An arena of its own: what the step sends is encoded while this is still read. */
-	struct arena a;
-	arena_init(&a, RPC_ARENA_MAX);
 	struct rpc_msg m;
-	CHECK(rpc_decode(bytes_of(e->bytes, e->bytes_n), &a, &m) == OK);
+	arena_reset(&s->decode_arena);
+	CHECK(rpc_decode(bytes_of(e->bytes, e->bytes_n), &s->decode_arena, &m) == OK);
 	l->consumed[side] += FRAME_PREFIX_BYTES + e->bytes_n;
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = e->number;
@@ -87,7 +85,6 @@ void scale_deliver(struct scale *s, const struct scale_event *e)
 	scale_step(s, e->node, &in);
 	if (m.kind == RPC_ROW_FRAME)
 		scale_count_frame(s, e->node, &m.row_frame);
-	arena_fini(&a);
 }
 
 /* -- dials -- */
@@ -120,7 +117,9 @@ void scale_want(struct scale *s, size_t from, const struct kvs_dial *dial)
 {
 	struct scale_node *n = &s->nodes[from];
 	uint64_t node;
-	CHECK(text_u64(bytes_str(dial->address), s->o.nodes - 1, &node) == OK && node != from);
+	CHECK(text_u64(bytes_str(dial->address), s->o.nodes - 1, &node) == OK);
+	if (node == from)
+		return;
 	struct scale_dial *d = find_dial(n, node);
 	if (d == NULL) {
 		n->dials = scale_grow(n->dials, &n->dials_cap, n->dials_n + 1, sizeof(*n->dials));

@@ -109,7 +109,8 @@ void scale_init(struct scale *s, const struct scale_options *o)
 	s->victim = SIZE_MAX;
 	prng_init(&s->prng, o->seed);
 	arena_init(&s->step_arena, STEP_ARENA_BYTES);
-	arena_init(&s->codec_arena, RPC_ARENA_MAX);
+	arena_init(&s->encode_arena, RPC_ARENA_MAX);
+	arena_init(&s->decode_arena, RPC_ARENA_MAX);
 	buf_init(&s->frame, RPC_FRAME_MAX);
 	s->out = calloc(1, sizeof(*s->out));
 	s->nodes = calloc(o->nodes, sizeof(*s->nodes));
@@ -136,6 +137,7 @@ void scale_fini(struct scale *s)
 	free(s->nodes);
 	free(s->out);
 	arena_fini(&s->step_arena);
-	arena_fini(&s->codec_arena);
+	arena_fini(&s->encode_arena);
+	arena_fini(&s->decode_arena);
 	buf_fini(&s->frame);
 }
