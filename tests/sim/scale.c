@@ -1,7 +1,8 @@
 /* kvs_scale --nodes 10,40,200 [--loss 10] [--stalls] [--seed 1] [--latency-us 500,2000] [--idle-s 60]
- *           [--write-s 10] [--rate 200] [--json] [--verbose]
+ *           [--write-s 10] [--rate 200] [--kinds] [--json] [--verbose]
  *
- * Measures a cluster of each size and prints a row for each. Exit 1 when a size did not converge: not
+ * Measures a cluster of each size and prints a row for each, with --kinds also what each kind of message
+ * had of the bytes. Exit 1 when a size did not converge: not
  * all knew all, an update never came to all, or the replicas are not equal in the end. */
 #include "scale.h"
 
@@ -20,7 +21,7 @@ struct args {
 	struct scale_options o;
 	size_t sizes[SIZES_MAX];
 	size_t sizes_n;
-	bool json;
+	bool kinds, json;
 };
 
 static bool number(const char *text, uint64_t max, uint32_t *out)
@@ -81,6 +82,7 @@ static bool option(struct args *a, int c, const char *text)
 	case 'i': return seconds(text, &a->o.idle_ms);
 	case 'w': return seconds(text, &a->o.write_ms);
 	case 'r': return number(text, 100000, &a->o.writes_per_s) && a->o.writes_per_s > 0;
+	case 'k': return a->kinds = true;
 	case 'j': return a->json = true;
 	case 'v': return a->o.verbose = true;
 	default: return false;
@@ -93,8 +95,8 @@ static bool parse(int argc, char **argv, struct args *a)
 		{ "loss", required_argument, NULL, 'l' }, { "stalls", no_argument, NULL, 't' },
 		{ "seed", required_argument, NULL, 's' }, { "latency-us", required_argument, NULL, 'u' },
 		{ "idle-s", required_argument, NULL, 'i' }, { "write-s", required_argument, NULL, 'w' },
-		{ "rate", required_argument, NULL, 'r' }, { "json", no_argument, NULL, 'j' },
-		{ "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
+		{ "rate", required_argument, NULL, 'r' }, { "kinds", no_argument, NULL, 'k' },
+		{ "json", no_argument, NULL, 'j' }, { "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
 	*a = (struct args){ .o = { .seed = 1,
 		                    .latency_min_us = 500,
 		                    .latency_max_us = 2000,
@@ -140,6 +142,24 @@ static void print_row(const struct scale_report *r)
 	print_spread(&r->lossy);
 	printf(" %7.0f %7.0f | %5" PRIu64 " %6" PRIu64 " %s\n", r->kill_ms, r->stop_ms, r->false_alarms,
 	    r->errors, !r->booted ? "not all knew all" : (r->converged ? "" : "replicas differ"));
+}
+
+static void print_kinds(const char *what, const struct scale_traffic *t, double shares)
+{
+	printf("%6s %s:", "", what);
+	for (unsigned i = 0; i < SCALE_KINDS; i++)
+		if (t->frames[i] > 0)
+			printf(" %s %.1f (%.2f frames)", rpc_kind_str((enum rpc_kind)i), (double)t->bytes[i] / shares,
+			    (double)t->frames[i] / shares);
+	printf("\n");
+}
+
+static void print_all_kinds(const struct scale_options *o, const struct scale_report *r)
+{
+	double others = (double)(r->nodes - 1);
+	print_kinds("idle, bytes a second and node", &r->idle, (double)r->nodes * o->idle_ms / 1000);
+	print_kinds("bytes an update and node", &r->clean.sent, others * (double)r->clean.updates);
+	print_kinds("with loss", &r->lossy.sent, others * (double)r->lossy.updates);
 }
 
 static void print_goals(void)
@@ -208,7 +228,7 @@ int main(int argc, char **argv)
 	if (!parse(argc, argv, &a)) {
 		fprintf(stderr,
 		    "usage: %s --nodes N[,N...] [--loss PER_MILLE] [--stalls] [--seed S] [--latency-us MIN,MAX]\n"
-		    "       [--idle-s S] [--write-s S] [--rate WRITES_PER_S] [--json] [--verbose]\n",
+		    "       [--idle-s S] [--write-s S] [--rate WRITES_PER_S] [--kinds] [--json] [--verbose]\n",
 		    argv[0]);
 		return 2;
 	}
@@ -222,6 +242,8 @@ int main(int argc, char **argv)
 			json_row(&r, i == 0);
 		else
 			print_row(&r);
+		if (a.kinds && !a.json && r.booted)
+			print_all_kinds(&a.o, &r);
 		fflush(stdout);
 		ok = ok && r.booted && r.converged && r.clean.missing == 0 && r.lossy.missing == 0;
 	}
