@@ -42,6 +42,8 @@ static struct member *ensure(struct kvs *k, const struct node_id *id)
 	memmove(k->members + at + 1, k->members + at, (k->members_n - at) * sizeof(*k->members));
 	k->members[at] = m;
 	k->members_n++;
+	ring_add(&k->ring, id, m);
+	k->near_stale = true;
 	return m;
 }
 
@@ -68,6 +70,7 @@ static void set_liveness(struct kvs *k, struct member *m, enum kvs_liveness to)
 		return;
 	m->liveness = to;
 	m->since_ms = k->now_ms;
+	k->near_stale = true;
 	changed(k);
 }
 
@@ -168,6 +171,7 @@ static void set_register(struct kvs *k, struct member *m, struct rpc_register *r
 	bool state = m->reg != NULL && m->reg->state != reg->state;
 	free(m->reg);
 	m->reg = reg;
+	k->near_stale = true;
 	changed(k);
 	if (state && k->out != NULL && !out_events_full(k))
 		out_event(k, KVS_EVENT_NODE_STATE, &m->id, node_state_str(reg->state), reg->state);

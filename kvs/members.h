@@ -2,8 +2,8 @@
  * silence, and whom to dial (seeds and every member: a full mesh).
  *
  * A member is heard by any message on a link to it; one that never had a link to this node also by
- * news of it through others, with three times the patience. Silent for silence_beats heartbeats: down. A link that closes
- * with BYE: down at once; without: suspect until it is silent for long enough or back.
+ * news of it through others, with three times the patience. Silent for silence_beats heartbeats: down. A link
+ * that closes with BYE: down at once; without: suspect until it is silent for long enough or back.
  */
 #ifndef KVS_MEMBERS_H
 #define KVS_MEMBERS_H

@@ -166,6 +166,7 @@ static void on_message(void *ctx, link_id link, const struct rpc_msg *m)
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = link;
 	in.message.m = m;
+	in.message.room = nng_links_room(c->links, link);
 	control_step(c, &in);
 }
 
@@ -240,6 +241,7 @@ static struct rpc_hello own_hello(const struct control *c)
 		.incarnation = kvs_incarnation(c->kvs),
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX,
+		.features = RPC_FEATURE_BROADCAST,
 		.build = BYTES_LIT(WARMCAST_VERSION),
 		.rpc_address = bytes_str(c->c.config->advertise_rpc),
 	};
@@ -279,6 +281,7 @@ static enum err listen_rpc(struct control *c)
 		.loop = c->c.loop,
 		.self = own_hello(c),
 		.keys = c->c.cluster_keys,
+		.cert = c->c.cert,
 		.random = c->c.random,
 		.listen = c->c.config->listen_rpc,
 		.seed = c->c.seed,
@@ -359,6 +362,11 @@ bool control_flushed(struct control *c)
 bool control_mute(const struct control *c)
 {
 	return c->mute;
+}
+
+struct nng_links *control_links(struct control *c)
+{
+	return c->links;
 }
 
 const struct kvs *control_kvs(const struct control *c)

@@ -34,6 +34,7 @@ struct control_config {
 	struct delivery *delivery; /* the same */
 	uint64_t seed;
 	const struct cluster_keys *cluster_keys; /* used until control_new returns */
+	struct nng_cert *cert;                   /* the same; NULL: no TLS */
 	void (*random)(void *out, size_t n);     /* unguessable; on control's thread */
 };
 
@@ -50,6 +51,8 @@ enum node_state control_state(const struct control *c);
 bool control_flushed(struct control *c);
 /* The store cannot write: no new version leaves this node. */
 bool control_mute(const struct control *c);
+/* To give them new keys. */
+struct nng_links *control_links(struct control *c);
 const struct kvs *control_kvs(const struct control *c);
 
 struct control_counters {

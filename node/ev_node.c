@@ -202,6 +202,7 @@ static enum err start_control(struct node *n)
 		.delivery = n->delivery,
 		.seed = seed,
 		.cluster_keys = &n->secrets->cluster_keys,
+		.cert = n->secrets->cert,
 		.random = random_bytes,
 	};
 	enum err e = control_new(&c, &n->control);
@@ -389,6 +390,16 @@ void node_leave(struct node *n)
 {
 	(void)sd_notify(0, "STOPPING=1");
 	drain_begin(&n->drain);
+}
+
+void node_set_cluster_keys(struct node *n, const struct cluster_keys *keys)
+{
+	nng_links_set_keys(control_links(n->control), keys);
+}
+
+void node_set_cert(struct node *n, struct nng_cert *cert)
+{
+	nng_links_set_cert(control_links(n->control), cert);
 }
 
 /* In reverse; each part tolerates that it never started. */

@@ -74,6 +74,7 @@ enum rpc_refusal {
 	RPC_REFUSED_DUPLICATE,   /* this pair has a link already; the lower id's dial survives */
 	RPC_REFUSED_MALFORMED,   /* no valid hello */
 	RPC_REFUSED_KEY,         /* does not know this cluster's key */
+	RPC_REFUSED_TLS,         /* what a node notes when TLS failed or is one-sided; nobody hears it */
 };
 
 struct rpc_hello {

@@ -21,6 +21,8 @@ enum err err_from_nng(int rv)
 	case NNG_ENOENT: return ERR_NOT_FOUND;
 	case NNG_EPERM: return ERR_DENIED;
 	case NNG_ENOFILES: return ERR_FULL;
+	case NNG_EPEERAUTH: return ERR_FORGED;
+	case NNG_ECRYPTO: return ERR_INVALID;
 	case NNG_EMSGSIZE: return ERR_TOO_BIG;
 	default: break;
 	}

@@ -20,6 +20,8 @@ void faults_profile(struct sim *s)
 	p->duplicate_per_mille = PICK(s, 0, 10, 100);
 	p->store_min_ms = (uint32_t)sim_between(s, 0, 3);
 	p->store_max_ms = p->store_min_ms + PICK(s, 1, 20, 300);
+	p->full_per_mille = PICK(s, 0, 0, 50, 300);
+	p->old_per_mille = PICK(s, 0, 0, 250, 500);
 	p->write_every_ms = PICK(s, 60, 150, 300);
 	p->fault_every_ms = PICK(s, 700, 1500, 4000);
 	p->keys = PICK(s, 4, 12, SIM_KEYS);
@@ -30,6 +32,10 @@ void faults_profile(struct sim *s)
 	c->repair_interval_ms = PICK(s, 500, 1000, 2000);
 	c->heartbeat_interval_ms = PICK(s, 1000, 1500);
 	c->silence_beats = 4;
+	c->announce_ms = PICK(s, 50, 100, 400);
+	c->pull_wait_ms = PICK(s, 5, 30, 200);
+	c->pull_retry_ms = PICK(s, 20, 50, 200);
+	c->mesh_max = PICK(s, 1, 11, 64);
 	c->digest_rows = PICK(s, 3, 20, 0);
 	c->frame_bytes = PICK(s, 100, 300, 0);
 	c->exchange_bytes = PICK(s, 500, 3000, 0);

@@ -82,6 +82,8 @@ void net_deliver(struct sim *s, const struct sim_event *e)
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = e->link;
 	in.message.m = &m;
+	/* Now and then a link is full and the core has to wait (R7). */
+	in.message.room = prng_chance(&s->prng, s->profile.full_per_mille) ? 0 : KVS_LINK_WINDOW;
 	if (rpc_decode(bytes_of(e->bytes, e->bytes_n), &a, &m) != OK)
 		sim_fail(s, e->node, "a message that cannot be decoded");
 	else
@@ -127,6 +129,8 @@ void net_link_up(struct sim *s, const struct sim_event *e)
 	in.link_up.node = peer->id;
 	in.link_up.incarnation = kvs_incarnation(peer->k);
 	in.link_up.version = RPC_VERSION_MAX;
+	in.link_up.features = n->features & peer->features;
+	in.link_up.dialled = side == 0;
 	host_step(s, e->node, &in);
 }
 

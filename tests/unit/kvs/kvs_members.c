@@ -72,6 +72,7 @@ static void tell_register(
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = link;
 	in.message.m = &m;
+	in.message.room = KVS_LINK_WINDOW;
 	alone_step(a, &in);
 	buf_fini(&b);
 }

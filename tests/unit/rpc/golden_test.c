@@ -7,6 +7,8 @@
 
 #include "rpc_test.h"
 
+#include <stdio.h>
+
 static const uint8_t first[RPC_ROW_ID_BYTES] = { [0] = 0x10, [16] = 1 };
 static const uint8_t last[RPC_ROW_ID_BYTES] = { [0] = 0x20, [16] = 2 };
 
@@ -193,11 +195,53 @@ static void the_bytes_of_entries(void **state)
 	buf_fini(&out);
 }
 
-int main(void)
+/* A kind without recorded bytes has no seed for the fuzzer either. */
+static void every_kind_is_here(void **state)
 {
+	(void)state;
+	for (enum rpc_kind k = RPC_UNKNOWN + 1; strcmp(rpc_kind_str(k), "unknown") != 0; k++) {
+		bool here = false;
+		for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+			here = here || messages[i].msg.kind == k;
+		if (!here)
+			fail_msg("no message of kind '%s'", rpc_kind_str(k));
+	}
+}
+
+/* The messages as files of that folder, which the fuzzer starts from; how many could not be written. */
+static int write_seeds(const char *folder)
+{
+	int failed = 0;
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		struct arena a;
+		struct buf out;
+		char path[512];
+		arena_init(&a, RPC_ARENA_MAX);
+		buf_init(&out, RPC_FRAME_MAX);
+		unsigned nth = 1;
+		for (size_t j = 0; j < i; j++)
+			nth += messages[j].msg.kind == messages[i].msg.kind;
+		snprintf(path, sizeof(path), "%s/golden_%s_%u", folder, rpc_kind_str(messages[i].msg.kind), nth);
+		enum err e = rpc_encode(&messages[i].msg, &a, &out);
+		FILE *f = e == OK ? fopen(path, "wb") : NULL;
+		bool written = f != NULL && fwrite(out.p, 1, out.n, f) == out.n;
+		if (f != NULL && fclose(f) != 0)
+			written = false;
+		failed += !written;
+		arena_fini(&a);
+		buf_fini(&out);
+	}
+	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
+		return write_seeds(argv[2]);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bytes_of_messages),
 		cmocka_unit_test(the_bytes_of_entries),
+		cmocka_unit_test(every_kind_is_here),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
