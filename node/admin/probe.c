@@ -41,7 +41,7 @@ static struct probe_seen *seen_of(struct probe_log *l, const struct node_id *own
 		return NULL;
 	if (l->seen_n == l->seen_cap) {
 		l->seen_cap = l->seen_cap == 0 ? 64 : l->seen_cap * 2;
-		l->seen = reallocarray(l->seen, l->seen_cap, sizeof(*l->seen));
+		l->seen = realloc(l->seen, l->seen_cap * sizeof(*l->seen));
 		CHECK(l->seen != NULL);
 	}
 	memmove(l->seen + low + 1, l->seen + low, (l->seen_n - low) * sizeof(*l->seen));
