@@ -91,7 +91,8 @@ enum kvs_input_kind {
 	KVS_IN_TICK, /* a deadline has come */
 	KVS_IN_LINK_UP,
 	KVS_IN_LINK_DOWN,
-	KVS_IN_DIAL_FAILED, /* nobody answers at an address that is wanted */
+	KVS_IN_DIAL_FAILED, /* nobody listens at an address that is wanted: the host refused, silence does not
+	                       count */
 	KVS_IN_MESSAGE,
 	KVS_IN_PUT, /* an own write: equal bytes under the key already are no write */
 	KVS_IN_DELETE,
@@ -155,7 +156,7 @@ struct kvs_op {
 
 enum kvs_event_kind {
 	KVS_EVENT_NODE_ALIVE,     /* first heard, or heard again */
-	KVS_EVENT_NODE_DOWN,      /* silent, or its link closed and stayed closed */
+	KVS_EVENT_NODE_DOWN,      /* silent, said bye, or its link broke and nobody listens where it was */
 	KVS_EVENT_NODE_STATE,     /* its register says another state */
 	KVS_EVENT_ROW_RESET,      /* an old history was dropped whole */
 	KVS_EVENT_OWN_JUMPED,     /* own id was seen under a higher incarnation: jumped above it */

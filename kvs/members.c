@@ -137,6 +137,16 @@ bool members_on_silence(struct kvs *k, struct member *m)
 	return true;
 }
 
+void members_on_refused(struct kvs *k, const char *address)
+{
+	for (size_t i = 0; i < k->members_n; i++) {
+		struct member *m = k->members[i];
+		if (m->liveness == KVS_SUSPECT && m->links == 0 && m->dialled != NULL &&
+		    strcmp(m->dialled, address) == 0 && !out_events_full(k))
+			set_down(k, m, "its link broke and nobody listens there");
+	}
+}
+
 struct member *members_link_up(struct kvs *k, const struct node_id *id, struct incarnation incarnation)
 {
 	struct member *m = ensure(k, id);

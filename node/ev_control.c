@@ -185,9 +185,14 @@ static void on_refused(void *ctx, const char *address, enum rpc_refusal reason, 
 
 static void on_dial_failed(void *ctx, const char *address, enum err e)
 {
-	(void)ctx;
+	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
 	LOG_EVENT(LOG_DEBUG, "rpc", "dial-failed", "no link to that address; it is tried again",
 	    LOG_STR("address", address), LOG_STR("error", err_str(e)));
+	if (e != ERR_REFUSED || c->closing || c->stepping)
+		return; /* within a step it is tried again anyway */
+	struct kvs_input in = { .kind = KVS_IN_DIAL_FAILED };
+	in.dial_failed.address = address;
+	control_step(c, &in);
 }
 
 /* -- the store -- */

@@ -333,7 +333,7 @@ static void a_listener_that_returns_is_found_again(void **state)
 	run_until(a.downs == 1);
 	assert_int_equal(a.byes, 1);
 	run_until(a.dials_failed >= 2);
-	assert_int_equal(a.dial_error, ERR_CLOSED);
+	assert_int_equal(a.dial_error, ERR_REFUSED);
 	side_start(&b, test_hello(2), address);
 	run_until(a.link != 0 && b.link != 0);
 	stop_both(&a, &b);
