@@ -42,6 +42,7 @@ class Writer(threading.Thread):
         self.node, self.rng = node, random.Random(seed)
         self.acknowledged = collections.defaultdict(dict)  # owner -> slot -> number
         self.deleted = collections.defaultdict(int)  # owner -> the last number that was deleted
+        self.owner = None
         self.writes = self.refused = self.deletes = 0
         self.ending = threading.Event()
 
@@ -62,14 +63,16 @@ class Writer(threading.Thread):
         if status != 200:
             self.refused += 1
             return
-        held = self.acknowledged[said["owner"]]
+        self.owner = said["owner"]
+        held = self.acknowledged[self.owner]
         for w in said["writes"]:
             held[w["slot"]] = max(w["number"], held.get(w["slot"], 0))
         self.writes += len(said["writes"])
 
     def delete(self):
-        """Whatever comes of it, what was there before is not demanded any more."""
-        self.acknowledged.clear()
+        """Whatever comes of it, what was there before is not demanded any more of the owner that it may have met: the one
+        that answered last, or a new one, of which nothing is demanded yet."""
+        self.acknowledged.pop(self.owner, None)
         status, said = self.node.admin_post("/v1/kvs/probe", method="DELETE", timeout_s=2)
         if status == 200 and said["writes"]:
             self.deleted[said["owner"]] = max(w["number"] for w in said["writes"])
