@@ -1,5 +1,6 @@
 #include "kvs/changes.h"
 
+#include "kvs/prints.h"
 #include "kvs/rules.h"
 #include "kvs/spread.h"
 #include "kvs/told.h"
@@ -33,6 +34,7 @@ static bool is_reset(const struct replica *r, const struct row_mark *before)
 
 void changes_note(struct kvs *k, struct replica *r, const struct row_mark *before)
 {
+	prints_note(k, r);
 	bool renamed = kvs_rule_order(r->live.incarnation, before->incarnation) != 0;
 	if (!renamed && r->live.have == before->have)
 		return;

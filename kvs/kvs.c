@@ -6,7 +6,9 @@
 #include "kvs/mirror.h"
 #include "kvs/out.h"
 #include "kvs/own.h"
+#include "kvs/prints.h"
 #include "kvs/pull.h"
+#include "kvs/ranges.h"
 #include "kvs/registers.h"
 #include "kvs/rows.h"
 #include "kvs/spread.h"
@@ -122,6 +124,8 @@ void kvs_start(struct kvs *k, uint64_t now_ms)
 		replica_loaded(k->rows[i], now_ms);
 	own_start(k);
 	members_start(k, k->reg);
+	for (size_t i = 0; i < k->rows_n; i++)
+		prints_note(k, k->rows[i]);
 	k->started = true;
 	write_register(k, k->reg);
 	for (size_t i = 0; i < k->seeds_n; i++)
@@ -167,6 +171,7 @@ static void link_up(struct kvs *k, const struct kvs_input *in)
 	link->beat = (struct kvs_timer){ .kind = KVS_TIMER_BEAT, .of = link };
 	link->ask = (struct kvs_timer){ .kind = KVS_TIMER_ASK, .of = link };
 	link->speaks_broadcast = (in->link_up.features & RPC_FEATURE_BROADCAST) != 0;
+	link->speaks_ranges = (in->link_up.features & RPC_FEATURE_RANGES) != 0;
 	link->room = KVS_LINK_WINDOW;
 	told_init(&link->told);
 	k->near_stale = true;
@@ -210,6 +215,7 @@ static void message(struct kvs *k, const struct kvs_input *in)
 	case RPC_ROW_FRAME: rows_on_frame(k, link, &m->row_frame); break;
 	case RPC_ANNOUNCE: spread_on_announce(k, link, &m->announce); break;
 	case RPC_PULL: pull_on_message(k, link, &m->pull); break;
+	case RPC_RANGES: ranges_on_message(k, link, &m->ranges); break;
 	case RPC_TREE: tree_on_message(link, m->tree.prune, m->tree.graft); break;
 	default: break; /* the link's own, the daemon's, or of a later version (V1) */
 	}

@@ -263,6 +263,7 @@ bool kvs_entry_of(const struct kvs *k, const struct node_id *owner, enum rpc_str
 struct kvs_counters {
 	uint64_t rows, entries, tombstones, bytes;
 	uint64_t frames_applied, frames_duplicate, frames_refused, entries_applied, digests_sent, resets;
+	uint64_t ranges_asked;
 	uint64_t frames_pushed, frames_repair, pulls; /* sent unasked; applied that were asked for; asked */
 };
 void kvs_count(const struct kvs *k, struct kvs_counters *out);

@@ -37,6 +37,7 @@ struct replica {
 	uint32_t epoch, reset_epoch; /* counts histories; of the last one that inherits nothing */
 	uint64_t change, changed_ms; /* changes.h */
 	struct replica *older, *newer;
+	uint64_t print;    /* what it adds to the fingerprint of its range */
 	struct pull *pull; /* what is missing and will be asked for (pull.h); NULL: nothing */
 	/* What the store holds of it (mirror.h). */
 	struct {

@@ -13,6 +13,7 @@
 #include "kvs/ring.h"
 #include "kvs/told.h"
 
+enum { KVS_PRINTS = 4096, KVS_RANGES_TODO_MAX = 256, KVS_ASK_PATIENCE_MS = 2000 };
 enum { KVS_BUCKETS = 64, KVS_PULLS_MAX = 4096 };
 
 enum kvs_timer_kind {
@@ -48,6 +49,13 @@ struct member {
 	struct kvs_timer silence;
 };
 
+/* A range of ids, to be compared in parts or listed. */
+struct range_todo {
+	bool digest;
+	uint8_t depth;
+	uint16_t prefix;
+};
+
 struct kvs_link {
 	unsigned magic;
 	uint64_t id;
@@ -58,6 +66,11 @@ struct kvs_link {
 	struct row_id ask_first, ask_last;
 	bool ask_to_end;      /* it had no upper bound */
 	uint64_t ask_applied; /* frames of this link applied since */
+	/* What the comparison with that peer still has to look at (ranges.h). */
+	bool speaks_ranges;
+	struct row_id ask_end;
+	struct range_todo todo[KVS_RANGES_TODO_MAX];
+	size_t todo_n;
 	/* Spreading (spread.h), only while the peer is a neighbour in the overlay. */
 	bool speaks_broadcast, near;
 	size_t room; /* bytes that may be sent before it is full (R7) */
@@ -147,6 +160,7 @@ struct kvs {
 	bool near_stale, spread_due, mesh;
 	struct kvs_timer announce;
 	size_t pulls_n;
+	uint64_t prints[KVS_PRINTS]; /* prints.h */
 	uint8_t misses[KVS_BUCKETS]; /* pulls in a row of what was not pushed */
 
 	/* Rows whose stored form lags, oldest first. */
