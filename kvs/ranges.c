@@ -10,10 +10,10 @@ enum { MANY_DIFFER = 12 };
 
 static void add(struct kvs_link *link, bool digest, uint32_t depth, uint32_t prefix)
 {
-	if (link->todo_n == KVS_RANGES_TODO_MAX)
+	if (link->pending_n == KVS_RANGES_PENDING_MAX)
 		return; /* the next comparison finds it again */
-	link->todo[link->todo_n++] =
-	    (struct range_todo){ .digest = digest, .depth = (uint8_t)depth, .prefix = (uint16_t)prefix };
+	link->pending[link->pending_n++] =
+	    (struct range_pending){ .digest = digest, .depth = (uint8_t)depth, .prefix = (uint16_t)prefix };
 }
 
 /* Asks about the last ranges of the list that have one depth. */
@@ -25,16 +25,16 @@ static void ask(struct kvs *k, struct kvs_link *link)
 	uint32_t *prefixes = arena_array(k->out->arena, RPC_RANGES_MAX, sizeof(*prefixes));
 	uint64_t *sums = arena_array(k->out->arena, RPC_RANGES_MAX * RPC_RANGE_FANOUT, sizeof(*sums));
 	CHECK(prefixes != NULL && sums != NULL);
-	uint32_t depth = link->todo[link->todo_n - 1].depth;
+	uint32_t depth = link->pending[link->pending_n - 1].depth;
 	size_t n = 0;
-	while (n < RPC_RANGES_MAX && link->todo_n > 0) {
-		const struct range_todo *t = &link->todo[link->todo_n - 1];
+	while (n < RPC_RANGES_MAX && link->pending_n > 0) {
+		const struct range_pending *t = &link->pending[link->pending_n - 1];
 		if (t->digest || t->depth != depth)
 			break;
 		for (uint32_t i = 0; i < RPC_RANGE_FANOUT; i++)
 			sums[n * RPC_RANGE_FANOUT + i] = prints_of(k, depth + 1, t->prefix * 16u + i);
 		prefixes[n++] = t->prefix;
-		link->todo_n--;
+		link->pending_n--;
 	}
 	m->ranges = (struct rpc_ranges){
 		.depth = depth, .prefixes = prefixes, .prefixes_n = n, .sums = sums, .rows = k->rows_n
@@ -44,24 +44,24 @@ static void ask(struct kvs *k, struct kvs_link *link)
 
 void ranges_begin(struct kvs *k, struct kvs_link *link)
 {
-	link->todo_n = 0;
+	link->pending_n = 0;
 	add(link, false, 0, 0);
 	ranges_next(k, link);
 }
 
 void ranges_next(struct kvs *k, struct kvs_link *link)
 {
-	if (link->todo_n == 0) {
+	if (link->pending_n == 0) {
 		timers_disarm(&k->timers, &link->ask.t);
 		return;
 	}
 	timers_arm(&k->timers, &link->ask.t, k->now_ms + KVS_ASK_PATIENCE_MS);
-	const struct range_todo *t = &link->todo[link->todo_n - 1];
+	const struct range_pending *t = &link->pending[link->pending_n - 1];
 	if (!t->digest) {
 		ask(k, link);
 		return;
 	}
-	link->todo_n--;
+	link->pending_n--;
 	struct row_id first = prints_first(t->depth, t->prefix);
 	link->ask_end = prints_last(t->depth, t->prefix);
 	sync_ask_range(k, link, &first);

@@ -13,7 +13,7 @@
 #include "kvs/ring.h"
 #include "kvs/told.h"
 
-enum { KVS_PRINTS = 4096, KVS_RANGES_TODO_MAX = 256, KVS_ASK_PATIENCE_MS = 2000 };
+enum { KVS_PRINTS = 4096, KVS_RANGES_PENDING_MAX = 256, KVS_ASK_PATIENCE_MS = 2000 };
 enum { KVS_BUCKETS = 64, KVS_PULLS_MAX = 4096 };
 
 enum kvs_timer_kind {
@@ -50,7 +50,7 @@ struct member {
 };
 
 /* A range of ids, to be compared in parts or listed. */
-struct range_todo {
+struct range_pending {
 	bool digest;
 	uint8_t depth;
 	uint16_t prefix;
@@ -69,8 +69,8 @@ struct kvs_link {
 	/* What the comparison with that peer still has to look at (ranges.h). */
 	bool speaks_ranges;
 	struct row_id ask_end;
-	struct range_todo todo[KVS_RANGES_TODO_MAX];
-	size_t todo_n;
+	struct range_pending pending[KVS_RANGES_PENDING_MAX];
+	size_t pending_n;
 	/* Spreading (spread.h), only while the peer is a neighbour in the overlay. */
 	bool speaks_broadcast, near;
 	size_t room; /* bytes that may be sent before it is full (R7) */

@@ -72,7 +72,7 @@ void sync_ask(struct kvs *k, struct kvs_link *link)
 		ranges_begin(k, link);
 		return;
 	}
-	link->todo_n = 0;
+	link->pending_n = 0;
 	link->ask_end = LAST_ID;
 	sync_ask_range(k, link, &FIRST_ID);
 }
