@@ -35,7 +35,6 @@ static void fill_defaults(struct kvs_config *c)
 	c->announce_ms = or_default(c->announce_ms, 100);
 	c->pull_wait_ms = or_default(c->pull_wait_ms, 30);
 	c->pull_retry_ms = or_default(c->pull_retry_ms, 50);
-	c->settled_ms = or_default(c->settled_ms, 1000);
 	c->mesh_max = or_default(c->mesh_max, 11);
 	c->digest_rows = bounded(c->digest_rows, RPC_DIGEST_ROWS_MAX);
 	c->frame_bytes = bounded(c->frame_bytes, 56 * 1024);

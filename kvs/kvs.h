@@ -63,7 +63,6 @@ struct kvs_config {
 	uint32_t announce_ms;           /* 0 = default 100 */
 	uint32_t pull_wait_ms;          /* what was announced may still be pushed; 0 = default 30 */
 	uint32_t pull_retry_ms;         /* 0 = default 50 */
-	uint32_t settled_ms;            /* repair leaves alone what changed since; 0 = default 1000 */
 	uint32_t mesh_max;              /* members up to which owners push to everybody; 0 = default 11 */
 	/* Budgets; tests make them small so that few entries need many frames. 0 = default = bound. */
 	uint32_t digest_rows;    /* rows of one digest: RPC_DIGEST_ROWS_MAX */
