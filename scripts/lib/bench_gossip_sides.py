@@ -1,8 +1,9 @@
 """The two that scripts/bench gossip measures, behind one interface: warmcastd and serf.
 
     start() stop() settled()     processes() -> {name: pid}
-    write(payload) -> number     spread(deadline_s) -> seconds until the last node had it, or None
-    put(worker, i, payload)      a write of the load, by node i of 1 ..., on a connection of that worker
+    write(size)                  spread(deadline_s) -> seconds until the last node had it, or None
+    stored_s                     the part of it until the writer had it on disk, or None
+    put(worker, i, size)         a write of the load, by node i of 1 ..., on a connection of that worker
     gossip_port                  frame_bytes() -> bytes as the program itself counts them, or None
     die(name, signal) -> seconds until the last of the others said so, or None; revive(name, signal)
 """
@@ -10,6 +11,7 @@
 import datetime
 import http.client
 import json
+import secrets
 import signal
 import time
 
@@ -17,7 +19,6 @@ import serf_agents
 from warmcluster import Cluster, Ports, until
 
 API_NODES = 4  # of ours; the others deliver
-FILLER = "x"
 
 
 def wall_of(ts):
@@ -52,8 +53,8 @@ class Ours:
                                ports=Ports(8080, self.gossip_port, 9000), cache_size="16MiB",
                                overrides={"*": {"workers": 1}})
         self.nodes = self.cluster.nodes
-        self.ids = {}
         self.waited = None
+        self.stored_s = None
 
     def start(self):
         self.cluster.up()
@@ -65,14 +66,14 @@ class Ours:
 
     def settled(self):
         self.cluster.wait_met(deadline_s=60)
-        for node in self.nodes:
-            self.ids[node.admin_get("/v1/status")[1]["id"]] = node.name
 
     def processes(self):
         return {node.name: node.pid() for node in self.nodes}
 
     def write(self, size):
+        began = time.monotonic()
         status, said = self.nodes[0].admin_post("/v1/kvs/probe", {"slot": 999, "bytes": size})
+        self.stored_s = time.monotonic() - began
         if status != 200:
             raise OSError(f"the probe was refused: {status} {said}")
         self.waited = said["owner"], said["writes"][0]["number"]
@@ -146,6 +147,7 @@ class Serf:
         self.cluster = serf_agents.Agents(directory, addresses, profile)
         self.nodes = self.cluster.agents
         self.sent = 0
+        self.stored_s = None
         self.began = 0.0
 
     def start(self):
@@ -167,7 +169,7 @@ class Serf:
         self.sent += 1
         self.cluster.events(forget=True)
         self.began = time.monotonic()
-        self.cluster.send_event(self.nodes[0], "probe", f"{self.sent:04d}".ljust(size, FILLER))
+        self.cluster.send_event(self.nodes[0], "probe", f"{self.sent:04d}" + secrets.token_hex(size // 2 - 2))
 
     def spread(self, deadline_s):
         number = f"{self.sent:04d}".encode()
@@ -186,7 +188,9 @@ class Serf:
         agent = self.nodes[i]
         if agent.name not in worker:
             worker[agent.name] = serf_agents.Connection(agent.ip)
-        worker[agent.name].call("event", {"Name": "load", "Payload": FILLER * size, "Coalesce": False}, answer=False)
+        # Equal events of two agents at one Lamport time are one to serf, and its packets are compressed.
+        event = {"Name": "load", "Payload": secrets.token_hex(size // 2), "Coalesce": False}
+        worker[agent.name].call("event", event, answer=False)
         return True
 
     def frame_bytes(self):

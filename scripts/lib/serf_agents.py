@@ -181,10 +181,13 @@ class Agents:
         self._reader = threading.Thread(target=self._read_all, daemon=True)
 
     def start(self):
-        seeds = [agent.ip for agent in self.agents[:3]]
-        for agent in self.agents:
-            agent.start(seeds)
-        for agent in self.agents:
+        # One to join first: agents that find nobody yet may meet only at their next exchange of all state, 30 s later.
+        first, *others = self.agents
+        first.start([])
+        self.connect(first)
+        for agent in others:
+            agent.start([first.ip])
+        for agent in others:
             self.connect(agent)
         self._reader.start()
 

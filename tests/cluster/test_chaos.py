@@ -309,8 +309,10 @@ def battlefield(tmp_path):
             stack.enter_context(net.entered())
         except NetworkError as error:
             pytest.fail(f"this test needs root and network namespaces: {error}", pytrace=False)
+        # Under ASan freed memory is kept for a while: little of it, or all growth would be that.
+        asan = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=4:thread_local_quarantine_size_kb=64"}
         cluster = Cluster(tmp_path / "cluster", api=3, delivery=NODES - 3, addresses=[net.ip(i + 1) for i in range(NODES)],
-                          ports=Ports(8080, 7000, 9000), overrides={"*": {"workers": 1}}, cache_size="16MiB")
+                          ports=Ports(8080, 7000, 9000), overrides={"*": {"workers": 1}}, cache_size="16MiB", env=asan)
         for i, node in enumerate(cluster.nodes, 1):
             node.wrapper = [*net.wrapper(i), *cluster.wrapper]
         try:
