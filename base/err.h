@@ -27,6 +27,7 @@
 	X(ERR_DENIED, "permission denied")                              \
 	X(ERR_BUSY, "in use by another process")                        \
 	X(ERR_CLOSED, "closed")                                         \
+	X(ERR_REFUSED, "nobody listens there")                          \
 	X(ERR_TIMEOUT, "timed out")                                     \
 	X(ERR_FORGED, "not signed by a known key")                      \
 	X(ERR_EXPIRED, "expired")

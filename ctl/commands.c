@@ -1,6 +1,9 @@
 #include "ctl/commands.h"
 
+#include "base/check.h"
 #include "ctl/diff.h"
+#include "ctl/lag.h"
+#include "ctl/probe.h"
 #include "ctl/show.h"
 
 #include <errno.h>
@@ -29,11 +32,14 @@ struct command {
 	int (*run)(const struct call *call);
 	const char *target; /* of the GET */
 	enum err (*show)(const json_t *answer, struct buf *out);
+	bool takes_tries, takes_lag; /* the options --slots and --watch; --lag */
 };
 
 static int run_plain(const struct call *call);
 static int run_get(const struct call *call);
 static int run_diff(const struct call *call);
+static int run_nodes(const struct call *call);
+static int run_probe(const struct call *call);
 
 static const struct command commands[] = {
 	{ "status", NULL, 0, 0, "what the asked node says of itself and sees of the cluster",
@@ -42,9 +48,13 @@ static const struct command commands[] = {
 	    run_plain, "/v1/status", show_status },
 	{ "nodes", NULL, 0, 0, "all nodes that the asked node knows, with state and load",
 	    "One line a node. STATE is what it says of itself (joining, ready, draining, left), LIVE what\n"
-	    "the asked node sees (alive, suspect, down), SINCE how long that has been so, SESSIONS the places\n"
-	    "taken of its capacity, ADDRESS where other nodes reach it.\n",
-	    run_plain, "/v1/nodes", show_nodes },
+	    "the asked node sees (alive, suspect, down), SINCE how long that has been so, BY who claims that\n"
+	    "it cannot be reached, SESSIONS the places taken of its capacity, VERSION its build and the\n"
+	    "protocol versions it speaks, ADDRESS where other nodes reach it.\n\n"
+	    "  --lag  asks each node too: BEHIND is how many of its writes the asked node has not yet (control\n"
+	    "         and locations together). A node's admin listener is looked for at the host that its peers\n"
+	    "         use and the port of --admin.\n",
+	    run_nodes, "/v1/nodes", show_nodes, .takes_lag = true },
 	{ "holders", "CONTENT", 1, 1, "the delivery nodes whose cache holds a content",
 	    "One line a holder. SHARE is how much of the content it holds where that is known, HELD how much\n"
 	    "in bytes, ENTRY the playlist by which viewers enter the content there.\n",
@@ -71,6 +81,15 @@ static const struct command commands[] = {
 	    "may differ for a moment: ask again.\n\n"
 	    "exit status: 0 equal, 1 different, 2 bad usage, or a node that did not answer\n",
 	    run_diff, "/v1/kvs/owners", NULL },
+	{ "kvs probe", "[NODE...]", 0, SIZE_MAX, "how long a write takes to every node",
+	    "Has the node at --admin write an entry that means nothing to viewers, and asks each NODE (an admin\n"
+	    "address, HOST:PORT) when it came there; default: all nodes that the writer holds for alive, their\n"
+	    "admin listeners looked for at the host that peers use and the port of --admin. Each latency is\n"
+	    "the difference of two hosts' clocks, from the request until the node had applied the write.\n\n"
+	    "  --slots N  N writes, 1 to 1000, one after the other, one line each\n"
+	    "  --watch    a write a second until interrupted\n\n"
+	    "exit status: 0 all of them came everywhere within 10 s, 1 not, 2 bad usage\n",
+	    run_probe, NULL, NULL, .takes_tries = true },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -332,6 +351,43 @@ static int run_diff(const struct call *call)
 	return status;
 }
 
+static int run_probe(const struct call *call)
+{
+	struct probe_job job = { .client = &call->o->client,
+		.nodes = call->arguments,
+		.nodes_n = call->arguments_n,
+		.tries = call->o->tries == 0 ? 1 : call->o->tries,
+		.watch = call->o->watch,
+		.json = call->o->json };
+	return probe_run(&job, call->out, call->errors);
+}
+
+static int run_nodes(const struct call *call)
+{
+	if (!call->o->lag)
+		return run_plain(call);
+	char error[CLIENT_ERROR_MAX];
+	json_t *nodes = lag_ask(&call->o->client, error);
+	if (nodes == NULL) {
+		fprintf(call->errors, "warmcastctl: %s\n", error);
+		return CTL_FAILED;
+	}
+	char *text = json_dumps(nodes, JSON_COMPACT);
+	CHECK(text != NULL);
+	int status = show(call, bytes_str(text));
+	free(text);
+	json_decref(nodes);
+	return status;
+}
+
+/* An option that another command takes is no typing error to pass over. */
+static const char *wrong_option(const struct command_options *o, const struct command *c)
+{
+	if (!c->takes_tries && (o->tries != 0 || o->watch))
+		return o->watch ? "--watch" : "--slots";
+	return !c->takes_lag && o->lag ? "--lag" : NULL;
+}
+
 int commands_run(const struct command_options *o, char *const *words, size_t words_n, FILE *out, FILE *errors)
 {
 	const struct command *c = NULL;
@@ -344,6 +400,10 @@ int commands_run(const struct command_options *o, char *const *words, size_t wor
 		bool half = words_n >= 2 && commands_known(words, 1);
 		fprintf(errors, "warmcastctl: no such command: %s%s%s (see warmcastctl --help)\n", words[0],
 		    half ? " " : "", half ? words[1] : "");
+		return CTL_USAGE;
+	}
+	if (wrong_option(o, c) != NULL) {
+		fprintf(errors, "warmcastctl: %s takes no %s\n", c->name, wrong_option(o, c));
 		return CTL_USAGE;
 	}
 	struct call call = { o, c, words + used, words_n - used, out, errors };

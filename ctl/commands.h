@@ -12,6 +12,9 @@ enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_DIFFERENT = 1, CTL_USAGE = 2, CTL_TROUB
 struct command_options {
 	struct client client;
 	bool json; /* what the node said, as it came */
+	/* Of single commands; the others refuse them. */
+	unsigned tries; /* 0: not given */
+	bool watch, lag;
 };
 
 /* Runs the command that the first word or two name; the others are its arguments. Returns the exit status;

@@ -1,5 +1,6 @@
 /* warmcastctl: the operator's command. */
 #include "ctl/commands.h"
+#include "ctl/probe.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ static void usage(FILE *out)
 	      "  --admin HOST:PORT  the node's listen.admin; default: $WARMCAST_ADMIN, else 127.0.0.1:9000\n"
 	      "  --json             what the node says, as it came\n"
 	      "  --help             this, or with a command: more about it\n"
-	      "  --version\n\n"
+	      "  --version\n"
+	      "Some commands take more: COMMAND --help.\n\n"
 	      "exit status: 0 done, 1 refused or failed, 2 bad usage\n",
 	    out);
 }
@@ -24,6 +26,16 @@ static int bad_usage(const char *what, const char *which)
 	fprintf(stderr, "warmcastctl: %s%s%s (see warmcastctl --help)\n", what, which == NULL ? "" : ": ",
 	    which == NULL ? "" : which);
 	return CTL_USAGE;
+}
+
+static bool take_tries(const char *text, unsigned *out)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < 1 || n > PROBE_TRIES_MAX)
+		return false;
+	*out = (unsigned)n;
+	return true;
 }
 
 static int version(void)
@@ -48,6 +60,9 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "admin", required_argument, NULL, 'a' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "slots", required_argument, NULL, 's' },
+		{ "watch", no_argument, NULL, 'w' },
+		{ "lag", no_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -61,6 +76,12 @@ int main(int argc, char **argv)
 		switch (c) {
 		case 'a': o.client.admin = optarg; break;
 		case 'j': o.json = true; break;
+		case 's':
+			if (!take_tries(optarg, &o.tries))
+				return bad_usage("--slots takes a number from 1 to 1000, not", optarg);
+			break;
+		case 'w': o.watch = true; break;
+		case 'l': o.lag = true; break;
 		case 'h': wants_help = true; break;
 		case 'V': return version();
 		default: return CTL_USAGE; /* getopt has said what is wrong */

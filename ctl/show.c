@@ -95,7 +95,19 @@ enum err show_status(const json_t *answer, struct buf *out)
 
 /* -- nodes -- */
 
-static void node_row(const json_t *node, struct table *t)
+/* Its build, and the protocol versions between which it speaks. */
+static void cell_version(struct table *t, const json_t *node)
+{
+	const json_t *protocol = json_object_get(node, "protocol");
+	uint64_t min, max;
+	if (member_u64(protocol, "min", &min) && member_u64(protocol, "max", &max))
+		cell_printf(t, "%s (%" PRIu64 "-%" PRIu64 ")", or_dash(member_str(node, "version")), min, max);
+	else
+		table_cell(t, member_str(node, "version"));
+}
+
+/* `lag`: with how far the asked node is behind it. */
+static void node_row(const json_t *node, bool lag, struct table *t)
 {
 	char text[CELL_MAX];
 	uint64_t sessions = 0, capacity = 0;
@@ -103,6 +115,9 @@ static void node_row(const json_t *node, struct table *t)
 	table_cell(t, member_str(node, "state"));
 	table_cell(t, member_str(node, "liveness"));
 	cell_units(t, node, "since_ms", units_age);
+	table_cell(t, member_list(node, "claimed_by", text));
+	if (lag)
+		cell_u64(t, node, "behind");
 	table_cell(t, member_list(node, "roles", text));
 	table_cell(t, member_str(node, "zone"));
 	/* Who takes no viewers has no sessions to show. */
@@ -110,24 +125,42 @@ static void node_row(const json_t *node, struct table *t)
 		cell_printf(t, "%" PRIu64 "/%" PRIu64, sessions, capacity);
 	else
 		table_cell(t, NULL);
+	cell_version(t, node);
 	table_cell(t, member_str(node, "rpc"));
+}
+
+static void nodes_heads(struct table *t, bool lag)
+{
+	static const char *const before[] = { "NAME", "STATE", "LIVE", "SINCE", "BY" };
+	static const char *const after[] = { "ROLES", "ZONE", "SESSIONS", "VERSION", "ADDRESS" };
+	size_t lead = sizeof(before) / sizeof(before[0]), rest = sizeof(after) / sizeof(after[0]);
+	table_init(t, lead + lag + rest);
+	for (size_t i = 0; i < lead; i++)
+		table_cell(t, before[i]);
+	if (lag)
+		table_cell(t, "BEHIND");
+	for (size_t i = 0; i < rest; i++)
+		table_cell(t, after[i]);
+	table_align_right(t, 3);
+	table_align_right(t, lead + lag + 2);
+	if (lag)
+		table_align_right(t, lead);
 }
 
 enum err show_nodes(const json_t *answer, struct buf *out)
 {
-	static const char *const names[] = { "NAME", "STATE", "LIVE", "SINCE", "ROLES", "ZONE", "SESSIONS",
-		"ADDRESS" };
 	size_t n;
 	static const char *const keys[] = { "name", NULL };
 	json_t **rows = members_sorted(json_object_get(answer, "nodes"), keys, &n);
 	if (rows == NULL)
 		return ERR_INVALID;
 	struct table t;
-	cells_heads(&t, names, sizeof(names) / sizeof(names[0]));
-	table_align_right(&t, 3);
-	table_align_right(&t, 6);
+	bool lag = false;
 	for (size_t i = 0; i < n; i++)
-		node_row(rows[i], &t);
+		lag = lag || json_object_get(rows[i], "behind") != NULL;
+	nodes_heads(&t, lag);
+	for (size_t i = 0; i < n; i++)
+		node_row(rows[i], lag, &t);
 	free(rows);
 	return cells_finish(&t, out);
 }

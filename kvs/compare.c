@@ -50,7 +50,7 @@ static bool differs(struct kvs *k, struct kvs_link *link, struct replica *r, con
  * is gone. A peer's copy at the same version, exact or not, brings both nearer (replica.c). */
 static void settle(struct kvs *k, struct kvs_link *link, struct replica *r)
 {
-	if (r->inexact_ms != UINT64_MAX && k->now_ms - r->inexact_ms >= 3ull * k->cfg.digest_interval_ms)
+	if (r->inexact_ms != UINT64_MAX && k->now_ms - r->inexact_ms >= 3ull * k->cfg.repair_interval_ms)
 		refetch(k, link, r);
 }
 

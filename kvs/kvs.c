@@ -6,9 +6,14 @@
 #include "kvs/mirror.h"
 #include "kvs/out.h"
 #include "kvs/own.h"
+#include "kvs/prints.h"
+#include "kvs/pull.h"
+#include "kvs/ranges.h"
 #include "kvs/registers.h"
 #include "kvs/rows.h"
+#include "kvs/spread.h"
 #include "kvs/sync.h"
+#include "kvs/tree.h"
 
 #include <string.h>
 
@@ -24,9 +29,13 @@ static uint32_t bounded(uint32_t v, uint32_t bound)
 
 static void fill_defaults(struct kvs_config *c)
 {
-	c->digest_interval_ms = or_default(c->digest_interval_ms, 1000);
-	c->heartbeat_interval_ms = or_default(c->heartbeat_interval_ms, 500);
-	c->silence_ms = or_default(c->silence_ms, 2000);
+	c->repair_interval_ms = or_default(c->repair_interval_ms, 10000);
+	c->heartbeat_interval_ms = or_default(c->heartbeat_interval_ms, 250);
+	c->silence_beats = or_default(c->silence_beats, 6);
+	c->announce_ms = or_default(c->announce_ms, 100);
+	c->pull_wait_ms = or_default(c->pull_wait_ms, 30);
+	c->pull_retry_ms = or_default(c->pull_retry_ms, 50);
+	c->mesh_max = or_default(c->mesh_max, 11);
 	c->digest_rows = bounded(c->digest_rows, RPC_DIGEST_ROWS_MAX);
 	c->frame_bytes = bounded(c->frame_bytes, 56 * 1024);
 	c->exchange_bytes = bounded(c->exchange_bytes, 128 * 1024);
@@ -45,6 +54,8 @@ struct kvs *kvs_new(const struct kvs_config *c)
 	timers_init(&k->timers);
 	trace_init(&k->trace, "kvs");
 	k->digest.kind = KVS_TIMER_DIGEST;
+	k->announce.kind = KVS_TIMER_ANNOUNCE;
+	ring_init(&k->ring);
 	k->seeds_n = c->seeds_n;
 	k->seeds = calloc(c->seeds_n + 1, sizeof(*k->seeds));
 	CHECK(k->seeds != NULL);
@@ -63,12 +74,18 @@ void kvs_free(struct kvs *k)
 		return;
 	OBJ_CHECK(k, KVS_MAGIC);
 	own_fini(k);
-	for (size_t i = 0; i < k->rows_n; i++)
+	for (size_t i = 0; i < k->rows_n; i++) {
+		if (k->rows[i]->pull != NULL)
+			pull_free(k, k->rows[i]->pull);
 		replica_free(k->rows[i]);
+	}
 	for (size_t i = 0; i < k->members_n; i++)
 		members_free(k->members[i]);
-	for (size_t i = 0; i < k->links_n; i++)
+	for (size_t i = 0; i < k->links_n; i++) {
+		told_fini(&k->links[i]->told);
 		OBJ_FREE(k->links[i]);
+	}
+	ring_fini(&k->ring);
 	for (size_t i = 0; i < k->dials_n; i++)
 		free(k->dials[i].address);
 	for (size_t i = 0; i < k->seeds_n; i++)
@@ -106,12 +123,14 @@ void kvs_start(struct kvs *k, uint64_t now_ms)
 		replica_loaded(k->rows[i], now_ms);
 	own_start(k);
 	members_start(k, k->reg);
+	for (size_t i = 0; i < k->rows_n; i++)
+		prints_note(k, k->rows[i]);
 	k->started = true;
 	write_register(k, k->reg);
 	for (size_t i = 0; i < k->seeds_n; i++)
 		if (!bytes_eq(bytes_str(k->seeds[i]), k->reg->rpc_address))
 			dials_want(k, k->seeds[i]);
-	timers_arm(&k->timers, &k->digest.t, now_ms + prng_below(&k->prng, k->cfg.digest_interval_ms));
+	timers_arm(&k->timers, &k->digest.t, now_ms + prng_below(&k->prng, k->cfg.repair_interval_ms));
 	k->more = true;
 }
 
@@ -130,7 +149,7 @@ static size_t links_lower(const struct kvs *k, uint64_t id)
 	return low;
 }
 
-static struct kvs_link *find_link(const struct kvs *k, uint64_t id)
+struct kvs_link *links_find(const struct kvs *k, uint64_t id)
 {
 	size_t at = links_lower(k, id);
 	return at < k->links_n && k->links[at]->id == id ? k->links[at] : NULL;
@@ -138,7 +157,7 @@ static struct kvs_link *find_link(const struct kvs *k, uint64_t id)
 
 static void link_up(struct kvs *k, const struct kvs_input *in)
 {
-	if (find_link(k, in->link_up.link) != NULL || node_id_eq(&in->link_up.node, &k->cfg.self))
+	if (links_find(k, in->link_up.link) != NULL || node_id_eq(&in->link_up.node, &k->cfg.self))
 		return;
 	struct member *m = members_link_up(k, &in->link_up.node, in->link_up.incarnation);
 	if (m == NULL) {
@@ -150,6 +169,11 @@ static void link_up(struct kvs *k, const struct kvs_input *in)
 	link->member = m;
 	link->beat = (struct kvs_timer){ .kind = KVS_TIMER_BEAT, .of = link };
 	link->ask = (struct kvs_timer){ .kind = KVS_TIMER_ASK, .of = link };
+	link->speaks_broadcast = (in->link_up.features & RPC_FEATURE_BROADCAST) != 0;
+	link->speaks_ranges = (in->link_up.features & RPC_FEATURE_RANGES) != 0;
+	link->room = KVS_LINK_WINDOW;
+	told_init(&link->told);
+	k->near_stale = true;
 	size_t at = links_lower(k, link->id);
 	k->links = kvs_grow(k->links, &k->links_cap, k->links_n + 1, sizeof(*k->links));
 	memmove(k->links + at + 1, k->links + at, (k->links_n - at) * sizeof(*k->links));
@@ -168,20 +192,30 @@ static void link_down(struct kvs *k, const struct kvs_input *in)
 	timers_disarm(&k->timers, &link->beat.t);
 	timers_disarm(&k->timers, &link->ask.t);
 	members_link_down(k, link->member, in->link_down.bye);
+	told_fini(&link->told);
+	k->near_stale = true;
 	memmove(k->links + at, k->links + at + 1, (k->links_n - at - 1) * sizeof(*k->links));
 	k->links_n--;
 	OBJ_FREE(link);
 }
 
-static void message(struct kvs *k, uint64_t id, const struct rpc_msg *m)
+static void message(struct kvs *k, const struct kvs_input *in)
 {
-	struct kvs_link *link = find_link(k, id);
+	const struct rpc_msg *m = in->message.m;
+	struct kvs_link *link = links_find(k, in->message.link);
 	if (link == NULL)
 		return;
+	if (link->room < in->message.room)
+		k->spread_due = true; /* it may have been full */
+	link->room = in->message.room;
 	members_heard(k, link->member);
 	switch (m->kind) {
 	case RPC_DIGEST: sync_on_digest(k, link, &m->digest); break;
 	case RPC_ROW_FRAME: rows_on_frame(k, link, &m->row_frame); break;
+	case RPC_ANNOUNCE: spread_on_announce(k, link, &m->announce); break;
+	case RPC_PULL: pull_on_message(k, link, &m->pull); break;
+	case RPC_RANGES: ranges_on_message(k, link, &m->ranges); break;
+	case RPC_TREE: tree_on_message(link, m->tree.prune, m->tree.graft); break;
 	default: break; /* the link's own, the daemon's, or of a later version (V1) */
 	}
 }
@@ -204,6 +238,8 @@ static void run_timers(struct kvs *k)
 		switch (timer->kind) {
 		case KVS_TIMER_DIGEST: sync_on_timer(k); break;
 		case KVS_TIMER_BEAT: beat(k, OBJ_CAST(struct kvs_link, KVS_LINK_MAGIC, timer->of)); break;
+		case KVS_TIMER_ANNOUNCE: spread_on_timer(k); break;
+		case KVS_TIMER_PULL: pull_on_timer(k, OBJ_CAST(struct pull, KVS_PULL_MAGIC, timer->of)); break;
 		case KVS_TIMER_ASK: break; /* the question is closed: it may be asked again */
 		case KVS_TIMER_SILENCE:
 			if (!members_on_silence(k, OBJ_CAST(struct member, KVS_MEMBER_MAGIC, timer->of)))
@@ -252,7 +288,8 @@ static void handle(struct kvs *k, const struct kvs_input *in)
 	case KVS_IN_TICK: break;
 	case KVS_IN_LINK_UP: link_up(k, in); break;
 	case KVS_IN_LINK_DOWN: link_down(k, in); break;
-	case KVS_IN_MESSAGE: message(k, in->message.link, in->message.m); break;
+	case KVS_IN_MESSAGE: message(k, in); break;
+	case KVS_IN_DIAL_FAILED: members_on_refused(k, in->dial_failed.address); break;
 	case KVS_IN_PUT:
 		CHECK(in->put.stream != RPC_CONTROL);
 		own_put(k, in->put.stream, in->put.key, in->put.value);
@@ -275,6 +312,7 @@ void kvs_step(struct kvs *k, uint64_t now_ms, const struct kvs_input *in, struct
 	out_begin(k, out);
 	handle(k, in);
 	run_timers(k);
+	spread_flush(k);
 	/* Last: what a batch or a message points to does not change any more in this step. */
 	bool own = own_flush(k);
 	mirror_flush(k);

@@ -23,10 +23,12 @@
 
 enum {
 	KVS_SENDS_MAX = 256,
-	KVS_STEP_BYTES = 256 * 1024, /* of entries sent, and again of entries stored */
+	KVS_LINK_WINDOW = 256 * 1024, /* bytes on a link that the peer's core has not acknowledged */
+	KVS_STEP_BYTES = 256 * 1024,  /* of entries sent, and again of entries stored */
 	KVS_OPS_MAX = 4096,
 	KVS_EVENTS_MAX = 64,
 	KVS_DIALS_MAX = 256,
+	KVS_WATCHED_MAX = 256,
 	KVS_ARENA_BYTES = 4 * 1024 * 1024, /* what an outputs' arena must be allowed to give */
 	KVS_BATCHES_MAX = 64,   /* batches that the store has not confirmed; then the rest waits in memory */
 	KVS_OWNERS_MAX = 20000, /* frames of further owners are refused (KVS_EVENT_REFUSED_FRAME) */
@@ -55,14 +57,20 @@ struct kvs_config {
 	const char *const *seeds; /* addresses, copied */
 	size_t seeds_n;
 	uint64_t seed;                  /* of every random choice */
-	uint32_t digest_interval_ms;    /* 0 = default 1000 */
-	uint32_t heartbeat_interval_ms; /* 0 = default 500 */
-	uint32_t silence_ms;            /* a peer not heard for that long is down; 0 = default 2000 */
+	uint32_t repair_interval_ms;    /* between comparisons with a random member; 0 = default 10000 */
+	uint32_t heartbeat_interval_ms; /* 0 = default 250 */
+	uint32_t silence_beats;         /* intervals without a frame that make a claim; 0 = default 6 */
+	uint32_t announce_ms;           /* 0 = default 100 */
+	uint32_t pull_wait_ms;          /* what was announced may still be pushed; 0 = default 30 */
+	uint32_t pull_retry_ms;         /* 0 = default 50 */
+	uint32_t mesh_max;              /* members up to which owners push to everybody; 0 = default 11 */
 	/* Budgets; tests make them small so that few entries need many frames. 0 = default = bound. */
 	uint32_t digest_rows;    /* rows of one digest: RPC_DIGEST_ROWS_MAX */
 	uint32_t frame_bytes;    /* of entries in one frame: 56 KiB */
 	uint32_t exchange_bytes; /* of entries that answer one digest: 128 KiB */
 	uint32_t batch_bytes;    /* of entries in one batch for the store: KVS_STEP_BYTES */
+	/* Locations whose key begins with that byte are named in the outputs as they are applied; 0: none. */
+	uint8_t watched_class;
 	uint32_t tombstones_min; /* an own row keeps that many before it raises its floor: 64 */
 };
 
@@ -82,6 +90,8 @@ enum kvs_input_kind {
 	KVS_IN_TICK, /* a deadline has come */
 	KVS_IN_LINK_UP,
 	KVS_IN_LINK_DOWN,
+	KVS_IN_DIAL_FAILED, /* nobody listens at an address that is wanted: the host refused, silence does not
+	                       count */
 	KVS_IN_MESSAGE,
 	KVS_IN_PUT, /* an own write: equal bytes under the key already are no write */
 	KVS_IN_DELETE,
@@ -101,14 +111,20 @@ struct kvs_input {
 			struct bytes address; /* where it said that it may be dialled */
 			uint32_t version;     /* of the protocol, common to both */
 			uint64_t features;
+			bool dialled; /* from here */
 		} link_up;
 		struct {
 			uint64_t link;
 			bool bye;
 		} link_down;
 		struct {
+			const char *address;
+		} dial_failed;
+		struct {
 			uint64_t link;
 			const struct rpc_msg *m;
+			/* What may be sent on that link now before it is full (R7): KVS_LINK_WINDOW at first. */
+			size_t room;
 		} message;
 		struct {
 			enum rpc_stream stream; /* control is the core's own: LOAD or LOCATIONS */
@@ -139,7 +155,7 @@ struct kvs_op {
 
 enum kvs_event_kind {
 	KVS_EVENT_NODE_ALIVE,     /* first heard, or heard again */
-	KVS_EVENT_NODE_DOWN,      /* silent for silence_ms, or its link closed and stayed closed */
+	KVS_EVENT_NODE_DOWN,      /* silent, said bye, or its link broke and nobody listens where it was */
 	KVS_EVENT_NODE_STATE,     /* its register says another state */
 	KVS_EVENT_ROW_RESET,      /* an old history was dropped whole */
 	KVS_EVENT_OWN_JUMPED,     /* own id was seen under a higher incarnation: jumped above it */
@@ -163,6 +179,12 @@ struct kvs_dial {
 	bool wanted;         /* keep a link there, or stop */
 };
 
+/* An entry of the watched class that a peer's frame brought. Its slices may point into the step's message. */
+struct kvs_watched {
+	struct node_id owner;
+	struct rpc_entry entry;
+};
+
 /* Filled by a step, in memory of `arena`, which the caller resets between steps. Slices may also
  * point into the replica: all of it is valid until the next step. */
 struct kvs_outputs {
@@ -181,6 +203,9 @@ struct kvs_outputs {
 	size_t dials_n;
 	struct kvs_event *events;
 	size_t events_n;
+	/* The first KVS_WATCHED_MAX of a step: for measuring, so a lost one is not made up for. */
+	struct kvs_watched *watched;
+	size_t watched_n;
 	/* A member's register, load or liveness changed: read the members again. */
 	bool members_changed;
 	/* The incarnation of this run changed: hellos to come must carry the new one. Set once the store
@@ -237,6 +262,8 @@ bool kvs_entry_of(const struct kvs *k, const struct node_id *owner, enum rpc_str
 struct kvs_counters {
 	uint64_t rows, entries, tombstones, bytes;
 	uint64_t frames_applied, frames_duplicate, frames_refused, entries_applied, digests_sent, resets;
+	uint64_t ranges_asked;
+	uint64_t frames_pushed, frames_repair, pulls; /* sent unasked; applied that were asked for; asked */
 };
 void kvs_count(const struct kvs *k, struct kvs_counters *out);
 /* Order-independent check value of all stored rows (for tests and `nodes`): equal replicas have equal ones.

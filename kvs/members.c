@@ -36,11 +36,14 @@ static struct member *ensure(struct kvs *k, const struct node_id *id)
 	m->since_ms = m->heard_ms = k->now_ms;
 	m->silence = (struct kvs_timer){ .kind = KVS_TIMER_SILENCE, .of = m };
 	if (!node_id_eq(id, &k->cfg.self))
-		timers_arm(&k->timers, &m->silence.t, k->now_ms + k->cfg.silence_ms);
+		timers_arm(
+		    &k->timers, &m->silence.t, k->now_ms + (k->cfg.silence_beats * k->cfg.heartbeat_interval_ms));
 	k->members = kvs_grow(k->members, &k->members_cap, k->members_n + 1, sizeof(*k->members));
 	memmove(k->members + at + 1, k->members + at, (k->members_n - at) * sizeof(*k->members));
 	k->members[at] = m;
 	k->members_n++;
+	ring_add(&k->ring, id, m);
+	k->near_stale = true;
 	return m;
 }
 
@@ -67,6 +70,7 @@ static void set_liveness(struct kvs *k, struct member *m, enum kvs_liveness to)
 		return;
 	m->liveness = to;
 	m->since_ms = k->now_ms;
+	k->near_stale = true;
 	changed(k);
 }
 
@@ -95,7 +99,8 @@ void members_heard(struct kvs *k, struct member *m)
 	if (m->was_heard && m->liveness == KVS_ALIVE)
 		return;
 	if (!timer_armed(&m->silence.t))
-		timers_arm(&k->timers, &m->silence.t, k->now_ms + k->cfg.silence_ms);
+		timers_arm(
+		    &k->timers, &m->silence.t, k->now_ms + (k->cfg.silence_beats * k->cfg.heartbeat_interval_ms));
 	if (!m->was_heard && !out_events_full(k)) {
 		m->was_heard = true;
 		out_event(
@@ -117,7 +122,8 @@ static void set_down(struct kvs *k, struct member *m, const char *why)
 bool members_on_silence(struct kvs *k, struct member *m)
 {
 	/* News of one that was never linked comes through others, and late. */
-	uint64_t patience_ms = (uint64_t)k->cfg.silence_ms * (m->was_linked ? 1 : UNLINKED_PATIENCE);
+	uint64_t patience_ms = (uint64_t)(k->cfg.silence_beats * k->cfg.heartbeat_interval_ms) *
+	                       (m->was_linked ? 1 : UNLINKED_PATIENCE);
 	uint64_t due_ms = m->heard_ms + patience_ms;
 	if (k->now_ms < due_ms) {
 		timers_arm(&k->timers, &m->silence.t, due_ms);
@@ -129,6 +135,16 @@ bool members_on_silence(struct kvs *k, struct member *m)
 	}
 	set_down(k, m, "silent");
 	return true;
+}
+
+void members_on_refused(struct kvs *k, const char *address)
+{
+	for (size_t i = 0; i < k->members_n; i++) {
+		struct member *m = k->members[i];
+		if (m->liveness == KVS_SUSPECT && m->links == 0 && m->dialled != NULL &&
+		    strcmp(m->dialled, address) == 0 && !out_events_full(k))
+			set_down(k, m, "its link broke and nobody listens there");
+	}
 }
 
 struct member *members_link_up(struct kvs *k, const struct node_id *id, struct incarnation incarnation)
@@ -165,6 +181,7 @@ static void set_register(struct kvs *k, struct member *m, struct rpc_register *r
 	bool state = m->reg != NULL && m->reg->state != reg->state;
 	free(m->reg);
 	m->reg = reg;
+	k->near_stale = true;
 	changed(k);
 	if (state && k->out != NULL && !out_events_full(k))
 		out_event(k, KVS_EVENT_NODE_STATE, &m->id, node_state_str(reg->state), reg->state);

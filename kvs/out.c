@@ -42,6 +42,8 @@ void out_begin(struct kvs *k, struct kvs_outputs *out)
 	out->dials_n = 0;
 	out->events = NULL;
 	out->events_n = 0;
+	out->watched = NULL;
+	out->watched_n = 0;
 	out->members_changed = false;
 	out->incarnation_changed = false;
 	out->arena = arena;
@@ -139,6 +141,16 @@ void out_event(
 	out->events[out->events_n++] =
 	    (struct kvs_event){ .kind = kind, .node = *node, .detail = detail, .value = value };
 	trace_add(&k->trace, k->now_ms, "event", kind, node->b[0], value);
+}
+
+void out_watched(struct kvs *k, const struct node_id *owner, const struct rpc_entry *e)
+{
+	struct kvs_outputs *out = k->out;
+	if (out->watched_n == KVS_WATCHED_MAX)
+		return;
+	if (out->watched == NULL)
+		out->watched = take(k, KVS_WATCHED_MAX, sizeof(*out->watched));
+	out->watched[out->watched_n++] = (struct kvs_watched){ .owner = *owner, .entry = *e };
 }
 
 bool out_dial(struct kvs *k, const char *address, bool wanted)

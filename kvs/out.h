@@ -25,6 +25,7 @@ uint64_t out_batch(struct kvs *k);
 
 void out_event(
     struct kvs *k, enum kvs_event_kind kind, const struct node_id *node, const char *detail, uint64_t value);
+void out_watched(struct kvs *k, const struct node_id *owner, const struct rpc_entry *e);
 bool out_events_full(const struct kvs *k);
 /* False at the bound. */
 bool out_dial(struct kvs *k, const char *address, bool wanted);

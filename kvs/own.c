@@ -1,6 +1,7 @@
 #include "kvs/own.h"
 
 #include "base/check.h"
+#include "kvs/changes.h"
 #include "kvs/members.h"
 #include "kvs/mirror.h"
 #include "kvs/out.h"
@@ -84,8 +85,10 @@ static void write(struct kvs *k, enum rpc_stream stream, struct bytes key, struc
 		return;
 	if (stream == RPC_LOAD) {
 		struct row *row = &k->own.rows[RPC_LOAD]->live;
+		struct row_mark before = changes_mark(k->own.rows[RPC_LOAD]);
 		row_put(row, row->have + 1, key, value, deleted);
 		row->horizon = ++row->have;
+		changes_note(k, k->own.rows[RPC_LOAD], &before);
 		members_on_row(k, k->own.rows[RPC_LOAD]);
 		return;
 	}
@@ -224,6 +227,7 @@ void own_sent(struct kvs *k, uint64_t seq)
 /* Each incarnation's load row starts empty; what was said last is said again. */
 static void restart_load(struct kvs *k)
 {
+	struct row_mark before = changes_mark(k->own.rows[RPC_LOAD]);
 	struct row *row = &k->own.rows[RPC_LOAD]->live;
 	struct row old = *row;
 	row_init(row);
@@ -236,6 +240,7 @@ static void restart_load(struct kvs *k)
 		row->horizon = ++row->have;
 	}
 	row_fini(&old);
+	changes_note(k, k->own.rows[RPC_LOAD], &before);
 }
 
 static void land(struct kvs *k, struct replica *r)
@@ -243,6 +248,7 @@ static void land(struct kvs *k, struct replica *r)
 	struct own *o = &k->own;
 	enum rpc_stream s = r->stream;
 	struct row *row = &r->live;
+	struct row_mark before = changes_mark(r);
 	if (o->flying_rename) {
 		struct kvs_row_meta m;
 		replica_meta(r, &m);
@@ -256,6 +262,7 @@ static void land(struct kvs *k, struct replica *r)
 		row_put(row, e.version, e.key, e.value, e.deleted);
 	row->have = row->horizon = o->flying_have[s];
 	row_collect(row, o->flying_floor[s], NULL, NULL);
+	changes_note(k, r, &before);
 	members_on_row(k, r);
 }
 

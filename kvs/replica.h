@@ -32,6 +32,13 @@ struct replica {
 	bool refetch;        /* the shadow is the live row's own history, fetched anew */
 	uint64_t shadow_ms;  /* when the shadow last grew */
 	uint64_t inexact_ms; /* since when live is not exact; UINT64_MAX: it is */
+	/* Spreading. */
+	uint32_t number;             /* of this row in this process, from 1 */
+	uint32_t epoch, reset_epoch; /* counts histories; of the last one that inherits nothing */
+	uint64_t change, changed_ms; /* changes.h */
+	struct replica *older, *newer;
+	uint64_t print;    /* what it adds to the fingerprint of its range */
+	struct pull *pull; /* what is missing and will be asked for (pull.h); NULL: nothing */
 	/* What the store holds of it (mirror.h). */
 	struct {
 		uint64_t have;

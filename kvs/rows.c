@@ -1,10 +1,14 @@
 #include "kvs/rows.h"
 
+#include "kvs/changes.h"
 #include "kvs/members.h"
 #include "kvs/mirror.h"
 #include "kvs/out.h"
 #include "kvs/own.h"
+#include "kvs/pull.h"
+#include "kvs/rules.h"
 #include "kvs/sync.h"
+#include "kvs/tree.h"
 
 #include <string.h>
 
@@ -36,6 +40,7 @@ struct replica *rows_ensure(struct kvs *k, const struct node_id *owner, enum rpc
 	if (k->rows_n >= (size_t)KVS_OWNERS_MAX * RPC_STREAMS)
 		return NULL;
 	r = replica_new(owner, stream);
+	r->number = ++k->row_numbers;
 	size_t at = rows_lower(k, &r->id);
 	k->rows = kvs_grow(k->rows, &k->rows_cap, k->rows_n + 1, sizeof(*k->rows));
 	memmove(k->rows + at + 1, k->rows + at, (k->rows_n - at) * sizeof(*k->rows));
@@ -51,8 +56,10 @@ static void refuse(struct kvs *k, const struct rpc_row_frame *f, const char *why
 }
 
 /* What follows from a row that is not what it was. */
-static void on_changed(struct kvs *k, struct replica *r, const struct replica_news *news)
+static void on_changed(
+    struct kvs *k, struct replica *r, const struct replica_news *news, const struct row_mark *before)
 {
+	changes_note(k, r, before);
 	if (news->reset) {
 		k->counters.resets++;
 		if (r->stream != RPC_LOAD)
@@ -60,6 +67,19 @@ static void on_changed(struct kvs *k, struct replica *r, const struct replica_ne
 	}
 	mirror_touch(k, r);
 	members_on_row(k, r);
+}
+
+/* The watched entries among those that took the live row from `had` to where it stands now. */
+static void tell_watched(struct kvs *k, const struct replica *r, const struct rpc_row_frame *f, uint64_t had)
+{
+	if (k->cfg.watched_class == 0 || r->stream != RPC_LOCATIONS)
+		return;
+	for (size_t i = 0; i < f->entries_n; i++) {
+		const struct rpc_entry *e = &f->entries[i];
+		if (e->version > had && e->version <= r->live.have && !e->deleted &&
+		    e->key.p[0] == k->cfg.watched_class)
+			out_watched(k, &r->owner, e);
+	}
 }
 
 void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_frame *f)
@@ -78,6 +98,7 @@ void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_fr
 		return;
 	}
 	struct replica_news news;
+	struct row_mark before = changes_mark(r);
 	enum replica_outcome outcome = replica_apply(r, f, k->now_ms, &news);
 	trace_add(&k->trace, k->now_ms, "frame", outcome, f->owner.b[0] * 256u + f->stream, f->to);
 	switch (outcome) {
@@ -85,9 +106,21 @@ void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_fr
 		k->counters.frames_applied++;
 		k->counters.entries_applied += f->entries_n;
 		link->ask_applied++;
+		if (f->repair)
+			k->counters.frames_repair++;
+		else
+			tree_on_news(k, link, &f->owner);
+		pull_on_applied(k, r, f->repair);
 		break;
-	case REPLICA_GAP: /* asked for by the next exchange */
-	case REPLICA_DUPLICATE: k->counters.frames_duplicate++; break;
+	case REPLICA_GAP:
+		k->counters.frames_duplicate++;
+		pull_want(k, link, r, f->incarnation, f->to);
+		break;
+	case REPLICA_DUPLICATE:
+		k->counters.frames_duplicate++;
+		if (!f->repair)
+			tree_on_duplicate(k, link, &f->owner);
+		break;
 	case REPLICA_BEHIND:
 		k->counters.frames_duplicate++;
 		sync_tell(k, link, r);
@@ -95,5 +128,9 @@ void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_fr
 	case REPLICA_MALFORMED: refuse(k, f, news.why); break;
 	}
 	if (news.changed)
-		on_changed(k, r, &news);
+		on_changed(k, r, &news, &before);
+	if (link->near && kvs_rule_order(f->incarnation, r->live.incarnation) == 0)
+		told_raise(&link->told, r, f->to);
+	if (news.changed && !news.reset)
+		tell_watched(k, r, f, before.have);
 }

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "kvs/out.h"
+#include "kvs/told.h"
 #include "rpc/codec.h"
 
 #include <string.h>
@@ -46,10 +47,34 @@ static void fill(struct kvs *k, const struct replica *r, uint64_t from, size_t n
 		.floor = row->floor,
 		.entries = entries,
 		.entries_n = n,
-		/* Whatever a digest exchange sends descends from a question. */
-		.repair = true,
 	};
 	memcpy(f->ancestors, row->ancestors, sizeof(f->ancestors));
+}
+
+/* What was sent, the peer is taken to have. */
+static void note_sent(struct kvs_link *link, const struct replica *r, uint64_t to, size_t bytes)
+{
+	link->room -= bytes < link->room ? bytes : link->room;
+	if (link->near)
+		told_raise(&link->told, r, to);
+}
+
+bool serve_push(struct kvs *k, struct kvs_link *link, const struct replica *r, uint64_t from)
+{
+	do {
+		size_t bytes, n = fit(k, &r->live, from, &bytes);
+		if (link->room < bytes)
+			return false;
+		struct rpc_msg *m = out_send(k, link, RPC_ROW_FRAME, false);
+		if (m == NULL)
+			return false;
+		fill(k, r, from, n, &m->row_frame);
+		m->row_frame.reset = from == 0;
+		from = m->row_frame.to;
+		note_sent(link, r, from, bytes);
+		k->counters.frames_pushed++;
+	} while (from < r->live.have);
+	return true;
 }
 
 bool serve_row(
@@ -61,7 +86,7 @@ bool serve_row(
 	uint64_t from = plan.from;
 	do {
 		size_t bytes, n = fit(k, &r->live, from, &bytes);
-		if (k->sent_bytes > 0 && k->sent_bytes + bytes > k->cfg.exchange_bytes)
+		if ((k->sent_bytes > 0 && k->sent_bytes + bytes > k->cfg.exchange_bytes) || link->room < bytes)
 			return false;
 		struct rpc_msg *m = out_send(k, link, RPC_ROW_FRAME, false);
 		if (m == NULL)
@@ -69,7 +94,9 @@ bool serve_row(
 		k->sent_bytes += bytes;
 		fill(k, r, from, n, &m->row_frame);
 		m->row_frame.reset = plan.reset;
+		m->row_frame.repair = true; /* it descends from a question */
 		from = m->row_frame.to;
+		note_sent(link, r, from, bytes);
 	} while (from < r->live.have);
 	return true;
 }

@@ -10,13 +10,25 @@
 #include "base/timers.h"
 #include "kvs/kvs.h"
 #include "kvs/replica.h"
+#include "kvs/ring.h"
+#include "kvs/told.h"
 
-enum kvs_timer_kind { KVS_TIMER_DIGEST, KVS_TIMER_BEAT, KVS_TIMER_ASK, KVS_TIMER_SILENCE };
+enum { KVS_PRINTS = 4096, KVS_RANGES_PENDING_MAX = 256, KVS_ASK_PATIENCE_MS = 2000 };
+enum { KVS_BUCKETS = 64, KVS_PULLS_MAX = 4096 };
+
+enum kvs_timer_kind {
+	KVS_TIMER_DIGEST,
+	KVS_TIMER_BEAT,
+	KVS_TIMER_ASK,
+	KVS_TIMER_SILENCE,
+	KVS_TIMER_ANNOUNCE,
+	KVS_TIMER_PULL,
+};
 
 struct kvs_timer {
 	struct timer t;
 	enum kvs_timer_kind kind;
-	void *of; /* the link or member it belongs to; NULL for KVS_TIMER_DIGEST */
+	void *of; /* the link, member or pull it belongs to; NULL: the node's own */
 };
 
 struct member {
@@ -37,6 +49,13 @@ struct member {
 	struct kvs_timer silence;
 };
 
+/* A range of ids, to be compared in parts or listed. */
+struct range_pending {
+	bool digest;
+	uint8_t depth;
+	uint16_t prefix;
+};
+
 struct kvs_link {
 	unsigned magic;
 	uint64_t id;
@@ -47,6 +66,37 @@ struct kvs_link {
 	struct row_id ask_first, ask_last;
 	bool ask_to_end;      /* it had no upper bound */
 	uint64_t ask_applied; /* frames of this link applied since */
+	/* What the comparison with that peer still has to look at (ranges.h). */
+	bool speaks_ranges;
+	struct row_id ask_end;
+	struct range_pending pending[KVS_RANGES_PENDING_MAX];
+	size_t pending_n;
+	/* Spreading (spread.h), only while the peer is a neighbour in the overlay. */
+	bool speaks_broadcast, near;
+	size_t room; /* bytes that may be sent before it is full (R7) */
+	struct told told;
+	uint64_t pushed[RPC_STREAMS], announced[RPC_STREAMS]; /* changes up to there were looked at */
+	uint64_t eager;                                       /* buckets that are pushed (tree.h) */
+	uint8_t duplicates[KVS_BUCKETS];                      /* in a row */
+	struct rpc_msg *tree, *pulls;                         /* of this step, to be added to */
+};
+
+/* A row that a peer has more of. */
+#define KVS_PULL_MAGIC 0x6b767370u
+enum { PULL_CANDIDATES_MAX = 8 };
+struct pull {
+	unsigned magic;
+	struct replica *row;
+	struct kvs_timer timer;
+	struct incarnation incarnation;
+	uint64_t have;                       /* what was announced */
+	uint64_t links[PULL_CANDIDATES_MAX]; /* that announced it; 0: none */
+	size_t next, tries;
+};
+
+struct changes {
+	struct replica *oldest, *newest;
+	uint64_t seq;
 };
 
 struct dial {
@@ -103,6 +153,16 @@ struct kvs {
 	struct member *self;
 	struct own own;
 
+	/* Spreading. */
+	struct changes changes[RPC_STREAMS];
+	uint32_t row_numbers;
+	struct ring ring; /* of all members */
+	bool near_stale, spread_due, mesh;
+	struct kvs_timer announce;
+	size_t pulls_n;
+	uint64_t prints[KVS_PRINTS]; /* prints.h */
+	uint8_t misses[KVS_BUCKETS]; /* pulls in a row of what was not pushed */
+
 	/* Rows whose stored form lags, oldest first. */
 	struct replica **dirty;
 	size_t dirty_n, dirty_cap;
@@ -119,6 +179,9 @@ struct kvs {
 	struct kvs_counters counters;
 	struct trace trace;
 };
+
+/* NULL when it is gone. */
+struct kvs_link *links_find(const struct kvs *k, uint64_t id);
 
 /* An array of pointers that grows; aborts when out of memory. */
 void *kvs_grow(void *array, size_t *cap, size_t n, size_t size);

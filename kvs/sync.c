@@ -4,12 +4,15 @@
 #include "kvs/compare.h"
 #include "kvs/out.h"
 #include "kvs/own.h"
+#include "kvs/ranges.h"
 #include "kvs/rows.h"
 #include "kvs/serve.h"
 
 #include <string.h>
 
 static const struct row_id FIRST_ID;
+static const struct row_id LAST_ID = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 
 static struct bytes id_bytes(struct kvs *k, const struct row_id *id)
 {
@@ -29,52 +32,54 @@ static bool id_next(struct row_id *id)
 
 /* -- asking -- */
 
-static void close_question(struct kvs *k, struct kvs_link *link)
-{
-	timers_disarm(&k->timers, &link->ask.t);
-}
-
 /* Sends a digest of the page that begins at `first`. */
-static void ask_from(struct kvs *k, struct kvs_link *link, const struct row_id *first)
+void sync_ask_range(struct kvs *k, struct kvs_link *link, const struct row_id *first)
 {
 	struct rpc_msg *m = out_send(k, link, RPC_DIGEST, true);
 	if (m == NULL)
 		return; /* the next round asks again */
-	size_t at = rows_lower(k, first), n = k->rows_n - at;
-	if (n > k->cfg.digest_rows)
-		n = k->cfg.digest_rows;
+	size_t at = rows_lower(k, first), n = 0;
+	while (
+	    at + n < k->rows_n && n < k->cfg.digest_rows && row_id_cmp(&k->rows[at + n]->id, &link->ask_end) <= 0)
+		n++;
 	struct rpc_row_position *rows = arena_array(k->out->arena, n, sizeof(*rows));
 	CHECK(rows != NULL);
 	size_t listed = 0;
 	for (size_t i = at; i < at + n; i++) {
-		replica_expire(k->rows[i], k->now_ms, k->cfg.silence_ms * 4u);
+		replica_expire(k->rows[i], k->now_ms, (k->cfg.silence_beats * k->cfg.heartbeat_interval_ms) * 4u);
 		replica_position(k->rows[i], &rows[listed]);
 		if (rows[listed].incarnation.count != 0)
 			listed++;
 	}
 	link->ask_first = *first;
-	link->ask_to_end = at + n == k->rows_n;
+	link->ask_to_end = at + n == k->rows_n || row_id_cmp(&k->rows[at + n]->id, &link->ask_end) > 0;
 	link->ask_applied = 0;
-	if (!link->ask_to_end)
-		link->ask_last = k->rows[at + n - 1]->id;
+	link->ask_last = link->ask_to_end ? link->ask_end : k->rows[at + n - 1]->id;
 	m->digest.first = row_id_cmp(first, &FIRST_ID) == 0 ? BYTES_NONE : id_bytes(k, first);
-	m->digest.last = link->ask_to_end ? BYTES_NONE : id_bytes(k, &link->ask_last);
+	bool unbounded = row_id_cmp(&link->ask_last, &LAST_ID) == 0;
+	m->digest.last = unbounded ? BYTES_NONE : id_bytes(k, &link->ask_last);
 	m->digest.rows = rows;
 	m->digest.rows_n = listed;
 	k->counters.digests_sent++;
-	uint64_t patience_ms = (uint64_t)k->cfg.digest_interval_ms * 2;
-	timers_arm(&k->timers, &link->ask.t, k->now_ms + patience_ms);
+	timers_arm(&k->timers, &link->ask.t, k->now_ms + KVS_ASK_PATIENCE_MS);
 }
 
 void sync_ask(struct kvs *k, struct kvs_link *link)
 {
-	if (!timer_armed(&link->ask.t))
-		ask_from(k, link, &FIRST_ID);
+	if (timer_armed(&link->ask.t))
+		return;
+	if (link->speaks_ranges) {
+		ranges_begin(k, link);
+		return;
+	}
+	link->pending_n = 0;
+	link->ask_end = LAST_ID;
+	sync_ask_range(k, link, &FIRST_ID);
 }
 
 void sync_on_timer(struct kvs *k)
 {
-	uint64_t interval = k->cfg.digest_interval_ms;
+	uint64_t interval = k->cfg.repair_interval_ms;
 	uint64_t jittered = interval - interval / 4 + prng_below(&k->prng, interval / 2 + 1);
 	timers_arm(&k->timers, &k->digest.t, k->now_ms + jittered);
 	if (k->links_n == 0)
@@ -218,20 +223,23 @@ static void ask_on(
 {
 	if (!timer_armed(&link->ask.t))
 		return;
-	close_question(k, link);
 	struct row_id next;
 	if (d->first.n > 0) {
 		next = range->first;
 		/* A row that cannot be had from there must not hide those after it. */
 		bool stuck = link->ask_applied == 0 && row_id_cmp(&next, &link->ask_first) <= 0;
-		if (stuck && (row_id_cmp(&next, &link->ask_first) < 0 || !id_next(&next)))
+		if (stuck && (row_id_cmp(&next, &link->ask_first) < 0 || !id_next(&next))) {
+			ranges_next(k, link);
 			return;
+		}
 	} else {
 		next = link->ask_last;
-		if (link->ask_to_end || !id_next(&next))
+		if (link->ask_to_end || !id_next(&next)) {
+			ranges_next(k, link);
 			return;
+		}
 	}
-	ask_from(k, link, &next);
+	sync_ask_range(k, link, &next);
 }
 
 static void on_answer(

@@ -14,10 +14,12 @@
 
 #include "kvs/state.h"
 
-/* Asks that peer about all rows, unless a question is open. */
+/* Compares all rows with that peer's, unless a question is open. */
 void sync_ask(struct kvs *k, struct kvs_link *link);
 /* Asks one random peer, and plans the next time. */
 void sync_on_timer(struct kvs *k);
+/* Asks about the rows from `first` to the link's ask_end. */
+void sync_ask_range(struct kvs *k, struct kvs_link *link, const struct row_id *first);
 void sync_on_digest(struct kvs *k, struct kvs_link *link, const struct rpc_digest *d);
 /* Tells a peer where this row stands here. */
 void sync_tell(struct kvs *k, struct kvs_link *link, const struct replica *r);

@@ -97,11 +97,28 @@ static enum err check_advertise(struct config_reading *r)
 	return e;
 }
 
+static enum err check_tls(struct config_reading *r)
+{
+	const struct config *c = &r->out;
+	const struct {
+		const char *key, *file;
+	} parts[] = { { "tls.ca_file", c->tls_ca_file }, { "tls.cert_file", c->tls_cert_file },
+		{ "tls.key_file", c->tls_key_file } };
+	bool any = *c->tls_ca_file != '\0' || *c->tls_cert_file != '\0' || *c->tls_key_file != '\0';
+	for (size_t i = 0; any && i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (*parts[i].file == '\0')
+			return REFUSE(r, parts[i].key,
+			    "is missing; TLS between nodes needs ca_file, cert_file and key_file, or none of them");
+	return OK;
+}
+
 enum err config_check(struct config_reading *r)
 {
 	enum err e = check_roles(r);
 	if (e == OK)
 		e = check_listen(r);
+	if (e == OK)
+		e = check_tls(r);
 	if (e == OK)
 		e = check_advertise(r);
 	return e;

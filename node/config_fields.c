@@ -229,11 +229,7 @@ static enum err read_setting(struct config_reading *r, const struct setting *s, 
 		return read_items(r, s, n);
 	if (s->type == SETTING_ROLES)
 		return read_roles(r, s, n);
-	if (s->type != SETTING_EMPTY)
-		return store_scalar(r, s, n, s->key, at(&r->out, s->offset));
-	if (config_node_is_null(n) || (n->kind == CONFIG_MAP && n->children_n == 0))
-		return OK;
-	return config_refuse(r, ERR_INVALID, n->line, s->key, "is not supported by this version; leave it out");
+	return store_scalar(r, s, n, s->key, at(&r->out, s->offset));
 }
 
 /* A map whose path, with its dot, is `prefix`; the root's is empty. Depth is bounded by the keys. */

@@ -13,8 +13,6 @@ static void put_value(const struct setting *s, struct buf *out)
 {
 	if (s->example != NULL)
 		buf_put_str(out, s->example);
-	else if (s->type == SETTING_EMPTY)
-		buf_put_str(out, "{}");
 	else if (s->def == NULL)
 		buf_put_str(out, "[]");
 	else
@@ -102,7 +100,6 @@ static bool same_value(const struct setting *s, const char *a, const char *b)
 	if (s->list)
 		return same_strings((const void *)(a + s->offset), (const void *)(b + s->offset));
 	switch (s->type) {
-	case SETTING_EMPTY: return true;
 	case SETTING_ITEMS: return same_items(s, a, b);
 	case SETTING_SIZE:
 	case SETTING_DURATION: return memcmp(a + s->offset, b + s->offset, sizeof(uint64_t)) == 0;

@@ -115,9 +115,17 @@ const struct setting config_settings[] = {
 	    .example = "/etc/warmcast/token.keys",
 	    .doc = "One `id:base64` a line, 32 bytes each; the first signs, all verify. chmod 600." },
 	{ "secrets.cluster_key_file", SETTING_PATH, FIELD(config, cluster_key_file), .def = "",
-	    .doc = "One or two `id:base64` lines; the first speaks, both are believed. chmod 600." },
+	    .doc = "One or two `id:base64` lines; the first speaks, both are believed. chmod 600.\n"
+	           "Read again on SIGHUP, for links to come." },
 
-	{ "tls", SETTING_EMPTY, .doc = "TLS between nodes is not supported by this version." },
+	{ "tls.ca_file", SETTING_PATH, FIELD(config, tls_ca_file), .def = "",
+	    .doc = "TLS between nodes, on all of them or on none; PEM, read again on SIGHUP. Whoever has a "
+	           "certificate\n"
+	           "of this CA is a node, and host names are not compared: use a CA of the cluster's own." },
+	{ "tls.cert_file", SETTING_PATH, FIELD(config, tls_cert_file), .def = "",
+	    .doc = "This node's certificate: both server and client. Those between it and the CA follow in it." },
+	{ "tls.key_file", SETTING_PATH, FIELD(config, tls_key_file), .def = "",
+	    .doc = "The certificate's private key, without a password. chmod 600." },
 	{ "trusted_proxies", SETTING_NETWORK, .list = true, FIELD(config, trusted_proxies),
 	    .list_max = CONFIG_LIST_MAX, .doc = "Addresses or networks whose client_address is believed." },
 	{ "rules", ITEMS(rule_fields, rules, rules_n),

@@ -24,7 +24,6 @@ enum setting_type {
 	SETTING_ENUM,     /* an enum; index of the word */
 	SETTING_ROLES,    /* uint32_t; a list of words, bit 1 << index each */
 	SETTING_ITEMS,    /* an array of structs and a size_t */
-	SETTING_EMPTY,    /* nothing: a map that this version takes empty only */
 };
 
 struct setting {
@@ -47,7 +46,7 @@ struct setting {
 	const char *doc;     /* lines of comment */
 };
 
-enum { CONFIG_SETTINGS_MAX = 40 };
+enum { CONFIG_SETTINGS_MAX = 48 };
 
 extern const struct setting config_settings[];
 extern const size_t config_settings_n;

@@ -243,8 +243,7 @@ void config_value_allowed(const struct setting *s, struct buf *out)
 		buf_put_str(out, "a list of ");
 		put_words(out, s->words);
 		break;
-	case SETTING_ITEMS:
-	case SETTING_EMPTY: break;
+	case SETTING_ITEMS: break;
 	}
 	if (s->note != NULL)
 		buf_printf(out, " (%s)", s->note);

@@ -80,6 +80,8 @@ static void apply_outputs(struct control *c)
 	dial_all(c);
 	for (size_t i = 0; i < c->out.events_n; i++)
 		control_log_event(&c->out.events[i], name_of(c, &c->out.events[i].node));
+	for (size_t i = 0; c->watcher.applied != NULL && i < c->out.watched_n; i++)
+		c->watcher.applied(c->watcher.ctx, &c->out.watched[i]);
 	if (c->out.members_changed)
 		publish_view(c);
 }
@@ -166,6 +168,7 @@ static void on_message(void *ctx, link_id link, const struct rpc_msg *m)
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = link;
 	in.message.m = m;
+	in.message.room = nng_links_room(c->links, link);
 	control_step(c, &in);
 }
 
@@ -182,9 +185,14 @@ static void on_refused(void *ctx, const char *address, enum rpc_refusal reason, 
 
 static void on_dial_failed(void *ctx, const char *address, enum err e)
 {
-	(void)ctx;
+	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
 	LOG_EVENT(LOG_DEBUG, "rpc", "dial-failed", "no link to that address; it is tried again",
 	    LOG_STR("address", address), LOG_STR("error", err_str(e)));
+	if (e != ERR_REFUSED || c->closing || c->stepping)
+		return; /* within a step it is tried again anyway */
+	struct kvs_input in = { .kind = KVS_IN_DIAL_FAILED };
+	in.dial_failed.address = address;
+	control_step(c, &in);
 }
 
 /* -- the store -- */
@@ -197,6 +205,8 @@ static void on_stored(void *ctx, uint64_t seq)
 	c->mute = false;
 	struct kvs_input in = { .kind = KVS_IN_STORED, .stored_seq = seq };
 	control_step(c, &in);
+	if (c->watcher.stored != NULL)
+		c->watcher.stored(c->watcher.ctx);
 }
 
 static void on_store_failed(void *ctx, enum err e)
@@ -242,6 +252,7 @@ static struct rpc_hello own_hello(const struct control *c)
 		.incarnation = kvs_incarnation(c->kvs),
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX,
+		.features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES,
 		.build = BYTES_LIT(WARMCAST_VERSION),
 		.rpc_address = bytes_str(c->c.config->advertise_rpc),
 	};
@@ -263,6 +274,7 @@ static enum err load_replica(struct control *c)
 		.seeds = c->c.config->seeds.v,
 		.seeds_n = c->c.config->seeds.n,
 		.seed = c->c.seed,
+		.watched_class = RPC_PROBE_CLASS,
 	};
 	c->kvs = kvs_new(&k);
 	return kvs_store_load(c->c.store, c->kvs);
@@ -281,6 +293,7 @@ static enum err listen_rpc(struct control *c)
 		.loop = c->c.loop,
 		.self = own_hello(c),
 		.keys = c->c.cluster_keys,
+		.cert = c->c.cert,
 		.random = c->c.random,
 		.listen = c->c.config->listen_rpc,
 		.seed = c->c.seed,
@@ -361,6 +374,16 @@ bool control_flushed(struct control *c)
 bool control_mute(const struct control *c)
 {
 	return c->mute;
+}
+
+struct nng_links *control_links(struct control *c)
+{
+	return c->links;
+}
+
+void control_watch(struct control *c, const struct control_watcher *w)
+{
+	c->watcher = w != NULL ? *w : (struct control_watcher){ 0 };
 }
 
 const struct kvs *control_kvs(const struct control *c)

@@ -34,6 +34,7 @@ struct control_config {
 	struct delivery *delivery; /* the same */
 	uint64_t seed;
 	const struct cluster_keys *cluster_keys; /* used until control_new returns */
+	struct nng_cert *cert;                   /* the same; NULL: no TLS */
 	void (*random)(void *out, size_t n);     /* unguessable; on control's thread */
 };
 
@@ -50,6 +51,8 @@ enum node_state control_state(const struct control *c);
 bool control_flushed(struct control *c);
 /* The store cannot write: no new version leaves this node. */
 bool control_mute(const struct control *c);
+/* To give them new keys. */
+struct nng_links *control_links(struct control *c);
 const struct kvs *control_kvs(const struct control *c);
 
 struct control_counters {
@@ -59,6 +62,19 @@ struct control_counters {
 	uint64_t news_dropped; /* heartbeats and ends that found the batch full */
 };
 void control_count(const struct control *c, struct control_counters *out);
+
+/* Who is told of probe entries (node/admin/probe.h). Called on control's loop, from inside of a step: neither
+ * may put anything. */
+struct control_watcher {
+	void (*applied)(void *ctx, const struct kvs_watched *w); /* one that a peer's frame brought */
+	void (*stored)(void *ctx);                               /* own rows may stand further than before */
+	void *ctx;
+};
+/* One at a time; NULL: none any more. */
+void control_watch(struct control *c, const struct control_watcher *w);
+/* An own write into stream locations. Not from inside of a step. */
+void control_put(struct control *c, struct bytes key, struct bytes value);
+void control_delete(struct control *c, struct bytes key);
 
 /* For a session's node: a heartbeat, or an end (any thread). Sent in one batch a second; false when it is
  * full. */

@@ -23,6 +23,16 @@ static void put_own(
 	control_step(c, &in);
 }
 
+void control_put(struct control *c, struct bytes key, struct bytes value)
+{
+	put_own(c, KVS_IN_PUT, RPC_LOCATIONS, key, value);
+}
+
+void control_delete(struct control *c, struct bytes key)
+{
+	put_own(c, KVS_IN_DELETE, RPC_LOCATIONS, key, BYTES_NONE);
+}
+
 /* How many of what is counted came since the last look. */
 static uint64_t since(uint64_t *last, uint64_t now)
 {

@@ -29,6 +29,7 @@ struct control {
 	bool mute, stepping, closing;
 	struct arena step_arena;
 	struct kvs_outputs out;
+	struct control_watcher watcher; /* zeros: none */
 	ev_timer wake, second, news_timer;
 	struct letter cache_letter;
 	struct rpc_load last_load;

@@ -40,7 +40,8 @@ static void print_help(FILE *to)
 	      "  --check-config          read and check it, then exit: 0 good, 78 not\n"
 	      "  --print-default-config  every setting with its default and its meaning\n"
 	      "\n"
-	      "SIGTERM drains and leaves, a second one leaves now; SIGHUP reads the configuration again.\n",
+	      "SIGTERM drains and leaves, a second one leaves now; SIGHUP reads the configuration,\n"
+	      "the cluster's key and the certificate again.\n",
 	    to);
 }
 
@@ -78,44 +79,13 @@ static bool read_config(const char *path, struct arena *memory, struct config *c
 	return false;
 }
 
-static enum err parse_token_keys(struct bytes text, struct node_secrets *s, size_t *bad_line)
-{
-	return token_keys_parse(text, &s->token_keys, bad_line);
-}
-
-static enum err parse_cluster_keys(struct bytes text, struct node_secrets *s, size_t *bad_line)
-{
-	return cluster_keys_parse(text, &s->cluster_keys, bad_line);
-}
-
-static bool read_key_file(const char *path, size_t keys_max,
-    enum err (*parse)(struct bytes, struct node_secrets *, size_t *), struct node_secrets *secrets)
-{
-	char error[CONFIG_ERROR_MAX];
-	struct buf text;
-	size_t bad_line = 0;
-	if (path[0] == '\0')
-		return true;
-	buf_init(&text, SECRET_FILE_MAX);
-	enum err e = fs_secret_read(path, &text, error);
-	if (e != OK) {
-		fprintf(stderr, "warmcastd: %s\n", error);
-	} else {
-		e = parse(buf_bytes(&text), secrets, &bad_line);
-		if (e != OK)
-			fprintf(stderr, "warmcastd: %s:%zu: %s; each line is ID:BASE64 of 32 bytes, at most %zu lines\n",
-			    path, bad_line, err_str(e), keys_max);
-	}
-	if (text.p != NULL)
-		sodium_memzero(text.p, text.cap);
-	buf_fini(&text);
-	return e == OK;
-}
-
 static bool read_secrets(const struct config *c, struct node_secrets *s)
 {
-	return read_key_file(c->token_keys_file, TOKEN_KEYS_MAX, parse_token_keys, s) &&
-	       read_key_file(c->cluster_key_file, RPC_CLUSTER_KEYS_MAX, parse_cluster_keys, s);
+	char error[CONFIG_ERROR_MAX];
+	if (fs_secrets_read(c, s, error) == OK)
+		return true;
+	fprintf(stderr, "warmcastd: %s\n", error);
+	return false;
 }
 
 /* The descriptors that the system lets a process have: viewers and cached files need many. */
@@ -155,6 +125,56 @@ static void take_reload(struct daemon *d, const struct config *next)
 	    LOG_INFO, "config", "reloaded", "the configuration was read again", LOG_STR("file", d->config.file));
 }
 
+static void log_kept(const char *event, const char *error)
+{
+	LOG_EVENT(LOG_ERROR, "rpc", event, "a file is wrong: links to come go on with what was read before",
+	    LOG_STR("error", error));
+}
+
+static void reload_cluster_keys(struct daemon *d)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct cluster_keys next;
+	if (d->config.cluster_key_file[0] == '\0')
+		return;
+	if (fs_cluster_keys_read(&d->config, &next, error) != OK) {
+		log_kept("cluster-keys-kept", error);
+		return;
+	}
+	node_set_cluster_keys(d->node, &next);
+	cluster_keys_fini(&d->secrets.cluster_keys);
+	d->secrets.cluster_keys = next;
+	LOG_EVENT(LOG_INFO, "rpc", "cluster-keys", "the cluster's keys were read again, for links to come",
+	    LOG_U64("keys", next.n), LOG_BYTES("first", key_id_bytes(&next.keys[0].id)));
+	cluster_keys_fini(&next);
+}
+
+static void log_cert(const struct nng_cert *cert)
+{
+	enum { SOON_DAYS = 14 };
+	uint32_t days = nng_cert_days_left(cert);
+	LOG_EVENT(days < SOON_DAYS ? LOG_WARN : LOG_INFO, "rpc", "certificate",
+	    days < SOON_DAYS ? "this node's certificate ends soon: renew it, then SIGHUP"
+	                     : "this node's certificate was read, for links to come",
+	    LOG_STR("expires", nng_cert_expiry(cert)), LOG_U64("left_days", days));
+}
+
+static void reload_cert(struct daemon *d)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct nng_cert *next = NULL;
+	if (fs_cert_read(&d->config, &next, error) != OK) {
+		log_kept("certificate-kept", error);
+		return;
+	}
+	if (next == NULL)
+		return;
+	node_set_cert(d->node, next);
+	nng_cert_free(d->secrets.cert);
+	d->secrets.cert = next;
+	log_cert(next);
+}
+
 static void on_reload(struct ev_loop *loop, ev_signal *w, int revents)
 {
 	(void)loop;
@@ -164,11 +184,14 @@ static void on_reload(struct ev_loop *loop, ev_signal *w, int revents)
 	struct config next;
 	char error[CONFIG_ERROR_MAX];
 	arena_init(&memory, CONFIG_MEMORY_MAX);
-	if (fs_config_read(d->config.file, &memory, &next, error) == OK)
+	if (fs_config_read(d->config.file, &memory, &next, error) == OK) {
 		take_reload(d, &next);
-	else
+		reload_cluster_keys(d);
+		reload_cert(d);
+	} else {
 		LOG_EVENT(LOG_ERROR, "config", "reload-failed", "the configuration is wrong; nothing was changed",
 		    LOG_STR("error", error));
+	}
 	arena_fini(&memory);
 }
 
@@ -188,6 +211,8 @@ static int run(struct daemon *d)
 	raise_descriptor_limit();
 	d->node = node_start(&d->config, &d->secrets, d->loop, &status);
 	if (d->node != NULL) {
+		if (d->secrets.cert != NULL)
+			log_cert(d->secrets.cert);
 		watch(d, &d->term, on_leave, SIGTERM);
 		watch(d, &d->interrupt, on_leave, SIGINT);
 		watch(d, &d->hangup, on_reload, SIGHUP);
@@ -196,7 +221,6 @@ static int run(struct daemon *d)
 		LOG_EVENT(LOG_INFO, "node", "stopped", "this node has left");
 	}
 	ev_loop_destroy(d->loop);
-	nng_links_exit();
 	return status;
 }
 
@@ -207,8 +231,8 @@ static int start(const struct options *o)
 	int status = NODE_EXIT_CONFIG;
 	if (read_config(o->config, &d->memory, &d->config) && read_secrets(&d->config, &d->secrets))
 		status = o->check ? 0 : run(d);
-	token_keys_fini(&d->secrets.token_keys);
-	cluster_keys_fini(&d->secrets.cluster_keys);
+	fs_secrets_fini(&d->secrets);
+	nng_links_exit();
 	arena_fini(&d->memory);
 	free(d);
 	return status;

@@ -39,6 +39,7 @@ struct node {
 	struct api api;
 	struct viewers *viewers;
 	struct admin admin;
+	struct probe *probe;
 	struct http_server *admin_server;
 	struct drain drain;
 	bool draining_ready;
@@ -203,6 +204,7 @@ static enum err start_control(struct node *n)
 		.delivery = n->delivery,
 		.seed = seed,
 		.cluster_keys = &n->secrets->cluster_keys,
+		.cert = n->secrets->cert,
 		.random = random_bytes,
 	};
 	enum err e = control_new(&c, &n->control);
@@ -291,6 +293,7 @@ static enum err start_admin(struct node *n)
 	enum err e = http_listen(&address, 1, 1, &fd, &bad);
 	if (e != OK)
 		return log_listen("listen.admin", bad, e);
+	n->probe = probe_new(n->control, &n->identity.self, n->loop, PROBE_STORED_WITHIN_MS);
 	n->admin = (struct admin){
 		.config = n->config,
 		.control = n->control,
@@ -302,6 +305,7 @@ static enum err start_admin(struct node *n)
 		.fills = n->fills,
 		.sessions = n->sessions,
 		.delivery = n->delivery,
+		.probe = n->probe,
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
 	};
@@ -392,6 +396,16 @@ void node_leave(struct node *n)
 	drain_begin(&n->drain);
 }
 
+void node_set_cluster_keys(struct node *n, const struct cluster_keys *keys)
+{
+	nng_links_set_keys(control_links(n->control), keys);
+}
+
+void node_set_cert(struct node *n, struct nng_cert *cert)
+{
+	nng_links_set_cert(control_links(n->control), cert);
+}
+
 /* In reverse; each part tolerates that it never started. */
 void node_stop(struct node *n)
 {
@@ -400,6 +414,7 @@ void node_stop(struct node *n)
 	http_server_stop(n->admin_server);
 	viewers_stop(n->viewers);
 	fills_free(n->fills);
+	probe_free(n->probe);
 	control_free(n->control);
 	delivery_free(n->delivery);
 	sessions_free(n->sessions);

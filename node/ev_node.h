@@ -6,8 +6,7 @@
 #define NODE_EV_NODE_H
 
 #include "node/config.h"
-#include "node/token_keys.h"
-#include "rpc/cluster_keys.h"
+#include "node/fs_secrets.h"
 
 #include <ev.h>
 
@@ -17,12 +16,6 @@ struct node;
  * disk, 78 configuration. */
 enum { NODE_EXIT_UNAVAILABLE = 69, NODE_EXIT_SYSTEM = 71, NODE_EXIT_DISK = 74, NODE_EXIT_CONFIG = 78 };
 
-/* What the files of secrets hold. */
-struct node_secrets {
-	struct token_keys token_keys;
-	struct cluster_keys cluster_keys;
-};
-
 /* Logs what is wrong and returns NULL with *exit_status. `secrets` stay the caller's, and are used until
  * node_stop. */
 struct node *node_start(
@@ -30,6 +23,9 @@ struct node *node_start(
 /* First: this node drains (says so, takes no new session, ends its connections) and then breaks the loop.
  * Second: breaks the loop now. */
 void node_leave(struct node *n);
+/* For links to come; copied, held. As nng_links_set_keys, nng_links_set_cert. */
+void node_set_cluster_keys(struct node *n, const struct cluster_keys *keys);
+void node_set_cert(struct node *n, struct nng_cert *cert);
 /* Everything is closed; what was told is on disk. */
 void node_stop(struct node *n);
 

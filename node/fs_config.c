@@ -87,7 +87,7 @@ enum err fs_config_read(const char *path, struct arena *a, struct config *out, c
 	return e;
 }
 
-enum err fs_secret_read(const char *path, struct buf *out, char error[CONFIG_ERROR_MAX])
+static enum err read_whole(const char *path, size_t max, bool secret, struct buf *out, char *error)
 {
 	int fd;
 	struct stat st;
@@ -95,12 +95,22 @@ enum err fs_secret_read(const char *path, struct buf *out, char error[CONFIG_ERR
 	if (e != OK)
 		return e;
 	size_t before = out->n;
-	if (st.st_mode & (S_IRWXG | S_IRWXO))
+	if (secret && (st.st_mode & (S_IRWXG | S_IRWXO)))
 		e = refuse(error, ERR_DENIED, path, "a secret must not be readable by others (chmod 600)");
 	else
-		e = read_all(fd, path, SECRET_FILE_MAX, out, error);
+		e = read_all(fd, path, max, out, error);
 	if (e == OK && out->n == before)
 		e = refuse(error, ERR_INVALID, path, "is empty");
 	close(fd);
 	return e;
+}
+
+enum err fs_text_read(const char *path, size_t max, struct buf *out, char error[CONFIG_ERROR_MAX])
+{
+	return read_whole(path, max, false, out, error);
+}
+
+enum err fs_secret_read(const char *path, struct buf *out, char error[CONFIG_ERROR_MAX])
+{
+	return read_whole(path, SECRET_FILE_MAX, true, out, error);
 }

@@ -76,6 +76,10 @@ static int by_value(const void *a, const void *b)
 static void find_stale(void *arg, const struct rpc_entry *e)
 {
 	struct stale *s = arg;
+	struct bytes origin, content;
+	/* Other classes of keys are none of the cache's. */
+	if (rpc_location_key_split(e->key, &origin, &content) != OK)
+		return;
 	uint64_t h = hash64(&held_key, e->key);
 	if (e->deleted ||
 	    (s->l->held_n > 0 && bsearch(&h, s->l->held, s->l->held_n, sizeof(h), by_value) != NULL))

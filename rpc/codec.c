@@ -12,6 +12,10 @@ const char *rpc_kind_str(enum rpc_kind k)
 	case RPC_ROW_FRAME: return "row_frame";
 	case RPC_SESSION_NEWS: return "session_news";
 	case RPC_PROOF: return "proof";
+	case RPC_ANNOUNCE: return "announce";
+	case RPC_PULL: return "pull";
+	case RPC_TREE: return "tree";
+	case RPC_RANGES: return "ranges";
 	}
 	return "unknown";
 }
@@ -25,6 +29,7 @@ const char *rpc_refusal_str(enum rpc_refusal r)
 	case RPC_REFUSED_DUPLICATE: return "duplicate";
 	case RPC_REFUSED_MALFORMED: return "malformed";
 	case RPC_REFUSED_KEY: return "key";
+	case RPC_REFUSED_TLS: return "tls";
 	}
 	return "other"; /* a newer peer's reason */
 }

@@ -84,29 +84,40 @@ static enum err take_position(const Warmcast__RowPosition *in, struct rpc_row_po
 	return OK;
 }
 
+/* Rows of streams that a newer peer has are left out (V1). */
+static enum err take_positions(Warmcast__RowPosition **in, size_t in_n, struct arena *a,
+    const struct rpc_row_position **out, size_t *out_n)
+{
+	struct rpc_row_position *rows = arena_array(a, in_n, sizeof(*rows));
+	if (rows == NULL)
+		return ERR_TOO_BIG;
+	size_t n = 0;
+	for (size_t i = 0; i < in_n; i++) {
+		if (in[i]->stream >= RPC_STREAMS)
+			continue;
+		enum err e = take_position(in[i], &rows[n++]);
+		if (e != OK)
+			return e;
+	}
+	*out = rows;
+	*out_n = n;
+	return OK;
+}
+
 static enum err take_digest(const Warmcast__Digest *in, struct arena *a, struct rpc_msg *m)
 {
 	if (in->n_rows > RPC_DIGEST_ROWS_MAX)
 		return ERR_TOO_BIG;
-	struct rpc_row_position *rows = arena_array(a, in->n_rows, sizeof(*rows));
-	if (rows == NULL)
-		return ERR_TOO_BIG;
-	size_t n = 0;
-	for (size_t i = 0; i < in->n_rows; i++) {
-		if (in->rows[i]->stream >= RPC_STREAMS)
-			continue; /* a stream of a newer peer (V1) */
-		enum err e = take_position(in->rows[i], &rows[n++]);
-		if (e != OK)
-			return e;
-	}
-	m->kind = RPC_DIGEST;
-	m->digest = (struct rpc_digest){
+	struct rpc_digest d = {
 		.answer = in->answer,
 		.first = pb_bytes(in->first),
 		.last = pb_bytes(in->last),
-		.rows = rows,
-		.rows_n = n,
 	};
+	enum err e = take_positions(in->rows, in->n_rows, a, &d.rows, &d.rows_n);
+	if (e != OK)
+		return e;
+	m->kind = RPC_DIGEST;
+	m->digest = d;
 	return OK;
 }
 
@@ -172,6 +183,69 @@ static enum err take_row_frame(const Warmcast__RowFrame *in, struct arena *a, st
 	return OK;
 }
 
+static enum err take_announce(const Warmcast__Announce *in, struct arena *a, struct rpc_msg *m)
+{
+	if (in->n_rows > RPC_ANNOUNCE_ROWS_MAX)
+		return ERR_TOO_BIG;
+	struct rpc_row_version *rows = arena_array(a, in->n_rows, sizeof(*rows));
+	if (rows == NULL)
+		return ERR_TOO_BIG;
+	size_t n = 0;
+	for (size_t i = 0; i < in->n_rows; i++) {
+		const Warmcast__RowVersion *r = in->rows[i];
+		if (r->stream >= RPC_STREAMS)
+			continue; /* a stream of a newer peer (V1) */
+		struct rpc_row_version *v = &rows[n++];
+		v->stream = (enum rpc_stream)r->stream;
+		v->have = r->have;
+		if (!take_fixed(r->owner, v->owner.b, NODE_ID_BYTES) ||
+		    !take_incarnation(r->incarnation, &v->incarnation))
+			return ERR_INVALID;
+	}
+	m->kind = RPC_ANNOUNCE;
+	m->announce = (struct rpc_announce){ .rows = rows, .rows_n = n };
+	return OK;
+}
+
+static enum err take_pull(const Warmcast__Pull *in, struct arena *a, struct rpc_msg *m)
+{
+	if (in->n_rows > RPC_PULL_ROWS_MAX)
+		return ERR_TOO_BIG;
+	struct rpc_pull p;
+	enum err e = take_positions(in->rows, in->n_rows, a, &p.rows, &p.rows_n);
+	if (e != OK)
+		return e;
+	m->kind = RPC_PULL;
+	m->pull = p;
+	return OK;
+}
+
+static enum err take_ranges(const Warmcast__Ranges *in, struct arena *a, struct rpc_msg *m)
+{
+	size_t n = in->n_prefixes;
+	if (n > RPC_RANGES_MAX)
+		return ERR_TOO_BIG;
+	size_t sums_n = in->answer ? 0 : n * RPC_RANGE_FANOUT;
+	if (in->sums.len != sums_n * 8 || in->n_differ != (in->answer ? n : 0))
+		return ERR_INVALID;
+	uint64_t *sums = arena_array(a, sums_n, sizeof(*sums));
+	if (sums == NULL)
+		return ERR_TOO_BIG;
+	for (size_t i = 0; i < in->sums.len; i++)
+		sums[i / 8] = sums[i / 8] << 8 | in->sums.data[i];
+	m->kind = RPC_RANGES;
+	m->ranges = (struct rpc_ranges){
+		.answer = in->answer,
+		.depth = in->depth,
+		.prefixes = in->prefixes,
+		.prefixes_n = n,
+		.sums = sums,
+		.differ = in->differ,
+		.rows = in->rows,
+	};
+	return OK;
+}
+
 static enum err take_sessions(
     const ProtobufCBinaryData *in, size_t n, struct arena *a, const struct rpc_session_id **out)
 {
@@ -219,6 +293,14 @@ static enum err take_body(const Warmcast__Envelope *env, struct arena *a, struct
 	case WARMCAST__ENVELOPE__BODY_ROW_FRAME: return take_row_frame(env->row_frame, a, m);
 	case WARMCAST__ENVELOPE__BODY_SESSION_NEWS: return take_session_news(env->session_news, a, m);
 	case WARMCAST__ENVELOPE__BODY_PROOF: return take_proof(env->proof, m);
+	case WARMCAST__ENVELOPE__BODY_ANNOUNCE: return take_announce(env->announce, a, m);
+	case WARMCAST__ENVELOPE__BODY_PULL: return take_pull(env->pull, a, m);
+	case WARMCAST__ENVELOPE__BODY_TREE:
+		m->kind = RPC_TREE;
+		m->tree.prune = env->tree->prune;
+		m->tree.graft = env->tree->graft;
+		return OK;
+	case WARMCAST__ENVELOPE__BODY_RANGES: return take_ranges(env->ranges, a, m);
 	default: m->kind = RPC_UNKNOWN; return OK; /* a kind of a newer peer (V1) */
 	}
 }

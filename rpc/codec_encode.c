@@ -183,6 +183,88 @@ static Warmcast__RowFrame *make_row_frame(struct builder *b, const struct rpc_ro
 	return m;
 }
 
+static Warmcast__Announce *make_announce(struct builder *b, const struct rpc_announce *a)
+{
+	Warmcast__Announce *m = make(b, 1, sizeof(*m));
+	Warmcast__RowVersion **rows = make(b, a->rows_n, sizeof(*rows));
+	Warmcast__RowVersion *each = make(b, a->rows_n, sizeof(*each));
+	if (m == NULL || rows == NULL || each == NULL)
+		return NULL;
+	warmcast__announce__init(m);
+	for (size_t i = 0; i < a->rows_n; i++) {
+		rows[i] = &each[i];
+		warmcast__row_version__init(&each[i]);
+		each[i].owner = id_data(&a->rows[i].owner);
+		each[i].stream = (uint32_t)a->rows[i].stream;
+		each[i].incarnation = make_incarnation(b, a->rows[i].incarnation);
+		each[i].have = a->rows[i].have;
+	}
+	m->rows = rows;
+	m->n_rows = a->rows_n;
+	return m;
+}
+
+static Warmcast__Pull *make_pull(struct builder *b, const struct rpc_pull *p)
+{
+	Warmcast__Pull *m = make(b, 1, sizeof(*m));
+	Warmcast__RowPosition **rows = make(b, p->rows_n, sizeof(*rows));
+	if (m == NULL || rows == NULL)
+		return NULL;
+	warmcast__pull__init(m);
+	for (size_t i = 0; i < p->rows_n; i++)
+		rows[i] = make_position(b, &p->rows[i]);
+	m->rows = rows;
+	m->n_rows = p->rows_n;
+	return m;
+}
+
+static ProtobufCBinaryData make_sums(struct builder *b, const uint64_t *sums, size_t n)
+{
+	uint8_t *p = make(b, n, sizeof(*sums));
+	for (size_t i = 0; p != NULL && i < n * sizeof(*sums); i++)
+		p[i] = (uint8_t)(sums[i / 8] >> (56 - 8 * (i % 8)));
+	return (ProtobufCBinaryData){ .len = n * sizeof(*sums), .data = p };
+}
+
+static uint32_t *make_numbers(struct builder *b, const uint32_t *from, size_t n)
+{
+	uint32_t *p = make(b, n, sizeof(*p));
+	for (size_t i = 0; p != NULL && i < n; i++)
+		p[i] = from[i];
+	return p;
+}
+
+static Warmcast__Ranges *make_ranges(struct builder *b, const struct rpc_ranges *r)
+{
+	Warmcast__Ranges *m = make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__ranges__init(m);
+	m->answer = r->answer;
+	m->depth = r->depth;
+	m->rows = r->rows;
+	m->prefixes = make_numbers(b, r->prefixes, r->prefixes_n);
+	m->n_prefixes = r->prefixes_n;
+	if (r->answer) {
+		m->differ = make_numbers(b, r->differ, r->prefixes_n);
+		m->n_differ = r->prefixes_n;
+	} else {
+		m->sums = make_sums(b, r->sums, r->prefixes_n * RPC_RANGE_FANOUT);
+	}
+	return m;
+}
+
+static Warmcast__Tree *make_tree(struct builder *b, const struct rpc_msg *in)
+{
+	Warmcast__Tree *m = make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__tree__init(m);
+	m->prune = in->tree.prune;
+	m->graft = in->tree.graft;
+	return m;
+}
+
 static ProtobufCBinaryData *make_sessions(struct builder *b, const struct rpc_session_id *ids, size_t n)
 {
 	ProtobufCBinaryData *list = make(b, n, sizeof(*list));
@@ -241,6 +323,22 @@ static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Env
 	case RPC_PROOF:
 		env->body_case = WARMCAST__ENVELOPE__BODY_PROOF;
 		env->proof = make_proof(b, &in->proof);
+		break;
+	case RPC_ANNOUNCE:
+		env->body_case = WARMCAST__ENVELOPE__BODY_ANNOUNCE;
+		env->announce = make_announce(b, &in->announce);
+		break;
+	case RPC_PULL:
+		env->body_case = WARMCAST__ENVELOPE__BODY_PULL;
+		env->pull = make_pull(b, &in->pull);
+		break;
+	case RPC_TREE:
+		env->body_case = WARMCAST__ENVELOPE__BODY_TREE;
+		env->tree = make_tree(b, in);
+		break;
+	case RPC_RANGES:
+		env->body_case = WARMCAST__ENVELOPE__BODY_RANGES;
+		env->ranges = make_ranges(b, &in->ranges);
 		break;
 	}
 }

@@ -1,8 +1,11 @@
 #include "rpc/entries.h"
 
+#include "base/check.h"
 #include "rpc/entries.pb-c.h"
 #include "rpc/limits.h"
 #include "rpc/pb.h"
+
+#include <stdio.h>
 
 enum { LOCATION_CLASS = 'o' };
 
@@ -43,6 +46,32 @@ enum err rpc_location_key_split(struct bytes key, struct bytes *origin, struct b
 		return ERR_INVALID;
 	*origin = bytes_head(rest, nul);
 	*content = bytes_from(rest, nul + 1);
+	return OK;
+}
+
+size_t rpc_probe_key(uint32_t slot, uint8_t key[RPC_PROBE_KEY_MAX])
+{
+	CHECK(slot < RPC_PROBE_SLOTS);
+	int n = snprintf((char *)key, RPC_PROBE_KEY_MAX, "%c%u", RPC_PROBE_CLASS, slot);
+	CHECK(n > 1 && n < RPC_PROBE_KEY_MAX);
+	return (size_t)n;
+}
+
+enum err rpc_probe_key_slot(struct bytes key, uint32_t *slot)
+{
+	uint8_t again[RPC_PROBE_KEY_MAX];
+	uint32_t n = 0;
+	if (key.n < 2 || key.n >= RPC_PROBE_KEY_MAX || key.p[0] != RPC_PROBE_CLASS)
+		return ERR_INVALID;
+	for (size_t i = 1; i < key.n; i++) {
+		if (key.p[i] < '0' || key.p[i] > '9')
+			return ERR_INVALID;
+		n = n * 10 + (key.p[i] - '0');
+	}
+	/* Leading zeros would be a second name for a slot. */
+	if (n >= RPC_PROBE_SLOTS || !bytes_eq(key, bytes_of(again, rpc_probe_key(n, again))))
+		return ERR_INVALID;
+	*slot = n;
 	return OK;
 }
 
@@ -218,4 +247,66 @@ enum err rpc_decode_location(struct bytes value, struct arena *a, struct rpc_loc
 		};
 	}
 	return e;
+}
+
+void rpc_claim_key(const struct node_id *on, uint8_t key[RPC_CLAIM_KEY_BYTES])
+{
+	key[0] = 'c';
+	memcpy(key + 1, on->b, NODE_ID_BYTES);
+}
+
+bool rpc_claim_key_split(struct bytes key, struct node_id *on)
+{
+	if (key.n != RPC_CLAIM_KEY_BYTES || key.p[0] != 'c')
+		return false;
+	memcpy(on->b, key.p + 1, NODE_ID_BYTES);
+	return true;
+}
+
+enum err rpc_encode_claim(const struct rpc_claim *c, struct buf *out)
+{
+	Warmcast__Claim m = WARMCAST__CLAIM__INIT;
+	m.count = c->incarnation.count;
+	m.nonce = c->incarnation.nonce;
+	m.life = c->life;
+	return pb_pack(&m.base, RPC_VALUE_MAX, out);
+}
+
+enum err rpc_decode_claim(struct bytes value, struct arena *a, struct rpc_claim *c)
+{
+	if (value.n > RPC_VALUE_MAX)
+		return ERR_TOO_BIG;
+	ProtobufCMessage *pb;
+	enum err e = pb_unpack(&warmcast__claim__descriptor, value, a, &pb);
+	if (e != OK)
+		return e;
+	const Warmcast__Claim *m = (const Warmcast__Claim *)(const void *)pb;
+	*c = (struct rpc_claim){ .incarnation = { m->count, m->nonce }, .life = m->life };
+	return OK;
+}
+
+enum err rpc_encode_probe(const struct rpc_probe *p, struct buf *out)
+{
+	if (p->filler.n > RPC_PROBE_FILLER_MAX)
+		return ERR_TOO_BIG;
+	Warmcast__Probe m = WARMCAST__PROBE__INIT;
+	m.wall_us = p->wall_us;
+	m.number = p->number;
+	m.filler = pb_data(p->filler);
+	return pb_pack(&m.base, RPC_VALUE_MAX, out);
+}
+
+enum err rpc_decode_probe(struct bytes value, struct arena *a, struct rpc_probe *p)
+{
+	if (value.n > RPC_VALUE_MAX)
+		return ERR_TOO_BIG;
+	ProtobufCMessage *pb;
+	enum err e = pb_unpack(&warmcast__probe__descriptor, value, a, &pb);
+	if (e != OK)
+		return e;
+	const Warmcast__Probe *m = (const Warmcast__Probe *)(const void *)pb;
+	if (m->filler.len > RPC_PROBE_FILLER_MAX)
+		return ERR_TOO_BIG;
+	*p = (struct rpc_probe){ .wall_us = m->wall_us, .number = m->number, .filler = pb_bytes(m->filler) };
+	return OK;
 }

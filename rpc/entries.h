@@ -41,6 +41,22 @@ struct rpc_location {
 	struct bytes entry;
 };
 
+struct rpc_claim {
+	struct incarnation incarnation;
+	uint32_t life;
+};
+
+enum { RPC_CLAIM_KEY_BYTES = 1 + NODE_ID_BYTES };
+
+/* A write that is timed on its way to every replica; means nothing to viewers. */
+enum { RPC_PROBE_CLASS = 't', RPC_PROBE_SLOTS = 1000, RPC_PROBE_FILLER_MAX = 256, RPC_PROBE_KEY_MAX = 8 };
+
+struct rpc_probe {
+	uint64_t wall_us; /* the owner's wall clock when it was written */
+	uint64_t number;  /* rises with each probe of its owner */
+	struct bytes filler;
+};
+
 #define RPC_KEY_REGISTER BYTES_LIT("r")
 #define RPC_KEY_LOAD BYTES_LIT("l")
 /* "o" origin NUL content; both at least a byte, the origin without NUL. ERR_TOO_BIG past RPC_KEY_MAX; key has
@@ -49,11 +65,25 @@ MUST_USE enum err rpc_location_key(struct bytes origin, struct bytes content, ui
 /* The way back; slices point into key. ERR_INVALID when it is no location key. */
 MUST_USE enum err rpc_location_key_split(struct bytes key, struct bytes *origin, struct bytes *content);
 
+/* "c" and the id. */
+void rpc_claim_key(const struct node_id *on, uint8_t key[RPC_CLAIM_KEY_BYTES]);
+/* False when it is no claim's key. */
+bool rpc_claim_key_split(struct bytes key, struct node_id *on);
+
+MUST_USE enum err rpc_encode_claim(const struct rpc_claim *c, struct buf *out);
+MUST_USE enum err rpc_decode_claim(struct bytes value, struct arena *a, struct rpc_claim *c);
+/* "t" and the slot in decimal; CHECKs that it is below RPC_PROBE_SLOTS. */
+size_t rpc_probe_key(uint32_t slot, uint8_t key[RPC_PROBE_KEY_MAX]);
+/* ERR_INVALID when it is none as rpc_probe_key writes them. */
+MUST_USE enum err rpc_probe_key_slot(struct bytes key, uint32_t *slot);
+
 MUST_USE enum err rpc_encode_register(const struct rpc_register *r, struct buf *out);
 MUST_USE enum err rpc_decode_register(struct bytes value, struct arena *a, struct rpc_register *r);
 MUST_USE enum err rpc_encode_load(const struct rpc_load *l, struct buf *out);
 MUST_USE enum err rpc_decode_load(struct bytes value, struct arena *a, struct rpc_load *l);
 MUST_USE enum err rpc_encode_location(const struct rpc_location *l, struct buf *out);
 MUST_USE enum err rpc_decode_location(struct bytes value, struct arena *a, struct rpc_location *l);
+MUST_USE enum err rpc_encode_probe(const struct rpc_probe *p, struct buf *out);
+MUST_USE enum err rpc_decode_probe(struct bytes value, struct arena *a, struct rpc_probe *p);
 
 #endif

@@ -70,6 +70,7 @@ void hello_refusal_text(enum rpc_refusal reason, const struct rpc_hello *self, c
 		snprintf(out, room, "node '%.*s' speaks protocol versions %u to %u, not %u to %u", TEXT(self->name),
 		    self->version_min, self->version_max, peer->version_min, peer->version_max);
 		return;
+	case RPC_REFUSED_TLS: break;
 	case RPC_REFUSED_SELF: snprintf(out, room, "the same node id on both ends"); return;
 	case RPC_REFUSED_DUPLICATE: snprintf(out, room, "there is another link between the two nodes"); return;
 	case RPC_REFUSED_MALFORMED: snprintf(out, room, "no valid hello"); return;

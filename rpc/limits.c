@@ -80,12 +80,49 @@ static enum err check_row_frame(const struct rpc_row_frame *f)
 	return OK;
 }
 
+static enum err check_announce(const struct rpc_announce *a)
+{
+	if (a->rows_n > RPC_ANNOUNCE_ROWS_MAX)
+		return ERR_TOO_BIG;
+	for (size_t i = 0; i < a->rows_n; i++) {
+		if ((unsigned)a->rows[i].stream >= RPC_STREAMS)
+			return ERR_INVALID;
+	}
+	return OK;
+}
+
+static enum err check_pull(const struct rpc_pull *p)
+{
+	if (p->rows_n > RPC_PULL_ROWS_MAX)
+		return ERR_TOO_BIG;
+	for (size_t i = 0; i < p->rows_n; i++) {
+		if ((unsigned)p->rows[i].stream >= RPC_STREAMS)
+			return ERR_INVALID;
+	}
+	return OK;
+}
+
+/* A prefix is `depth` half bytes. */
+static enum err check_ranges(const struct rpc_ranges *r)
+{
+	if (r->prefixes_n > RPC_RANGES_MAX)
+		return ERR_TOO_BIG;
+	if (r->depth > RPC_RANGE_DEPTH_MAX)
+		return ERR_INVALID;
+	for (size_t i = 0; i < r->prefixes_n; i++) {
+		if (r->prefixes[i] >> (4 * r->depth) != 0 || (r->answer && r->differ[i] > UINT16_MAX))
+			return ERR_INVALID;
+	}
+	return OK;
+}
+
 enum err limits_msg(const struct rpc_msg *m)
 {
 	switch (m->kind) {
 	case RPC_UNKNOWN:
 	case RPC_BYE:
-	case RPC_HEARTBEAT: return OK;
+	case RPC_HEARTBEAT:
+	case RPC_TREE: return OK;
 	case RPC_HELLO: return check_hello(&m->hello);
 	case RPC_REFUSAL:
 		if (m->refusal.reason == 0)
@@ -98,6 +135,9 @@ enum err limits_msg(const struct rpc_msg *m)
 			return ERR_TOO_BIG;
 		return OK;
 	case RPC_PROOF: return check_key_id(&m->proof.key);
+	case RPC_ANNOUNCE: return check_announce(&m->announce);
+	case RPC_PULL: return check_pull(&m->pull);
+	case RPC_RANGES: return check_ranges(&m->ranges);
 	}
 	return ERR_INVALID;
 }

@@ -31,6 +31,11 @@ enum {
 	RPC_SESSIONS_MAX = 1024, /* ids of one list of SessionNews */
 	RPC_CHALLENGE_BYTES = 32,
 	RPC_MAC_BYTES = 32,
+	RPC_ANNOUNCE_ROWS_MAX = 512,
+	RPC_PULL_ROWS_MAX = 64,
+	RPC_RANGES_MAX = 32, /* of one question */
+	RPC_RANGE_FANOUT = 16,
+	RPC_RANGE_DEPTH_MAX = 2,  /* of a question: its parts are one half byte deeper */
 	RPC_CLUSTER_KEYS_MAX = 2, /* the present one and, while they rotate, another */
 };
 
@@ -50,6 +55,16 @@ enum rpc_kind {
 	RPC_ROW_FRAME,
 	RPC_SESSION_NEWS,
 	RPC_PROOF,
+	RPC_ANNOUNCE,
+	RPC_PULL,
+	RPC_TREE,
+	RPC_RANGES,
+};
+
+/* Bits of `features` (V2): used only with a peer that said it too. */
+enum {
+	RPC_FEATURE_BROADCAST = 1 << 0, /* announcements, pulls and trees */
+	RPC_FEATURE_RANGES = 1 << 1,    /* fingerprints of ranges */
 };
 
 enum rpc_refusal {
@@ -59,6 +74,7 @@ enum rpc_refusal {
 	RPC_REFUSED_DUPLICATE,   /* this pair has a link already; the lower id's dial survives */
 	RPC_REFUSED_MALFORMED,   /* no valid hello */
 	RPC_REFUSED_KEY,         /* does not know this cluster's key */
+	RPC_REFUSED_TLS,         /* what a node notes when TLS failed or is one-sided; nobody hears it */
 };
 
 struct rpc_hello {
@@ -120,6 +136,33 @@ struct rpc_row_frame {
 	size_t entries_n;
 };
 
+struct rpc_row_version {
+	struct node_id owner;
+	enum rpc_stream stream;
+	struct incarnation incarnation;
+	uint64_t have;
+};
+
+struct rpc_announce {
+	const struct rpc_row_version *rows;
+	size_t rows_n;
+};
+
+struct rpc_pull {
+	const struct rpc_row_position *rows;
+	size_t rows_n;
+};
+
+struct rpc_ranges {
+	bool answer;
+	uint32_t depth;
+	const uint32_t *prefixes;
+	size_t prefixes_n;
+	const uint64_t *sums;   /* question: RPC_RANGE_FANOUT a prefix */
+	const uint32_t *differ; /* answer: bits, one word a prefix */
+	uint64_t rows;
+};
+
 struct rpc_session_id {
 	uint8_t b[RPC_SESSION_ID_BYTES];
 };
@@ -145,6 +188,12 @@ struct rpc_msg {
 		struct rpc_row_frame row_frame;
 		struct rpc_session_news session_news;
 		struct rpc_proof proof;
+		struct rpc_announce announce;
+		struct rpc_pull pull;
+		struct {
+			uint64_t prune, graft;
+		} tree;
+		struct rpc_ranges ranges;
 	};
 };
 

@@ -22,6 +22,7 @@ struct nng_conn {
 	uint8_t *in;
 	size_t in_head, in_n;
 	bool receiving, discarding, ended, shut;
+	int end_rv; /* of the receive that found the end */
 	struct buf out[2];
 	unsigned flying;
 	size_t flown;
@@ -58,10 +59,13 @@ static void on_received(void *arg)
 	nng_hub_lock(c->hub);
 	c->receiving = false;
 	size_t n = nng_aio_count(c->recv_aio);
-	if (nng_aio_result(c->recv_aio) != 0 || n == 0)
+	int rv = nng_aio_result(c->recv_aio);
+	if (rv != 0 || n == 0) {
+		c->end_rv = c->ended ? c->end_rv : rv;
 		c->ended = true;
-	else
+	} else {
 		c->in_n = c->discarding ? 0 : c->in_n + n;
+	}
 	if (c->ended || !c->discarding)
 		nng_hub_raise(c->hub, &c->signal);
 	unsigned pieces = claim_receive(c, iov);
@@ -213,6 +217,18 @@ bool nng_conn_ended(struct nng_conn *c)
 	return ended;
 }
 
+enum err nng_conn_end(struct nng_conn *c)
+{
+	nng_hub_lock(c->hub);
+	int rv = c->ended ? c->end_rv : 0;
+	nng_hub_unlock(c->hub);
+	bool verified = true;
+	if (rv == NNG_ECRYPTO && nng_stream_get_bool(c->stream, NNG_OPT_TLS_VERIFIED, &verified) == 0 &&
+	    !verified)
+		return ERR_FORGED; /* nng's engine has one error for all that mbedTLS can say */
+	return rv == 0 ? ERR_CLOSED : err_from_nng(rv);
+}
+
 bool nng_conn_drained_locked(const struct nng_conn *c)
 {
 	const struct buf *next = &c->out[1 - c->flying];
@@ -255,7 +271,9 @@ void nng_conn_discard_input(struct nng_conn *c)
 void nng_conn_shut(struct nng_conn *c)
 {
 	nng_hub_lock(c->hub);
+	bool first = !c->shut;
 	c->shut = true;
 	nng_hub_unlock(c->hub);
-	nng_stream_close(c->stream);
+	if (first) /* a TLS stream says goodbye each time it is closed */
+		nng_stream_close(c->stream);
 }

@@ -34,6 +34,10 @@ void nng_conn_again(struct nng_conn *c);
 /* The peer has closed, or the connection broke, and all that came before was consumed. */
 bool nng_conn_ended(struct nng_conn *c);
 
+/* Why it ended: ERR_CLOSED, or what TLS made of it (ERR_FORGED: a certificate that is not believed;
+ * ERR_INVALID: no TLS, or the peer does not believe ours). */
+enum err nng_conn_end(struct nng_conn *c);
+
 /* ERR_FULL past out_max. */
 MUST_USE enum err nng_conn_send(struct nng_conn *c, struct bytes head, struct bytes body);
 /* From now on input is thrown away as it comes; `run` is called at the end only. */

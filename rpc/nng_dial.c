@@ -15,7 +15,6 @@ enum dial_state {
 	DIAL_CONNECTING, /* nng has the aio */
 	DIAL_LINKED,     /* the attempt became a link, up or about to be */
 	DIAL_COVERED,    /* another link to the node behind this address exists */
-	DIAL_GIVEN_UP,   /* this node itself */
 };
 
 struct dial {
@@ -30,7 +29,7 @@ struct dial {
 	struct nng_signal signal;
 	bool connected; /* or failed: nng is done with the aio; under the hub's lock */
 	struct link *link;
-	bool peer_known;
+	bool peer_known, self_said;
 	struct node_id peer;
 	unsigned attempts; /* since it was last well; sets the backoff */
 	uint64_t instant_at_ms;
@@ -55,7 +54,8 @@ static void go_on(struct dial *d, enum dial_end end)
 {
 	uint64_t now_ms = nng_now_ms();
 	if (end == DIAL_SELF) {
-		d->state = DIAL_GIVEN_UP;
+		/* No proof came with that, and the address may be another's tomorrow. */
+		wait_then_dial(d, d->set->self_retry_ms);
 	} else if (is_covered(d)) {
 		d->state = DIAL_COVERED;
 	} else if (end == DIAL_LOST && now_ms - d->instant_at_ms >= DIAL_INSTANT_GAP_MS) {
@@ -123,12 +123,16 @@ static void on_connected_signal(void *owner)
 
 static int begin_attempt(struct dial *d)
 {
-	char url[sizeof("tcp://") + RPC_ADDRESS_MAX];
-	snprintf(url, sizeof(url), "tcp://%s", d->address);
+	char url[sizeof("tls+tcp://") + RPC_ADDRESS_MAX];
+	struct nng_cert *cert = d->set->cert;
+	snprintf(url, sizeof(url), "%s://%s", cert != NULL ? "tls+tcp" : "tcp", d->address);
 	int rv = nng_stream_dialer_alloc(&d->dialer, url);
 	if (rv != 0)
 		return rv;
-	rv = nng_aio_alloc(&d->aio, on_connected, d);
+	if (cert != NULL)
+		rv = nng_stream_dialer_set_ptr(d->dialer, NNG_OPT_TLS_CONFIG, nng_cert_of_dialer(cert));
+	if (rv == 0)
+		rv = nng_aio_alloc(&d->aio, on_connected, d);
 	if (rv != 0) {
 		nng_stream_dialer_free(d->dialer);
 		d->dialer = NULL;
@@ -153,6 +157,13 @@ static void on_due(struct ev_loop *loop, ev_timer *w, int events)
 	int rv = begin_attempt(d);
 	if (rv != 0)
 		attempt_failed(d, err_from_nng(rv));
+}
+
+bool dial_first_self(struct dial *d)
+{
+	bool first = !d->self_said;
+	d->self_said = true;
+	return first;
 }
 
 void dial_peer_is(struct dial *d, const struct node_id *node)

@@ -14,13 +14,15 @@ enum err err_from_nng(int rv)
 	case NNG_ETIMEDOUT: return ERR_TIMEOUT;
 	case NNG_ECLOSED:
 	case NNG_ECANCELED:
-	case NNG_ECONNREFUSED:
 	case NNG_ECONNABORTED:
 	case NNG_ECONNRESET:
 	case NNG_ECONNSHUT: return ERR_CLOSED;
+	case NNG_ECONNREFUSED: return ERR_REFUSED;
 	case NNG_ENOENT: return ERR_NOT_FOUND;
 	case NNG_EPERM: return ERR_DENIED;
 	case NNG_ENOFILES: return ERR_FULL;
+	case NNG_EPEERAUTH: return ERR_FORGED;
+	case NNG_ECRYPTO: return ERR_INVALID;
 	case NNG_EMSGSIZE: return ERR_TOO_BIG;
 	default: break;
 	}

@@ -2,6 +2,7 @@
 #include "rpc/hello.h"
 #include "rpc/nng_set.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 enum { QUIET_MS = 60 * 1000 };
@@ -16,11 +17,19 @@ static enum cluster_role peer_role(const struct link *l)
 	return l->dialled ? CLUSTER_DIALLED : CLUSTER_DIALLER;
 }
 
+/* With the keys that this link began with, whatever the set has now. */
+static struct rpc_hello own_hello(const struct link *l)
+{
+	struct rpc_hello h = l->set->self.hello;
+	cluster_keys_name(&l->keys, &h);
+	return h;
+}
+
 void link_say_hello(struct link *l)
 {
 	struct nng_links *set = l->set;
-	struct rpc_msg m = { .kind = RPC_HELLO, .hello = set->self.hello };
-	if (set->keys.n > 0)
+	struct rpc_msg m = { .kind = RPC_HELLO, .hello = own_hello(l) };
+	if (l->keys.n > 0)
 		set->random(m.hello.challenge, sizeof(m.hello.challenge));
 	link_say(l, &m);
 	cluster_transcript_put(&l->transcript, own_role(l), buf_bytes(&set->frame));
@@ -29,7 +38,7 @@ void link_say_hello(struct link *l)
 /* Only after hello_check: there is a key in common, or neither side has one. */
 static void say_proof(struct link *l)
 {
-	const struct cluster_key *key = cluster_keys_for(&l->set->keys, &l->peer.hello);
+	const struct cluster_key *key = cluster_keys_for(&l->keys, &l->peer.hello);
 	struct rpc_msg m = { .kind = RPC_PROOF };
 	if (key == NULL)
 		return;
@@ -79,7 +88,8 @@ static void refuse_saying(struct link *l, enum rpc_refusal reason, const char *t
 		end = DIAL_DUPLICATE;
 	else if (reason == RPC_REFUSED_SELF && incarnation_cmp(self->incarnation, peer->incarnation) == 0)
 		end = DIAL_SELF;
-	if (reason != RPC_REFUSED_DUPLICATE)
+	bool again = end == DIAL_SELF && l->dial != NULL && !dial_first_self(l->dial);
+	if (reason != RPC_REFUSED_DUPLICATE && !again)
 		report_refusal(l, reason, false, text);
 	if (link_is_listening(l)) /* the core may have closed it */
 		link_leave(l, true, false, end);
@@ -88,13 +98,14 @@ static void refuse_saying(struct link *l, enum rpc_refusal reason, const char *t
 static void refuse(struct link *l, enum rpc_refusal reason)
 {
 	char text[RPC_TEXT_MAX + 1];
-	hello_refusal_text(reason, &l->set->self.hello, l->peer_known ? &l->peer.hello : NULL, text);
+	const struct rpc_hello own = own_hello(l);
+	hello_refusal_text(reason, &own, l->peer_known ? &l->peer.hello : NULL, text);
 	refuse_saying(l, reason, text);
 }
 
 static bool awaits_proof(const struct link *l)
 {
-	return l->state == LINK_PROOF || (l->state == LINK_CONFIRM && l->set->keys.n > 0);
+	return l->state == LINK_PROOF || (l->state == LINK_CONFIRM && l->keys.n > 0);
 }
 
 bool link_proof_is_late(struct link *l)
@@ -113,6 +124,39 @@ static void malformed(struct link *l)
 {
 	l->set->counters.malformed++;
 	refuse(l, RPC_REFUSED_MALFORMED);
+}
+
+/* A handshake of TLS, or an alert, where a frame is awaited: no frame begins so. */
+static bool looks_like_tls(struct bytes b)
+{
+	return b.n >= 2 && (b.p[0] == 0x16 || b.p[0] == 0x15) && b.p[1] == 0x03;
+}
+
+static void __attribute__((format(printf, 2, 3))) note_tls(struct link *l, const char *format, ...)
+{
+	char text[RPC_TEXT_MAX + 1];
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	report_refusal(l, RPC_REFUSED_TLS, false, text);
+}
+
+/* Who was dialled without TLS speaks first, so that one who says nothing may be waiting for TLS. */
+void link_note_tls(struct link *l, enum err e)
+{
+	bool tls = l->set->cert != NULL;
+	if (e == ERR_FORGED)
+		note_tls(l, "its certificate is missing, not of a CA in tls.ca_file, or not good today");
+	else if (tls && e == ERR_INVALID)
+		note_tls(l, "TLS failed: the other side has none, or does not believe this node's certificate");
+	else if (tls && e == ERR_TIMEOUT)
+		note_tls(l, "connected, and no hello over TLS came within %d ms: has the other side no tls:?",
+		    RPC_HELLO_TIMEOUT_MS);
+	else if (l->dialled && e == ERR_TIMEOUT)
+		note_tls(l,
+		    "connected, and no hello came within %d ms: it hangs, or wants TLS, and this node has no tls:",
+		    RPC_HELLO_TIMEOUT_MS);
 }
 
 static void refused_by_peer(struct link *l, const struct rpc_msg *m)
@@ -177,7 +221,7 @@ static void welcome(struct link *l)
 		refuse(l, RPC_REFUSED_DUPLICATE);
 		return;
 	}
-	if (l->set->keys.n > 0)
+	if (l->keys.n > 0)
 		say_proof(l);
 	else
 		link_say_heartbeat(l);
@@ -200,7 +244,7 @@ static void answer_hello(struct link *l)
 
 static void hear_hello(struct link *l, const struct rpc_hello *h)
 {
-	const struct rpc_hello *self = &l->set->self.hello, *peer = &l->peer.hello;
+	const struct rpc_hello own = own_hello(l), *self = &own, *peer = &l->peer.hello;
 	hello_copy_set(&l->peer, h);
 	l->peer_known = true;
 	enum rpc_refusal reason = hello_check(self, peer, &l->version);
@@ -213,7 +257,7 @@ static void hear_hello(struct link *l, const struct rpc_hello *h)
 		refuse(l, reason);
 	} else if (l->dialled) {
 		answer_hello(l);
-	} else if (l->set->keys.n > 0) {
+	} else if (l->keys.n > 0) {
 		l->state = LINK_PROOF;
 	} else {
 		welcome(l);
@@ -222,7 +266,7 @@ static void hear_hello(struct link *l, const struct rpc_hello *h)
 
 static void hear_proof(struct link *l, const struct rpc_msg *m)
 {
-	if (m->kind != RPC_PROOF || !cluster_believe(&l->set->keys, peer_role(l), &l->transcript, &m->proof))
+	if (m->kind != RPC_PROOF || !cluster_believe(&l->keys, peer_role(l), &l->transcript, &m->proof))
 		refuse(l, RPC_REFUSED_KEY);
 	else if (l->dialled)
 		let_in(l);
@@ -302,7 +346,9 @@ void link_hear(struct link *l)
 		enum frame_result r = FRAME_READY;
 		while (link_is_listening(l) && (r = frame_next(&l->frames, &rest, &frame)) == FRAME_READY)
 			hear_frame(l, frame);
-		if (r == FRAME_TOO_BIG)
+		if (r == FRAME_TOO_BIG && l->state == LINK_HELLO && looks_like_tls(came))
+			refuse_saying(l, RPC_REFUSED_TLS, "the other side speaks TLS, and this node has no tls:");
+		else if (r == FRAME_TOO_BIG)
 			malformed(l);
 		else if (link_is_listening(l))
 			nng_conn_consume(l->conn, came.n);

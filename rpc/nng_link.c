@@ -47,6 +47,9 @@ enum err nng_links_new(const struct nng_links_config *c, struct nng_links **out)
 	if (c->keys != NULL)
 		set->keys = *c->keys;
 	set->random = c->random;
+	if (c->cert != NULL)
+		set->cert = nng_cert_hold(c->cert);
+	set->self_retry_ms = c->self_retry_ms != 0 ? c->self_retry_ms : RPC_DIAL_SELF_RETRY_MS;
 	CHECK(set->keys.n == 0 || set->random != NULL);
 	set->reap = (struct nng_signal){ .run = reap, .owner = set };
 	prng_init(&set->prng, c->seed);
@@ -126,6 +129,7 @@ void nng_links_free(struct nng_links *set)
 	arena_fini(&set->encode_arena);
 	arena_fini(&set->decode_arena);
 	cluster_keys_fini(&set->keys);
+	nng_cert_free(set->cert);
 	OBJ_FREE(set);
 }
 
@@ -140,10 +144,35 @@ void nng_links_set_self(struct nng_links *set, const struct rpc_hello *self)
 	set_self(set, self);
 }
 
+void nng_links_set_keys(struct nng_links *set, const struct cluster_keys *keys)
+{
+	CHECK((keys->n > 0) == (set->keys.n > 0));
+	set->keys = *keys;
+	cluster_keys_name(&set->keys, &set->self.hello);
+}
+
+void nng_links_set_cert(struct nng_links *set, struct nng_cert *cert)
+{
+	CHECK(cert != NULL && set->cert != NULL);
+	struct nng_cert *former = set->cert;
+	set->cert = nng_cert_hold(cert);
+	listener_renew(set->listener);
+	nng_cert_free(former);
+}
+
 enum err nng_links_send(struct nng_links *set, link_id id, struct rpc_msg *m)
 {
 	struct link *l = link_by_id(set, id);
 	return l == NULL ? ERR_NOT_FOUND : link_send(l, m, false);
+}
+
+size_t nng_links_room(const struct nng_links *set, link_id id)
+{
+	const struct link *l = link_by_id(set, id);
+	if (l == NULL)
+		return 0;
+	uint64_t unacked = l->said_bytes - l->acked_bytes;
+	return unacked < RPC_LINK_WINDOW ? (size_t)(RPC_LINK_WINDOW - unacked) : 0;
 }
 
 void nng_links_close(struct nng_links *set, link_id id)

@@ -23,12 +23,14 @@
 
 #include "rpc/cluster_keys.h"
 #include "rpc/codec.h"
+#include "rpc/nng_cert.h"
 
 enum {
 	RPC_LINK_WINDOW = 256 * 1024,
 	RPC_HELLO_TIMEOUT_MS = 2000,
 	RPC_DIAL_BACKOFF_MIN_MS = 100,
 	RPC_DIAL_BACKOFF_MAX_MS = 5000, /* jitter of a half to all of it */
+	RPC_DIAL_SELF_RETRY_MS = 60 * 1000,
 	RPC_LINKS_MAX = 4096,
 };
 
@@ -48,8 +50,9 @@ struct nng_links_events {
 	/* Either side refused: said once a peer and reason within a minute, and of at most 256 of those. `peer`
 	 * is NULL when no hello was understood; `by_peer` tells who refused. Never for RPC_REFUSED_DUPLICATE.
 	 * RPC_REFUSED_SELF with our own incarnation is a dial of this node itself, said on the dialling side
-	 * only; with another one it is a second node with our id. RPC_REFUSED_KEY: no key in common, a proof
-	 * that is wrong, or none within RPC_HELLO_TIMEOUT_MS; what `peer` says of itself is not proven then. */
+	 * only, and once a dial; with another one it is a second node with our id. RPC_REFUSED_KEY: no key in
+	 * common, a proof that is wrong, or none within RPC_HELLO_TIMEOUT_MS; what `peer` says of itself is not
+	 * proven then. RPC_REFUSED_TLS: `text` says as much as is known. */
 	void (*refused)(void *ctx, const char *address, enum rpc_refusal reason, const struct rpc_hello *peer,
 	    bool by_peer, const char *text);
 	/* A dial failed; for the core's knowledge and a debug line. */
@@ -62,8 +65,10 @@ struct nng_links_config {
 	const struct cluster_keys *keys; /* copied, and wiped with the set; NULL or empty: links are not proven */
 	/* Fills `out` with bytes that nobody can guess; wanted with keys, on the control loop's thread. */
 	void (*random)(void *out, size_t n);
-	const char *listen; /* "host:port" */
-	uint64_t seed;      /* of the jitter */
+	struct nng_cert *cert;  /* held; NULL: links are plain TCP. Else TLS, with certificates on both sides */
+	const char *listen;     /* "host:port" */
+	uint64_t seed;          /* of the jitter */
+	uint64_t self_retry_ms; /* 0: RPC_DIAL_SELF_RETRY_MS */
 	const struct nng_links_events *events;
 	void *ctx;
 };
@@ -78,17 +83,25 @@ void nng_links_free(struct nng_links *l);
 unsigned nng_links_port(const struct nng_links *l);
 
 /* Keeps a link to that address: dials, and dials again with backoff, until nng_links_undial; rests while
- * there is a link to the node that answered there. One that turns out to be this node itself is given up.
- * ERR_INVALID for an address that is none; ERR_FULL past RPC_LINKS_MAX; an address known already is OK. */
+ * there is a link to the node that answered there. One that says to be this node itself is asked again once
+ * in RPC_DIAL_SELF_RETRY_MS: nothing proves that it is. ERR_INVALID for an address that is none; ERR_FULL
+ * past RPC_LINKS_MAX; an address known already is OK. */
 MUST_USE enum err nng_links_dial(struct nng_links *l, const char *address);
 /* A link that is up stays so. */
 void nng_links_undial(struct nng_links *l, const char *address);
 /* Sets the hello for links to come (a new incarnation); it must be a valid one. */
 void nng_links_set_self(struct nng_links *l, const struct rpc_hello *self);
 
+/* The keys of links to come; those that are up stay so. There must be some if and only if there were. */
+void nng_links_set_keys(struct nng_links *l, const struct cluster_keys *keys);
+/* The same for the certificate, which is held. */
+void nng_links_set_cert(struct nng_links *l, struct nng_cert *cert);
+
 /* ERR_FULL: past the window; ERR_NOT_FOUND: no such link any more; ERR_TOO_BIG: a bug of the caller's budget.
  */
 MUST_USE enum err nng_links_send(struct nng_links *l, link_id link, struct rpc_msg *m);
+/* Bytes that the window still takes; 0 when there is no such link. */
+size_t nng_links_room(const struct nng_links *l, link_id link);
 /* Says BYE and closes. `down` is still called, with bye true. */
 void nng_links_close(struct nng_links *l, link_id link);
 

@@ -85,6 +85,10 @@ static void on_accepted_signal(void *owner)
 	if (!accepted)
 		return;
 	l->armed = false;
+	if (nng_aio_result(l->aio) == NNG_ECANCELED) { /* listener_renew */
+		arm(l);
+		return;
+	}
 	if (nng_aio_result(l->aio) != 0) {
 		/* Out of descriptors, say: the set goes on with the links it has. */
 		ev_timer_stop(l->set->hub.loop, &l->retry);
@@ -101,11 +105,28 @@ static void on_accepted_signal(void *owner)
 	arm(l);
 }
 
+static int use_cert(struct listener *l)
+{
+	if (l->set->cert == NULL)
+		return 0;
+	return nng_stream_listener_set_ptr(l->listener, NNG_OPT_TLS_CONFIG, nng_cert_of_listener(l->set->cert));
+}
+
+/* The accept that waits took the former certificate with it. */
+void listener_renew(struct listener *l)
+{
+	CHECK(use_cert(l) == 0);
+	if (l->armed)
+		nng_aio_abort(l->aio, NNG_ECANCELED);
+}
+
 static int start(struct listener *l, const char *address)
 {
-	char url[sizeof("tcp://") + RPC_ADDRESS_MAX];
-	snprintf(url, sizeof(url), "tcp://%s", address);
+	char url[sizeof("tls+tcp://") + RPC_ADDRESS_MAX];
+	snprintf(url, sizeof(url), "%s://%s", l->set->cert != NULL ? "tls+tcp" : "tcp", address);
 	int rv = nng_stream_listener_alloc(&l->listener, url);
+	if (rv == 0)
+		rv = use_cert(l);
 	if (rv == 0)
 		rv = nng_aio_alloc(&l->aio, on_accepted, l);
 	if (rv == 0)

@@ -163,6 +163,7 @@ void link_come_up(struct link *l)
 	struct nng_links *set = l->set;
 	l->state = LINK_UP;
 	l->up_at_ms = nng_now_ms();
+	cluster_keys_fini(&l->keys);
 	stop_timer(l);
 	set->counters.links++;
 	if (!l->dialled) {
@@ -177,6 +178,10 @@ static void broke(struct link *l, enum err e)
 {
 	struct nng_links *set = l->set;
 	enum dial_end end = l->state == LINK_UP ? DIAL_LOST : DIAL_FAILED;
+	if (l->state == LINK_HELLO)
+		link_note_tls(l, e);
+	if (!link_is_listening(l))
+		return; /* the core may have closed it */
 	if (l->dial != NULL && l->state != LINK_UP)
 		set->events->dial_failed(set->ctx, l->address, e);
 	link_leave(l, false, false, end);
@@ -199,7 +204,7 @@ static void on_input(void *arg)
 	if (l->state == LINK_LINGER)
 		die(l);
 	else
-		broke(l, ERR_CLOSED);
+		broke(l, nng_conn_end(l->conn));
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
@@ -234,12 +239,14 @@ enum err link_new(struct nng_links *set, struct nng_stream *stream, struct dial 
 	l->set = set;
 	l->dialled = dial != NULL;
 	l->dial = dial;
+	l->keys = set->keys;
 	snprintf(l->address, sizeof(l->address), "%s", address);
 	enum err e = nng_conn_new(&set->hub, stream, RPC_LINK_WINDOW + URGENT_BYTES, on_input, l, &l->conn);
 	if (e == OK)
 		e = take_slot(l);
 	if (e != OK) {
 		nng_conn_free(l->conn);
+		cluster_keys_fini(&l->keys);
 		OBJ_FREE(l);
 		return e;
 	}
@@ -264,5 +271,6 @@ void link_free(struct link *l)
 	stop_timer(l);
 	nng_conn_free(l->conn);
 	frame_reader_fini(&l->frames);
+	cluster_keys_fini(&l->keys);
 	OBJ_FREE(l);
 }

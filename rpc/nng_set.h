@@ -13,6 +13,7 @@
 #include "base/prng.h"
 #include "rpc/cluster_keys.h"
 #include "rpc/frame.h"
+#include "rpc/nng_cert.h"
 #include "rpc/nng_conn.h"
 #include "rpc/nng_link.h"
 #include "rpc/once.h"
@@ -48,6 +49,7 @@ struct link {
 	bool peer_known;
 	struct hello_copy peer;
 	struct cluster_transcript transcript;
+	struct cluster_keys keys; /* those of the set when it began; wiped when it is up */
 	uint32_t version;
 	ev_timer timer;
 	uint64_t up_at_ms;
@@ -64,7 +66,9 @@ struct nng_links {
 	unsigned magic;
 	struct nng_hub hub;
 	struct hello_copy self;
-	struct cluster_keys keys;
+	struct cluster_keys keys; /* of links to come */
+	struct nng_cert *cert;    /* of connections to come; NULL: no TLS */
+	uint64_t self_retry_ms;
 	void (*random)(void *out, size_t n); /* of challenges */
 	const struct nng_links_events *events;
 	void *ctx;
@@ -89,7 +93,7 @@ enum dial_end {
 	DIAL_FAILED,    /* it never came up, or ended in good order: again after the backoff */
 	DIAL_LOST,      /* it was up and broke: at once */
 	DIAL_DUPLICATE, /* there is another link to that node */
-	DIAL_SELF,      /* no use in dialling again */
+	DIAL_SELF,      /* said to be this node itself: again after a long while */
 };
 
 /* nng_peer.c. Takes the stream; ERR_FULL past RPC_LINKS_MAX. */
@@ -113,7 +117,10 @@ void link_come_up(struct link *l);
 /* Ends what a listening link was to the set and to the core; afterwards it only lingers or is dead. */
 void link_leave(struct link *l, bool linger, bool bye, enum dial_end end);
 
-/* nng_hear.c. Every frame that is whole in what came, at most one ring full. */
+/* nng_hear.c. The connection ended, or nothing came in time, before any hello did: an event where TLS is why,
+ * or may be. */
+void link_note_tls(struct link *l, enum err e);
+/* Every frame that is whole in what came, at most one ring full. */
 void link_hear(struct link *l);
 void link_say_hello(struct link *l);
 void link_say_heartbeat(struct link *l);
@@ -122,6 +129,8 @@ bool link_proof_is_late(struct link *l);
 
 /* nng_dial.c */
 enum { DIAL_KEPT_MS = 5000, DIAL_INSTANT_GAP_MS = 1000, DIAL_CONNECT_TIMEOUT_MS = 2000 };
+/* Whether this is the first time that it seems to be a dial of this node itself. */
+bool dial_first_self(struct dial *d);
 void dial_peer_is(struct dial *d, const struct node_id *node);
 void dial_link_ended(struct dial *d, enum dial_end end, uint64_t up_for_ms);
 /* The link to that node, whoever dialled it, ended: dials that relied on it go on. */
@@ -133,6 +142,8 @@ enum { LISTEN_PENDING_MAX = 256, LISTEN_RETRY_MS = 100 };
 MUST_USE enum err listener_new(struct nng_links *set, const char *address, struct listener **out);
 void listener_free(struct listener *l);
 unsigned listener_port(const struct listener *l);
+/* Accepts with the set's certificate from now on. */
+void listener_renew(struct listener *l);
 /* A place for another accepted stream came free. */
 void listener_resume(struct listener *l);
 

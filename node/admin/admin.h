@@ -1,7 +1,7 @@
 /* The operators' HTTP (listen.admin): health, metrics, and what the node knows, as JSON.
  *
  *     /healthz  /readyz  /metrics  /v1/status  /v1/nodes  /v1/contents/{content}
- *     /v1/kvs/stats  /v1/kvs/owners  /v1/kvs/get?owner=&stream=&key=
+ *     /v1/kvs/stats  /v1/kvs/owners  /v1/kvs/get?owner=&stream=&key=  /v1/kvs/probe
  *
  * Threading: served on control's loop, so it reads the cores directly.
  */
@@ -9,6 +9,7 @@
 #define NODE_ADMIN_ADMIN_H
 
 #include "kvs/lmdb_reader.h"
+#include "node/admin/ev_probe.h"
 #include "node/api/api.h"
 #include "node/cache/cache.h"
 #include "node/delivery/delivery.h"
@@ -28,6 +29,7 @@ struct admin {
 	const struct fills *fills;
 	const struct sessions *sessions;
 	const struct delivery *delivery;
+	struct probe *probe;
 	uint64_t started_mono_ms;
 	uint64_t (*now_mono_ms)(void);
 };
@@ -36,6 +38,10 @@ enum { ADMIN_ANSWER_MAX = 64 * 1024 * 1024 };
 
 /* An http_handler; ctx is a struct admin. */
 void admin_handle(void *ctx, struct http_exchange *x);
+
+/* 200 with that body, or 503 when it did not fit. */
+void admin_answer_json(struct http_exchange *x, struct buf *body);
+void admin_not_allowed(struct http_exchange *x, const char *allowed);
 
 /* The bodies, one file each. */
 void admin_put_status(const struct admin *a, struct buf *out);
@@ -51,6 +57,11 @@ struct admin_refusal {
 	int status;
 	const char *type, *detail;
 };
+/* The name in its register; empty when nothing is known of it. */
+struct bytes admin_name_of(const struct kvs *kvs, const struct node_id *id);
+/* The member of that name or id, in hex. */
+bool admin_take_owner(
+    const struct kvs *kvs, struct bytes owner, struct node_id *out, struct admin_refusal *why);
 /* The entry that a query names by owner (name or id), stream and key. False with *why when there is none. */
 bool admin_put_entry(const struct admin *a, struct bytes query, struct arena *arena, struct buf *out,
     struct admin_refusal *why);

@@ -21,6 +21,11 @@ static void answer_buf(struct http_exchange *x, const char *type, struct buf *bo
 		http_problem(x, 503, "unavailable", "The answer is too large.", 1);
 }
 
+void admin_answer_json(struct http_exchange *x, struct buf *body)
+{
+	answer_buf(x, "application/json", body);
+}
+
 static void on_json(
     const struct admin *a, struct http_exchange *x, void (*put)(const struct admin *, struct buf *))
 {
@@ -100,12 +105,12 @@ static void route(const struct admin *a, struct http_exchange *x, struct bytes p
 		http_problem(x, 404, "not-found", "There is nothing here.", 0);
 }
 
-static void not_allowed(struct http_exchange *x)
+void admin_not_allowed(struct http_exchange *x, const char *allowed)
 {
 	struct http_response r = { .status = 405 };
 	static const char body[] =
 	    "{\"type\":\"urn:warmcast:problem:method\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
-	http_add(&r, "Allow", BYTES_LIT("GET, HEAD"));
+	http_add(&r, "Allow", bytes_str(allowed));
 	http_add(&r, "Content-Type", BYTES_LIT("application/problem+json"));
 	http_add(&r, "Cache-Control", BYTES_LIT("no-store"));
 	r.parts[0] = (struct http_part){ .kind = HTTP_PART_BYTES, .bytes = BYTES_LIT(body) };
@@ -118,10 +123,12 @@ void admin_handle(void *ctx, struct http_exchange *x)
 	const struct admin *a = ctx;
 	const struct http_request *r = http_request(x);
 	struct bytes path;
-	if (r->method != HTTP_GET && r->method != HTTP_HEAD)
-		not_allowed(x);
-	else if (http_path_decode(http_arena(x), r->path, &path) != OK)
+	if (http_path_decode(http_arena(x), r->path, &path) != OK)
 		http_problem(x, 400, "malformed", "The path is malformed.", 0);
+	else if (is_path(path, "/v1/kvs/probe"))
+		probe_handle(a, x);
+	else if (r->method != HTTP_GET && r->method != HTTP_HEAD)
+		admin_not_allowed(x, "GET, HEAD");
 	else
 		route(a, x, path);
 }

@@ -21,6 +21,16 @@ static uint64_t age_ms(uint64_t now_ms, uint64_t then_ms)
 	return now_ms > then_ms ? now_ms - then_ms : 0;
 }
 
+/* What of a node's rows is here; of this node's own: what it has written. */
+static void put_versions(const struct kvs_member *m, struct buf *out)
+{
+	json_put_key(out, "versions");
+	buf_put_u8(out, '{');
+	field_u64(out, "control", m->control_version);
+	field_u64(out, "locations", m->locations_version);
+	buf_put_u8(out, '}');
+}
+
 /* -- /v1/status -- */
 
 static void put_liveness(const struct admin *a, struct buf *out)
@@ -31,6 +41,8 @@ static void put_liveness(const struct admin *a, struct buf *out)
 		struct kvs_member m;
 		kvs_member_at(kvs, i, &m);
 		n[m.liveness]++;
+		if (node_id_eq(&m.id, a->self))
+			put_versions(&m, out);
 	}
 	json_put_key(out, "nodes");
 	buf_put_u8(out, '{');
@@ -103,7 +115,13 @@ static void put_member(const struct admin *a, const struct kvs_member *m, uint64
 	static const struct rpc_register unknown = { .state = NODE_JOINING };
 	json_put_next(out);
 	buf_put_u8(out, '{');
-	field_register(out, m->reg != NULL ? m->reg : &unknown);
+	const struct rpc_register *r = m->reg != NULL ? m->reg : &unknown;
+	field_register(out, r);
+	json_put_key(out, "protocol");
+	buf_put_u8(out, '{');
+	field_u64(out, "min", r->version_min);
+	field_u64(out, "max", r->version_max);
+	buf_put_u8(out, '}');
 	field_id(out, "id", &m->id);
 	field_str(out, "liveness", bytes_str(liveness_str(m->liveness)));
 	field_u64(out, "since_ms", age_ms(now_ms, m->since_ms));
@@ -115,6 +133,7 @@ static void put_member(const struct admin *a, const struct kvs_member *m, uint64
 	else
 		buf_put_str(out, "null");
 	field_u64(out, "locations", m->locations_n);
+	put_versions(m, out);
 	field_bool(out, "linked", m->linked);
 	field_bool(out, "self", node_id_eq(&m->id, a->self));
 	buf_put_u8(out, '}');

@@ -70,6 +70,12 @@ static void put_kvs(const struct admin *a, struct buf *out)
 	labelled(out, "warmcast_kvs_frames_total", "outcome", "duplicate", c.kvs.frames_duplicate);
 	labelled(out, "warmcast_kvs_frames_total", "outcome", "refused", c.kvs.frames_refused);
 	metrics_counter(out, "warmcast_kvs_digests_sent_total", "Digests sent to peers.", c.kvs.digests_sent);
+	const struct probe_log *probes = probe_log_of(a->probe);
+	metrics_family(out, "warmcast_kvs_spread_seconds", METRIC_HISTOGRAM,
+	    "How long probe entries of other nodes were under way, by the clocks of both.");
+	metrics_histogram(out, "warmcast_kvs_spread_seconds", NULL, 0, &probes->spread);
+	metrics_counter(out, "warmcast_kvs_probes_fetched_total",
+	    "Probe entries over a minute old when they came: this node was away.", probes->fetched);
 	metrics_counter(out, "warmcast_kvs_resets_total", "Rows whose old history was dropped.", c.kvs.resets);
 	metrics_counter(out, "warmcast_store_commits_total", "Transactions committed to disk.", c.store.commits);
 	metrics_counter(out, "warmcast_store_failures_total", "Commits that failed.", c.store.failures);

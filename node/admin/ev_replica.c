@@ -39,8 +39,7 @@ void admin_put_kvs_stats(const struct admin *a, struct buf *out)
 
 /* -- /v1/kvs/owners -- */
 
-/* The name in its register; empty when nothing is known of it. */
-static struct bytes name_of(const struct kvs *kvs, const struct node_id *id)
+struct bytes admin_name_of(const struct kvs *kvs, const struct node_id *id)
 {
 	size_t low = 0, high = kvs_members_n(kvs);
 	while (low < high) {
@@ -61,7 +60,7 @@ static struct bytes name_of(const struct kvs *kvs, const struct node_id *id)
 /* Whose row it is, and of which run; `version` is the caller's. */
 static void put_row_of(const struct kvs *kvs, const struct kvs_row_meta *m, struct buf *out)
 {
-	field_str(out, "owner", name_of(kvs, &m->owner));
+	field_str(out, "owner", admin_name_of(kvs, &m->owner));
 	field_id(out, "id", &m->owner);
 	field_str(out, "stream", bytes_str(stream_names[m->stream]));
 	field_u64(out, "incarnation", m->incarnation.count);
@@ -135,7 +134,7 @@ static bool take_value(struct bytes query, const char *name, const char *detail,
 	return true;
 }
 
-static bool take_owner(
+bool admin_take_owner(
     const struct kvs *kvs, struct bytes owner, struct node_id *out, struct admin_refusal *why)
 {
 	struct node_id id;
@@ -198,7 +197,8 @@ static bool take_query(const struct kvs *kvs, struct bytes query, struct arena *
 	return take_value(query, "owner", "owner must be the name or the id of a node.", arena, &owner, why) &&
 	       take_value(query, "stream", "stream must be control, locations or load.", arena, &stream, why) &&
 	       take_value(query, "key", "key must be register, load or ORIGIN:CONTENT.", arena, &w->text, why) &&
-	       take_stream(stream, &w->stream, why) && take_key(w, why) && take_owner(kvs, owner, &w->owner, why);
+	       take_stream(stream, &w->stream, why) && take_key(w, why) &&
+	       admin_take_owner(kvs, owner, &w->owner, why);
 }
 
 static bool put_register(struct bytes value, struct arena *arena, struct buf *out)

@@ -170,6 +170,7 @@ class Node:
         self.log_file = root / "log" / f"{name}.jsonl"
         self.err_file = root / "log" / f"{name}.err"
         self.pid_file = root / "run" / f"{name}.pid"
+        self.wrapper = None  # a command before the binary of this node only; None: the cluster's
         self._process = None
 
     def pid(self):
@@ -185,9 +186,10 @@ class Node:
     def start(self, wait=True):
         if self.pid() is not None:
             raise ClusterError(f"{self.name} runs already")
+        wrapper = self.cluster.wrapper if self.wrapper is None else self.wrapper
         with open(self.log_file, "ab") as log, open(self.err_file, "ab") as err:
             self._process = subprocess.Popen(
-                [*self.cluster.wrapper, str(self.cluster.binary), "--config", str(self.config_file)],
+                [*wrapper, str(self.cluster.binary), "--config", str(self.config_file)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=err, start_new_session=True,
                 env={**os.environ, **self.cluster.env})
         self.pid_file.write_text(f"{self._process.pid}\n")
@@ -268,6 +270,12 @@ class Node:
             return answer.status, json.loads(answer.body)
         return answer.status, answer.body.decode(errors="replace")
 
+    def admin_post(self, path, value=None, method="POST", timeout_s=10.0):
+        """(status, decoded answer) of a POST, or another method, to the operators' listener."""
+        body = None if value is None else json.dumps(value).encode()
+        answer = request(method, f"http://{self.admin}{path}", body, {"Content-Type": "application/json"}, timeout_s)
+        return answer.status, json.loads(answer.body) if answer.body else None
+
     def log_events(self):
         """The node's log so far, one dict a line; a line that is no JSON comes as {"unparsable": line}."""
         events = []
@@ -284,11 +292,12 @@ class Cluster:
 
     overrides: parts of the configuration, merged over the defaults (deep_merge): keys are "*", a role, or a node's name.
     ports: a Ports, or "free" for three that nothing listens on. wrapper: a command before the binary, as a list; default:
-    the words of $WARMCAST_WRAPPER (for instance "valgrind --leak-check=full --error-exitcode=99").
+    the words of $WARMCAST_WRAPPER (for instance "valgrind --leak-check=full --error-exitcode=99"). addresses: one a node,
+    instead of those from 127.0.0.first_ip on.
     """
 
-    def __init__(self, dir, api=2, delivery=3, ingest=0, *, name="local", ports=DEFAULT_PORTS, first_ip=1, overrides=None,
-                 binary=None, wrapper=None, env=None, cache_size="1GiB", say=None):
+    def __init__(self, dir, api=2, delivery=3, ingest=0, *, name="local", ports=DEFAULT_PORTS, first_ip=1, addresses=None,
+                 overrides=None, binary=None, wrapper=None, env=None, cache_size="1GiB", say=None):
         self.dir = pathlib.Path(dir).resolve()
         self.name = name
         self.binary = pathlib.Path(binary or os.environ.get("WARMCASTD") or REPOSITORY / "build" / PROGRAM).resolve()
@@ -301,9 +310,12 @@ class Cluster:
         roles = ["api"] * api + ["delivery"] * delivery + ["ingest"] * ingest
         if not roles:
             raise ClusterError("a cluster needs at least one node")
-        if not 1 <= first_ip <= first_ip + len(roles) - 1 <= 254:
-            raise ClusterError(f"{len(roles)} nodes from 127.0.0.{first_ip} on do not fit below 127.0.0.255")
-        addresses = [str(ipaddress.IPv4Address("127.0.0.0") + first_ip + i) for i in range(len(roles))]
+        if addresses is None:
+            if not 1 <= first_ip <= first_ip + len(roles) - 1 <= 254:
+                raise ClusterError(f"{len(roles)} nodes from 127.0.0.{first_ip} on do not fit below 127.0.0.255")
+            addresses = [str(ipaddress.IPv4Address("127.0.0.0") + first_ip + i) for i in range(len(roles))]
+        if len(addresses) != len(roles):
+            raise ClusterError(f"{len(addresses)} addresses for {len(roles)} nodes")
         self.ports = Ports(*free_ports(addresses)) if ports == "free" else Ports(*ports)
         counts = collections.Counter()
         self.nodes = []
@@ -319,7 +331,7 @@ class Cluster:
         except FileNotFoundError:
             return None
         return cls(dir, state["api"], state["delivery"], state["ingest"], name=state["name"], ports=state["ports"],
-                   first_ip=state["first_ip"], binary=state["binary"], wrapper=state["wrapper"], **kwargs)
+                   addresses=state["addresses"], binary=state["binary"], wrapper=state["wrapper"], **kwargs)
 
     def __enter__(self):
         self.up()
@@ -381,7 +393,7 @@ class Cluster:
                 node.cache_dir.mkdir(parents=True, exist_ok=True)
             self.write_config(node)
         state = {role: len(self.of_role(role)) for role in ("api", "delivery", "ingest")}
-        state.update(name=self.name, ports=list(self.ports), first_ip=int(self.nodes[0].ip.split(".")[3]),
+        state.update(name=self.name, ports=list(self.ports), addresses=[n.ip for n in self.nodes],
                      binary=str(self.binary), wrapper=self.wrapper)
         (self.dir / "cluster.json").write_text(json.dumps(state, indent=1) + "\n")
 

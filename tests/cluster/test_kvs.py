@@ -83,3 +83,38 @@ def test_replicas_that_never_met_differ(cluster, make_cluster):
     assert answer["equal"] is False and answer["nodes"] == [here.admin, alone.admin]
     ids = {n["id"] for n in here.admin_get("/v1/nodes")[1]["nodes"] + alone.admin_get("/v1/nodes")[1]["nodes"]}
     assert {d["id"] for d in answer["differing"]} == ids
+
+
+def test_a_probe_is_timed_on_its_way_to_every_node(cluster):
+    api = cluster.node("api-1")
+    got = ctl(cluster, "--admin", api.admin, "--json", "kvs", "probe", "--slots", "3")
+    assert got.returncode == 0, got
+    tries = [json.loads(line) for line in got.stdout.splitlines()]
+    assert len(tries) == 3 and len({t["number"] for t in tries}) == 3
+    for t in tries:
+        assert {n["node"] for n in t["nodes"]} == {n.name for n in cluster.nodes} - {api.name}
+        assert all(0 < n["latency_us"] < 10_000_000 for n in t["nodes"]), t
+    for node in cluster.nodes:
+        metrics = node.admin_get("/metrics")[1]
+        count = next(line for line in metrics.splitlines() if line.startswith("warmcast_kvs_spread_seconds_count"))
+        assert int(count.split()[1]) >= (0 if node is api else 3), (node.name, count)
+        slots = node.admin_get("/v1/kvs/probe?owner=api-1")[1]["slots"]
+        assert {s["number"] for s in slots} >= {t["number"] for t in tries}, node.name
+    # It is no content, and not kept longer than it is wanted.
+    assert "probe" not in json.dumps(api.admin_get("/v1/nodes")[1])
+    assert api.admin_post("/v1/kvs/probe", method="DELETE")[0] == 200
+    wait_equal(cluster)
+    assert cluster.node("delivery-1").admin_get("/v1/kvs/probe?owner=api-1")[1]["slots"] == []
+
+
+def test_a_probe_outlives_a_restart_and_is_counted_behind(make_cluster):
+    cluster = make_cluster(api=1, delivery=1)
+    api, delivery = cluster.nodes
+    said = delivery.admin_post("/v1/kvs/probe", {"slots": 5})[1]
+    delivery.restart(hard=True)
+    slots = delivery.admin_get("/v1/kvs/probe?owner=delivery-1")[1]["slots"]
+    assert {(w["slot"], w["number"]) for w in said["writes"]} == {(s["slot"], s["number"]) for s in slots}
+    assert delivery.admin_post("/v1/kvs/probe", {})[1]["writes"][0]["number"] > max(s["number"] for s in slots)
+    wait_equal(cluster)
+    nodes = json.loads(ctl(cluster, "--admin", api.admin, "--json", "nodes", "--lag").stdout)["nodes"]
+    assert {n["name"]: n["behind"] for n in nodes} == {"api-1": 0, "delivery-1": 0}

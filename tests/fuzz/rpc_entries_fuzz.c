@@ -13,6 +13,7 @@ static enum err recode(uint8_t kind, struct bytes in, struct arena *a, struct bu
 	struct rpc_register r;
 	struct rpc_load l;
 	struct rpc_location o;
+	struct rpc_probe t;
 	switch (kind) {
 	case 'r':
 		if (rpc_decode_register(in, a, &r) != OK)
@@ -29,12 +30,21 @@ static enum err recode(uint8_t kind, struct bytes in, struct arena *a, struct bu
 			return ERR_INVALID;
 		CHECK(rpc_encode_location(&o, out) == OK);
 		return OK;
+	case 't':
+		if (rpc_decode_probe(in, a, &t) != OK)
+			return ERR_INVALID;
+		CHECK(rpc_encode_probe(&t, out) == OK);
+		return OK;
 	default: return ERR_INVALID;
 	}
 }
 
 static void split_key(struct bytes key)
 {
+	uint8_t probe[RPC_PROBE_KEY_MAX];
+	uint32_t slot;
+	if (rpc_probe_key_slot(key, &slot) == OK)
+		CHECK(bytes_eq(key, bytes_of(probe, rpc_probe_key(slot, probe))));
 	struct bytes origin, content;
 	uint8_t again[RPC_KEY_MAX];
 	size_t n;

@@ -20,6 +20,8 @@ void faults_profile(struct sim *s)
 	p->duplicate_per_mille = PICK(s, 0, 10, 100);
 	p->store_min_ms = (uint32_t)sim_between(s, 0, 3);
 	p->store_max_ms = p->store_min_ms + PICK(s, 1, 20, 300);
+	p->full_per_mille = PICK(s, 0, 0, 50, 300);
+	p->old_per_mille = PICK(s, 0, 0, 250, 500);
 	p->write_every_ms = PICK(s, 60, 150, 300);
 	p->fault_every_ms = PICK(s, 700, 1500, 4000);
 	p->keys = PICK(s, 4, 12, SIM_KEYS);
@@ -27,15 +29,19 @@ void faults_profile(struct sim *s)
 	p->delete_per_mille = PICK(s, 100, 400, 600);
 	p->faults_until_ms = (uint32_t)sim_between(s, 25000, 45000);
 	struct kvs_config *c = &p->core;
-	c->digest_interval_ms = PICK(s, 500, 1000, 2000);
+	c->repair_interval_ms = PICK(s, 500, 1000, 2000);
 	c->heartbeat_interval_ms = PICK(s, 1000, 1500);
-	c->silence_ms = c->heartbeat_interval_ms * 4;
+	c->silence_beats = 4;
+	c->announce_ms = PICK(s, 50, 100, 400);
+	c->pull_wait_ms = PICK(s, 5, 30, 200);
+	c->pull_retry_ms = PICK(s, 20, 50, 200);
+	c->mesh_max = PICK(s, 1, 11, 64);
 	c->digest_rows = PICK(s, 3, 20, 0);
 	c->frame_bytes = PICK(s, 100, 300, 0);
 	c->exchange_bytes = PICK(s, 500, 3000, 0);
 	c->batch_bytes = PICK(s, 100, 2000, 0);
 	c->tombstones_min = PICK(s, 1, 2, 5, 16);
-	p->heal_within_ms = 60 * c->digest_interval_ms + 8 * c->silence_ms;
+	p->heal_within_ms = 60 * c->repair_interval_ms + 8 * c->silence_beats * c->heartbeat_interval_ms;
 }
 
 static size_t random_node(struct sim *s)

@@ -99,6 +99,7 @@ void host_boot(struct sim *s, size_t node)
 	n->boot++;
 	n->wake_ms = TIMER_NEVER;
 	n->stalled_ms = 0;
+	n->features = prng_chance(&s->prng, s->profile.old_per_mille) ? 0 : UINT64_MAX;
 	n->k = new_core(s, n, inherits);
 	sim_say(s, "boot %zu id %02x%02x incarnation %llu", node, n->id.b[0], n->id.b[1],
 	    (unsigned long long)n->disk.incarnation.count);

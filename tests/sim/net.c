@@ -4,6 +4,7 @@
 #include "rpc/codec.h"
 #include "sim.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,11 +83,25 @@ void net_deliver(struct sim *s, const struct sim_event *e)
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = e->link;
 	in.message.m = &m;
+	/* Now and then a link is full and the core has to wait (R7). */
+	in.message.room = prng_chance(&s->prng, s->profile.full_per_mille) ? 0 : KVS_LINK_WINDOW;
 	if (rpc_decode(bytes_of(e->bytes, e->bytes_n), &a, &m) != OK)
 		sim_fail(s, e->node, "a message that cannot be decoded");
 	else
 		host_step(s, e->node, &in);
 	arena_fini(&a);
+}
+
+/* Where no process runs, the host refuses. */
+static void refuse(struct sim *s, struct sim_node *from, const struct sim_node *to)
+{
+	if (from->k == NULL || to->k != NULL || !from->wants[to->index] || s->now_ms < from->stalled_ms)
+		return;
+	char address[16];
+	snprintf(address, sizeof(address), "h:%zu", to->index);
+	struct kvs_input in = { .kind = KVS_IN_DIAL_FAILED };
+	in.dial_failed.address = address;
+	host_step(s, from->index, &in);
 }
 
 /* One attempt; the pair keeps trying for ever. */
@@ -95,6 +110,10 @@ void net_connect(struct sim *s, size_t a, size_t b)
 	struct sim_event *again = sim_push(s, sim_between(s, 100, 900), SIM_CONNECT, a);
 	again->other = b;
 	struct sim_node *na = &s->nodes[a], *nb = &s->nodes[b];
+	if (!s->cut[a][b] && !s->cut[b][a]) {
+		refuse(s, na, nb);
+		refuse(s, nb, na);
+	}
 	if (na->k == NULL || nb->k == NULL || s->cut[a][b] || s->cut[b][a] || !(na->wants[b] || nb->wants[a]) ||
 	    s->linked[a][b])
 		return;
@@ -127,6 +146,8 @@ void net_link_up(struct sim *s, const struct sim_event *e)
 	in.link_up.node = peer->id;
 	in.link_up.incarnation = kvs_incarnation(peer->k);
 	in.link_up.version = RPC_VERSION_MAX;
+	in.link_up.features = n->features & peer->features;
+	in.link_up.dialled = side == 0;
 	host_step(s, e->node, &in);
 }
 

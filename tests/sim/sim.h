@@ -76,6 +76,7 @@ struct sim_node {
 	struct kvs *k; /* NULL: not running */
 	struct node_id id;
 	unsigned boot;
+	uint64_t features; /* that this build speaks (V3) */
 	struct disk disk, backup;
 	bool dead;                  /* never comes back */
 	bool has_backup, dishonest; /* the disk was wiped or restored since it last ran */
@@ -135,6 +136,8 @@ struct sim_profile {
 	    jitter_per_mille; /* of messages that come late and out of order */
 	uint32_t loss_per_mille, duplicate_per_mille;
 	uint32_t store_min_ms, store_max_ms;
+	uint32_t full_per_mille; /* of the looks at a link that find it full */
+	uint32_t old_per_mille;  /* of the starts that are of the build before */
 	uint32_t write_every_ms, fault_every_ms;
 	uint32_t keys, value_max, delete_per_mille;
 	uint32_t faults_until_ms, heal_within_ms;

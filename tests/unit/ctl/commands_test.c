@@ -173,13 +173,14 @@ static void nodes(void **state)
 	    "\"sessions\":7,\"capacity\":5000,\"load_age_ms\":10,\"locations\":2,\"self\":false},"
 	    "{\"name\":\"api-1\",\"id\":\"2\",\"roles\":[\"api\"],\"zone\":\"b\",\"state\":\"ready\","
 	    "\"liveness\":\"down\",\"since_ms\":7300000,\"rpc\":\"127.0.0.1:7000\",\"sessions\":0,\"capacity\":0,"
-	    "\"load_age_ms\":null,\"locations\":0,\"self\":true}]}",
+	    "\"load_age_ms\":null,\"locations\":0,\"self\":true,\"claimed_by\":[\"c1\"],\"version\":\"0.1.0\","
+	    "\"protocol\":{\"min\":1,\"max\":2}}]}",
 	    false, "nodes", NULL);
 	assert_string_equal(s.request, "GET /v1/nodes HTTP/1.1");
 	assert_said(s, 0,
-	    "NAME        STATE     LIVE   SINCE  ROLES     ZONE  SESSIONS  ADDRESS\n"
-	    "api-1       ready     down     2 h  api       b            -  127.0.0.1:7000\n"
-	    "delivery-1  draining  alive   12 s  delivery  a       7/5000  127.0.0.3:7000\n");
+	    "NAME        STATE     LIVE   SINCE  BY  ROLES     ZONE  SESSIONS  VERSION      ADDRESS\n"
+	    "api-1       ready     down     2 h  c1  api       b            -  0.1.0 (1-2)  127.0.0.1:7000\n"
+	    "delivery-1  draining  alive   12 s  -   delivery  a       7/5000  -            127.0.0.3:7000\n");
 }
 
 static void holders(void **state)
@@ -432,8 +433,29 @@ static void members_of_other_types_are_dashes(void **state)
 	                "{\"nodes\":[{\"name\":1,\"roles\":{},\"since_ms\":-1,\"capacity\":\"x\",\"rpc\":null}]}",
 	                false, "nodes", NULL),
 	    0,
-	    "NAME  STATE  LIVE  SINCE  ROLES  ZONE  SESSIONS  ADDRESS\n"
-	    "-     -      -         -  -      -            -  -\n");
+	    "NAME  STATE  LIVE  SINCE  BY  ROLES  ZONE  SESSIONS  VERSION  ADDRESS\n"
+	    "-     -      -         -  -   -      -            -  -        -\n");
+}
+
+static void an_option_of_another_command_is_bad_usage(void **state)
+{
+	(void)state;
+	char nodes[] = "nodes", kvs[] = "kvs", probe[] = "probe", *words[] = { kvs, probe };
+	struct command_options o = { .watch = true };
+	assert_int_equal(client_set_admin(&o.client, "127.0.0.1:1"), OK);
+	char *only = nodes, *text = NULL;
+	size_t n;
+	FILE *errors = open_memstream(&text, &n);
+	assert_non_null(errors);
+	assert_int_equal(commands_run(&o, &only, 1, stdout, errors), 2);
+	o = (struct command_options){ .client = o.client, .tries = 3 };
+	assert_int_equal(commands_run(&o, &only, 1, stdout, errors), 2);
+	o = (struct command_options){ .client = o.client, .lag = true };
+	assert_int_equal(commands_run(&o, words, 2, stdout, errors), 2);
+	fclose(errors);
+	assert_string_equal(text, "warmcastctl: nodes takes no --watch\nwarmcastctl: nodes takes no --slots\n"
+	                          "warmcastctl: kvs probe takes no --lag\n");
+	free(text);
 }
 
 static void bad_usage(void **state)
@@ -525,6 +547,7 @@ int main(void)
 		cmocka_unit_test(refusals_are_one_line),
 		cmocka_unit_test(other_answers_are_not_understood),
 		cmocka_unit_test(members_of_other_types_are_dashes),
+		cmocka_unit_test(an_option_of_another_command_is_bad_usage),
 		cmocka_unit_test(bad_usage),
 		cmocka_unit_test(a_node_that_is_not_there),
 		cmocka_unit_test(a_full_output_is_a_failure),

@@ -122,6 +122,7 @@ static void run(uint64_t seed)
 		struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 		in.message.link = 101;
 		in.message.m = &msg;
+		in.message.room = KVS_LINK_WINDOW;
 		struct pair_node *n = &p.nodes[0];
 		arena_reset(&n->arena);
 		p.now_ms += below(&m, 20);

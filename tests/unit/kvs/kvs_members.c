@@ -72,6 +72,7 @@ static void tell_register(
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = link;
 	in.message.m = &m;
+	in.message.room = KVS_LINK_WINDOW;
 	alone_step(a, &in);
 	buf_fini(&b);
 }
@@ -148,6 +149,34 @@ static void test_duplicate_name(void **state)
 	alone_fini(&a);
 }
 
+/* A broken link and a refused dial are a death; either alone is none. */
+static void test_refused(void **state)
+{
+	(void)state;
+	struct alone a;
+	struct kvs_config c = pair_config(0);
+	alone_start(&a, &c);
+	link_up(&a, 1, &PEER);
+	tell_register(&a, 1, &PEER, 1, reg_at("p", "peer:1", NODE_READY));
+	struct kvs_input refused = { .kind = KVS_IN_DIAL_FAILED };
+	refused.dial_failed.address = "peer:1";
+	alone_step(&a, &refused);
+	assert_int_equal(events(&a, KVS_EVENT_NODE_DOWN), 0);
+	struct kvs_input down = { .kind = KVS_IN_LINK_DOWN };
+	down.link_down.link = 1;
+	alone_step(&a, &down);
+	assert_int_equal(events(&a, KVS_EVENT_NODE_DOWN), 0);
+	refused.dial_failed.address = "peer:2";
+	alone_step(&a, &refused);
+	assert_int_equal(events(&a, KVS_EVENT_NODE_DOWN), 0);
+	refused.dial_failed.address = "peer:1";
+	alone_step(&a, &refused);
+	assert_int_equal(events(&a, KVS_EVENT_NODE_DOWN), 1);
+	alone_step(&a, &refused);
+	assert_int_equal(events(&a, KVS_EVENT_NODE_DOWN), 0);
+	alone_fini(&a);
+}
+
 /* Many fall silent at once: events come in bounded steps, and none is lost. */
 static void test_many_silent(void **state)
 {
@@ -208,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dials),
 		cmocka_unit_test(test_duplicate_name),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_many_silent),
 		cmocka_unit_test(test_many_links),
 	};

@@ -159,6 +159,7 @@ static void deliver(struct pair *p, size_t to, const struct rpc_msg *m)
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = 101; /* of 0 and 1 */
 	in.message.m = m;
+	in.message.room = KVS_LINK_WINDOW;
 	pair_step(p, to, &in);
 }
 

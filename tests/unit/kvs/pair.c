@@ -55,6 +55,7 @@ struct kvs_config pair_config(size_t i)
 			.version_max = 1,
 		},
 		.seed = i + 7,
+		.repair_interval_ms = 1000,
 	};
 	memset(c.self.b, (int)i + 1, sizeof(c.self.b));
 	return c;
@@ -154,6 +155,8 @@ void pair_link(struct pair *p, size_t a, size_t b)
 		in.link_up.node = p->nodes[there].id;
 		in.link_up.incarnation = kvs_incarnation(p->nodes[there].k);
 		in.link_up.version = 1;
+		in.link_up.features = p->features;
+		in.link_up.dialled = side == 0;
 		pair_step(p, here, &in);
 	}
 }
@@ -184,6 +187,7 @@ static bool deliver_one(struct pair *p)
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = link;
 	in.message.m = &m;
+	in.message.room = KVS_LINK_WINDOW;
 	if (p->nodes[to].k != NULL)
 		pair_step(p, to, &in);
 	arena_fini(&a);

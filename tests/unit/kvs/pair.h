@@ -29,10 +29,11 @@ struct pair {
 		size_t n;
 	} queue[PAIR_QUEUE];
 	size_t queue_n;
-	uint64_t sent[RPC_SESSION_NEWS + 1]; /* messages by kind */
+	uint64_t sent[RPC_RANGES + 1]; /* messages by kind */
 	/* Sees each message before it travels; false loses it. */
 	bool (*filter)(void *arg, size_t from, size_t to, const struct rpc_msg *m);
 	void *filter_arg;
+	uint64_t features; /* of links made from now on: none at first, as with a build that only knows digests */
 };
 
 void pair_init(struct pair *p);

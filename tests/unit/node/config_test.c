@@ -68,7 +68,8 @@ static void reads_every_setting(void **state)
 	               "cache:\n  disks: [{path: /c1, size: 500GiB}, {path: /c2, size: 1500MB}]\n  ram: 64KiB\n"
 	               "capacity: {sessions: 10, egress_mbps: 20, reserve: 2.5%}\n"
 	               "session: {renew_after: 90m, not_after: 2d, idle_timeout: 1500ms, start_within: 20s}\n"
-	               "secrets: {token_keys_file: /t, cluster_key_file: /k}\ntls: {}\n"
+	               "secrets: {token_keys_file: /t, cluster_key_file: /k}\ntls: {ca_file: /a, cert_file: /b, "
+	               "key_file: /d}\n"
 	               "trusted_proxies: [10.0.0.0/8, \"::1\"]\nrules: [{suffix: \".vtt\", class: segment}]\n"
 	               "log: {level: warn, access_file: /var/log/w}\n");
 	const struct config *c = &f->config;
@@ -103,6 +104,9 @@ static void reads_every_setting(void **state)
 	assert_true(c->idle_timeout_ms == 1500 && c->start_within_ms == 20000);
 	assert_string_equal(c->token_keys_file, "/t");
 	assert_string_equal(c->cluster_key_file, "/k");
+	assert_string_equal(c->tls_ca_file, "/a");
+	assert_string_equal(c->tls_cert_file, "/b");
+	assert_string_equal(c->tls_key_file, "/d");
 	assert_int_equal(c->trusted_proxies.n, 2);
 	assert_int_equal(c->rules_n, 1);
 	assert_int_equal(c->rules[0].class, CLASS_SEGMENT);
@@ -199,7 +203,8 @@ static const struct {
 	{ INGEST "data_dir: \"\"\n",
 	    "t.yaml:5: data_dir: '' is not an absolute path; allowed: an absolute path of at "
 	    "most 1024 bytes" },
-	{ INGEST "tls: {ca_file: /x}\n", "t.yaml:5: tls: is not supported by this version; leave it out" },
+	{ INGEST "tls: {ca_file: /x}\n", "t.yaml:5: tls.cert_file: is missing; TLS between nodes needs ca_file, "
+	                                 "cert_file and key_file, or none of them" },
 	{ INGEST "trusted_proxies: [10.0.0.0/33]\n",
 	    "t.yaml:5: trusted_proxies[0]: '10.0.0.0/33' is not allowed; "
 	    "allowed: an IP address or a network: 10.0.0.0/8" },
@@ -301,6 +306,19 @@ static void beyond_loopback_needs_a_key(void **state)
 	    "cluster: c\nnode: n\nroles: [ingest]\nlisten: {rpc: \"127.9.9.9:7000\", admin: "
 	    "\"[2001:db8::1]:9000\"}\n",
 	    error);
+	static const char *const reachable[] = { "0.0.0.0:7000", "[::]:7000", "[::ffff:127.0.0.1]:7000",
+		"[::ffff:10.0.0.1]:7000", "128.0.0.1:7000" };
+	for (size_t i = 0; i < sizeof(reachable) / sizeof(reachable[0]); i++) {
+		char yaml[256];
+		snprintf(yaml, sizeof(yaml), "cluster: c\nnode: n\nroles: [ingest]\nlisten: {rpc: \"%s\"}\n",
+		    reachable[i]);
+		snprintf(error, sizeof(error), "t.yaml:4: listen.rpc: '%s' %s", reachable[i], why);
+		assert_refused(f, yaml, error);
+	}
+	/* What a name means is another's to say: it is no address to listen on at all. */
+	assert_refused(f, "cluster: c\nnode: n\nroles: [ingest]\nlisten: {rpc: \"localhost:7000\"}\n",
+	    "t.yaml:4: listen.rpc: 'localhost:7000' is not allowed; allowed: an IP address and port: "
+	    "127.0.0.1:7000 or [::1]:7000");
 	assert_good(f, with(f, "rpc: \"127.0.0.1:7000\"", "rpc: \"10.0.0.1:7000\""));
 	assert_good(f, "cluster: c\nnode: n\nroles: [ingest]\nlisten: {rpc: \"[::1]:7000\"}\n");
 }

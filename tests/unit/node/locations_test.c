@@ -187,6 +187,16 @@ static void what_an_earlier_run_said_is_taken_back_once(void **state)
 	assert_int_equal(f->kvs.walks, 1);
 }
 
+static void entries_of_other_classes_are_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	f->kvs.entries[f->kvs.n++] = (struct rpc_entry){ .key = BYTES_LIT("t5") };
+	said_before(f, "lost", false);
+	assert_false(poll(f));
+	assert_int_equal(f->puts_n, 1);
+	assert_put(f, 0, "lost", true);
+}
+
 static void with_an_empty_cache_all_is_taken_back(void **state)
 {
 	struct fixture *f = *state;
@@ -257,6 +267,7 @@ int main(void)
 		T(what_is_held_is_told),
 		T(what_is_held_no_more_is_taken_back),
 		T(what_an_earlier_run_said_is_taken_back_once),
+		T(entries_of_other_classes_are_left_alone),
 		T(with_an_empty_cache_all_is_taken_back),
 		T(the_first_telling_may_take_many_polls),
 		T(gone_during_the_first_telling),

@@ -128,6 +128,69 @@ static void hello_with_keys_and_proof(void **state)
 	assert_int_equal(encode(*state, &m), ERR_INVALID);
 }
 
+static void announce_and_pull_and_tree(void **state)
+{
+	const struct rpc_row_version versions[] = {
+		{ { { 1 } }, RPC_CONTROL, { 5, 6 }, 7 },
+		{ { { 2 } }, RPC_LOCATIONS, { 1, UINT64_MAX }, UINT64_MAX },
+	};
+	struct rpc_msg m = { .kind = RPC_ANNOUNCE, .announce = { versions, 2 } };
+	const struct rpc_msg *got = round_trip(*state, &m);
+	assert_int_equal(got->announce.rows_n, 2);
+	assert_true(node_id_eq(&got->announce.rows[1].owner, &versions[1].owner));
+	assert_int_equal(got->announce.rows[1].stream, RPC_LOCATIONS);
+	assert_int_equal(got->announce.rows[1].incarnation.nonce, UINT64_MAX);
+	assert_int_equal(got->announce.rows[1].have, UINT64_MAX);
+	m.announce.rows_n = RPC_ANNOUNCE_ROWS_MAX + 1;
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+
+	const struct rpc_row_position at = { .owner = { { 3 } }, .incarnation = { 1, 2 }, .have = 9, .base = 4 };
+	m = (struct rpc_msg){ .kind = RPC_PULL, .pull = { &at, 1 } };
+	got = round_trip(*state, &m);
+	assert_int_equal(got->pull.rows_n, 1);
+	assert_int_equal(got->pull.rows[0].have, 9);
+	assert_int_equal(got->pull.rows[0].base, 4);
+	m.pull.rows_n = RPC_PULL_ROWS_MAX + 1;
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+
+	m = (struct rpc_msg){ .kind = RPC_TREE, .tree = { 1, 1ull << 63 } };
+	got = round_trip(*state, &m);
+	assert_int_equal(got->tree.prune, 1);
+	assert_true(got->tree.graft == 1ull << 63);
+}
+
+static void ranges(void **state)
+{
+	const uint32_t prefixes[] = { 0x00, 0xff }, differ[] = { 0, 0xffff };
+	uint64_t sums[2 * RPC_RANGE_FANOUT] = { [0] = 1, [31] = 0x0102030405060708 };
+	struct rpc_msg m = { .kind = RPC_RANGES,
+		.ranges = { .depth = 2, .prefixes = prefixes, .prefixes_n = 2, .sums = sums, .rows = 3 } };
+	const struct rpc_ranges *got = &round_trip(*state, &m)->ranges;
+	assert_int_equal(got->prefixes_n, 2);
+	assert_int_equal(got->prefixes[1], 0xff);
+	assert_memory_equal(got->sums, sums, sizeof(sums));
+	assert_int_equal(got->rows, 3);
+	m.ranges.answer = true;
+	m.ranges.differ = differ;
+	got = &round_trip(*state, &m)->ranges;
+	assert_true(got->answer);
+	assert_int_equal(got->differ[1], 0xffff);
+
+	const uint32_t deep = 0x100, bits = 0x10000;
+	m.ranges.prefixes = &deep;
+	m.ranges.prefixes_n = 1;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m.ranges.prefixes = prefixes;
+	m.ranges.differ = &bits;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m.ranges.differ = differ;
+	m.ranges.depth = RPC_RANGE_DEPTH_MAX + 1;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m.ranges.depth = 2;
+	m.ranges.prefixes_n = RPC_RANGES_MAX + 1;
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+}
+
 static void refusal_and_bye_and_heartbeat(void **state)
 {
 	struct rpc_msg m = { .kind = RPC_REFUSAL,
@@ -366,6 +429,8 @@ int main(void)
 		T(hello_within_limits),
 		T(hello_must_make_sense),
 		T(hello_with_keys_and_proof),
+		T(announce_and_pull_and_tree),
+		T(ranges),
 		T(refusal_and_bye_and_heartbeat),
 		T(a_full_digest_fits_a_frame),
 		T(row_frame),

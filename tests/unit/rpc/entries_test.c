@@ -210,6 +210,68 @@ static void location_keys(void **state)
 		assert_int_equal(rpc_location_key_split(bad[i], &origin, &content), ERR_INVALID);
 }
 
+static void claims(void **state)
+{
+	struct box *b = *state;
+	struct rpc_claim c = { { 7, UINT64_MAX }, 3 }, got;
+	assert_int_equal(rpc_encode_claim(&c, &b->out), OK);
+	assert_int_equal(rpc_decode_claim(buf_bytes(&b->out), &b->arena, &got), OK);
+	assert_int_equal(incarnation_cmp(got.incarnation, c.incarnation), 0);
+	assert_int_equal(got.life, 3);
+	assert_int_equal(rpc_decode_claim(BYTES_LIT("\xff"), &b->arena, &got), ERR_INVALID);
+
+	struct node_id on = { { 1, 2, [15] = 9 } }, back;
+	uint8_t key[RPC_CLAIM_KEY_BYTES];
+	rpc_claim_key(&on, key);
+	assert_true(rpc_claim_key_split(bytes_of(key, sizeof(key)), &back));
+	assert_true(node_id_eq(&on, &back));
+	assert_false(rpc_claim_key_split(bytes_of(key, sizeof(key) - 1), &back));
+	assert_false(rpc_claim_key_split(RPC_KEY_REGISTER, &back));
+}
+
+static void probe(void **state)
+{
+	struct box *b = *state;
+	static uint8_t filler[RPC_PROBE_FILLER_MAX + 1];
+	memset(filler, 0xff, sizeof(filler)); /* bytes, no text */
+	struct rpc_probe p = { UINT64_MAX, 1u << 31, bytes_of(filler, RPC_PROBE_FILLER_MAX) }, got;
+	assert_int_equal(rpc_encode_probe(&p, &b->out), OK);
+	assert_int_equal(rpc_decode_probe(buf_bytes(&b->out), &b->arena, &got), OK);
+	assert_true(got.wall_us == UINT64_MAX);
+	assert_int_equal(got.number, 1u << 31);
+	assert_bytes_equal(got.filler, p.filler);
+	p.filler.n++;
+	assert_int_equal(rpc_encode_probe(&p, &b->out), ERR_TOO_BIG);
+	buf_clear(&b->out);
+	for (size_t i = 0; i < RPC_PROBE_FILLER_MAX + 4; i++)
+		buf_put_u8(&b->out, i == 0 ? 0x1a : i == 1 ? 0x81 : i == 2 ? 0x02 : 'x'); /* filler of 257 */
+	assert_int_equal(rpc_decode_probe(buf_bytes(&b->out), &b->arena, &got), ERR_TOO_BIG);
+	assert_int_equal(rpc_decode_probe(BYTES_LIT("\x1a\x02x"), &b->arena, &got), ERR_INVALID);
+	static uint8_t big[RPC_VALUE_MAX + 1];
+	assert_int_equal(rpc_decode_probe(bytes_of(big, sizeof(big)), &b->arena, &got), ERR_TOO_BIG);
+	assert_int_equal(got.number, 1u << 31);
+}
+
+static void probe_keys(void **state)
+{
+	(void)state;
+	uint8_t key[RPC_PROBE_KEY_MAX];
+	uint32_t slot = 0;
+	struct bytes origin, content;
+	for (uint32_t i = 0; i < RPC_PROBE_SLOTS; i++) {
+		struct bytes k = bytes_of(key, rpc_probe_key(i, key));
+		assert_int_equal(rpc_probe_key_slot(k, &slot), OK);
+		assert_int_equal(slot, i);
+		assert_int_equal(rpc_location_key_split(k, &origin, &content), ERR_INVALID);
+	}
+	assert_bytes_equal(bytes_of(key, rpc_probe_key(70, key)), BYTES_LIT("t70"));
+	static const struct bytes bad[] = { { NULL, 0 }, BYTES_LIT("t"), BYTES_LIT("t1000"), BYTES_LIT("t01"),
+		BYTES_LIT("o1"), BYTES_LIT("t-1"), BYTES_LIT("t1x"), BYTES_LIT("t\0"), BYTES_LIT("t4294967296"),
+		BYTES_LIT("t999999") };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(rpc_probe_key_slot(bad[i], &slot), ERR_INVALID);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -221,6 +283,9 @@ int main(void)
 		T(load),
 		T(location),
 		T(location_keys),
+		T(claims),
+		T(probe),
+		T(probe_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

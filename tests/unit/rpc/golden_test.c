@@ -7,6 +7,8 @@
 
 #include "rpc_test.h"
 
+#include <stdio.h>
+
 static const uint8_t first[RPC_ROW_ID_BYTES] = { [0] = 0x10, [16] = 1 };
 static const uint8_t last[RPC_ROW_ID_BYTES] = { [0] = 0x20, [16] = 2 };
 
@@ -26,6 +28,10 @@ static const struct rpc_entry entries[] = {
 	{ .version = 7, .key = BYTES_LIT("omain\0lv1"), .value = BYTES_LIT("\x08\x01") },
 	{ .version = 200, .key = BYTES_LIT("r"), .deleted = true },
 };
+
+static const struct rpc_row_version versions[] = { { { { 1 } }, RPC_LOCATIONS, { 5, 6 }, 7 } };
+static const uint32_t prefixes[] = { 15 };
+static const uint64_t sums[RPC_RANGE_FANOUT] = { [0] = 0x0102030405060708, [15] = 1 };
 
 static const struct rpc_session_id sessions[] = { { { 1, [15] = 9 } }, { { 2 } } };
 
@@ -94,6 +100,23 @@ static const struct {
 	      .acked_bytes = 3,
 	      .proof = { .key = { "c1", 2 }, .mac = { [0] = 0xa1, [31] = 0xaf } } },
 	    "08034a260a0263311220a1000000000000000000000000000000000000000000000000000000000000af" },
+	{ { .kind = RPC_ANNOUNCE, .announce = { versions, 1 } },
+	    "52250a230a100100000000000000000000000000000010021a0b08051106000000000000002007" },
+	{ { .kind = RPC_PULL, .pull = { rows, 1 } }, "5a340a320a10a10000000000000000000000000000af1a0b08031108070"
+	                                             "6050403020120ac0228ad02300a380941f8f7f6f5f4f3f2f1" },
+	{ { .kind = RPC_TREE, .tree = { 1, 2 } }, "6212090100000000000000110200000000000000" },
+	{ { .kind = RPC_RANGES,
+	      .ranges = { .depth = 1, .prefixes = prefixes, .prefixes_n = 1, .sums = sums, .rows = 3 } },
+	    "6a8a0110011a010f228001010203040506070800000000000000000000000000000000000000000000000000000000000000"
+	    "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+	    "0000000000000000000000000000000000000000000000000000000000000000000000000000013003" },
+	{ { .kind = RPC_RANGES,
+	      .ranges = { .answer = true,
+	          .depth = 1,
+	          .prefixes = prefixes,
+	          .prefixes_n = 1,
+	          .differ = prefixes } },
+	    "6a0a080110011a010f2a010f" },
 	{ { .kind = RPC_SESSION_NEWS,
 	      .session_news = { .alive = sessions, .alive_n = 2, .ended = sessions + 1, .ended_n = 1 } },
 	    "42360a10010000000000000000000000000000090a1002000000000000000000000000000000121002000000"
@@ -172,11 +195,53 @@ static void the_bytes_of_entries(void **state)
 	buf_fini(&out);
 }
 
-int main(void)
+/* A kind without recorded bytes has no seed for the fuzzer either. */
+static void every_kind_is_here(void **state)
 {
+	(void)state;
+	for (enum rpc_kind k = RPC_UNKNOWN + 1; strcmp(rpc_kind_str(k), "unknown") != 0; k++) {
+		bool here = false;
+		for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+			here = here || messages[i].msg.kind == k;
+		if (!here)
+			fail_msg("no message of kind '%s'", rpc_kind_str(k));
+	}
+}
+
+/* The messages as files of that folder, which the fuzzer starts from; how many could not be written. */
+static int write_seeds(const char *folder)
+{
+	int failed = 0;
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		struct arena a;
+		struct buf out;
+		char path[512];
+		arena_init(&a, RPC_ARENA_MAX);
+		buf_init(&out, RPC_FRAME_MAX);
+		unsigned nth = 1;
+		for (size_t j = 0; j < i; j++)
+			nth += messages[j].msg.kind == messages[i].msg.kind;
+		snprintf(path, sizeof(path), "%s/golden_%s_%u", folder, rpc_kind_str(messages[i].msg.kind), nth);
+		enum err e = rpc_encode(&messages[i].msg, &a, &out);
+		FILE *f = e == OK ? fopen(path, "wb") : NULL;
+		bool written = f != NULL && fwrite(out.p, 1, out.n, f) == out.n;
+		if (f != NULL && fclose(f) != 0)
+			written = false;
+		failed += !written;
+		arena_fini(&a);
+		buf_fini(&out);
+	}
+	return failed;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
+		return write_seeds(argv[2]);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bytes_of_messages),
 		cmocka_unit_test(the_bytes_of_entries),
+		cmocka_unit_test(every_kind_is_here),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

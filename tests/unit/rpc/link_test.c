@@ -165,7 +165,7 @@ static void what_the_peer_says_is_told(void **state)
 	side_stop(&a);
 }
 
-static void a_node_that_dials_itself_gives_it_up(void **state)
+static void a_node_that_dials_itself_rests(void **state)
 {
 	(void)state;
 	struct side a;
@@ -180,6 +180,43 @@ static void a_node_that_dials_itself_gives_it_up(void **state)
 	assert_true(before.frames_out + 1 >= after.frames_out);
 	assert_int_equal(a.refusals, 1);
 	assert_int_equal(a.ups, 0);
+	side_stop(&a);
+}
+
+/* Whoever said so may have lied: the address is asked again, and told of once. */
+static void who_says_to_be_this_node_is_asked_again(void **state)
+{
+	(void)state;
+	struct side a;
+	unsigned port;
+	char address[32];
+	int listener = raw_listen(&port);
+	struct nng_links_config c = side_config(&a, test_hello(1), ANY);
+	c.self_retry_ms = 50;
+	assert_int_equal(nng_links_new(&c, &a.links), OK);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	assert_int_equal(nng_links_dial(a.links, address), OK);
+	struct rpc_msg m = { .kind = RPC_HELLO, .hello = test_hello(1) };
+	for (int round = 0; round < 3; round++) {
+		int fd = raw_accept(listener);
+		raw_send_msg(fd, &m);
+		struct rpc_msg answer;
+		assert_true(raw_receive(fd, &answer));
+		assert_int_equal(answer.kind, RPC_REFUSAL);
+		close(fd);
+	}
+	assert_int_equal(a.refusals, 1);
+	int fd = raw_accept(listener);
+	m.hello = test_hello(2);
+	raw_send_msg(fd, &m);
+	struct rpc_msg answer, beat = { .kind = RPC_HEARTBEAT };
+	assert_true(raw_receive(fd, &answer));
+	assert_int_equal(answer.kind, RPC_HELLO);
+	raw_send_msg(fd, &beat);
+	run_until(a.link != 0);
+	close(fd);
+	close(listener);
+	raw_forget();
 	side_stop(&a);
 }
 
@@ -296,7 +333,7 @@ static void a_listener_that_returns_is_found_again(void **state)
 	run_until(a.downs == 1);
 	assert_int_equal(a.byes, 1);
 	run_until(a.dials_failed >= 2);
-	assert_int_equal(a.dial_error, ERR_CLOSED);
+	assert_int_equal(a.dial_error, ERR_REFUSED);
 	side_start(&b, test_hello(2), address);
 	run_until(a.link != 0 && b.link != 0);
 	stop_both(&a, &b);
@@ -364,7 +401,8 @@ int main(void)
 		cmocka_unit_test(another_cluster_is_refused_on_both_sides),
 		cmocka_unit_test(no_common_version),
 		cmocka_unit_test(what_the_peer_says_is_told),
-		cmocka_unit_test(a_node_that_dials_itself_gives_it_up),
+		cmocka_unit_test(a_node_that_dials_itself_rests),
+		cmocka_unit_test(who_says_to_be_this_node_is_asked_again),
 		cmocka_unit_test(the_same_id_in_another_run_is_told_on_both_sides),
 		cmocka_unit_test(dials_that_cross_leave_one_link),
 		cmocka_unit_test(a_second_address_of_a_peer_is_quiet),

@@ -43,6 +43,8 @@ void test_run_some(void);
 /* For what must not happen. */
 void test_run_for(uint64_t ms);
 
+/* What side_start makes its set of; forgets what happened to the side. */
+struct nng_links_config side_config(struct side *s, struct rpc_hello self, const char *listen);
 void side_start(struct side *s, struct rpc_hello self, const char *listen);
 /* The same with a cluster key; its challenges are numbers that do not repeat. */
 void side_start_with_keys(

@@ -109,20 +109,25 @@ static void count_on(void *out, size_t n)
 	memcpy(out, &count, sizeof(count));
 }
 
-void side_start_with_keys(
-    struct side *s, struct rpc_hello self, const char *listen_at, const struct cluster_keys *keys)
+struct nng_links_config side_config(struct side *s, struct rpc_hello self, const char *listen_at)
 {
 	memset(s, 0, sizeof(*s));
-	struct nng_links_config c = {
+	return (struct nng_links_config){
 		.loop = test_loop(),
 		.self = self,
-		.keys = keys,
 		.random = count_on,
 		.listen = listen_at,
 		.seed = 1,
 		.events = &events,
 		.ctx = s,
 	};
+}
+
+void side_start_with_keys(
+    struct side *s, struct rpc_hello self, const char *listen_at, const struct cluster_keys *keys)
+{
+	struct nng_links_config c = side_config(s, self, listen_at);
+	c.keys = keys;
 	assert_int_equal(nng_links_new(&c, &s->links), OK);
 }
 

@@ -136,6 +136,13 @@ bool admin_put_entry(const struct admin *a, struct bytes query, struct arena *ar
 	return false;
 }
 
+/* Probes have a test of their own. */
+void probe_handle(const struct admin *a, struct http_exchange *x)
+{
+	(void)a;
+	http_problem(x, 503, "unavailable", "no probes", 0);
+}
+
 static uint64_t now_mono_ms(void)
 {
 	return 100000;
@@ -172,6 +179,8 @@ static int setup(void **state)
 		.rpc_address = BYTES_LIT("127.0.0.1:7000"),
 		.http_urls_n = 2,
 		.build = BYTES_LIT("0.1.0"),
+		.version_min = 1,
+		.version_max = 2,
 		.capacity_sessions = 50,
 	};
 	f.reg.http_urls[0] = BYTES_LIT("http://a:80");
@@ -183,6 +192,8 @@ static int setup(void **state)
 	m[0].reg = &f.reg;
 	m[0].incarnation.count = 12;
 	m[0].locations_n = 7;
+	m[0].control_version = 5;
+	m[0].locations_version = 6;
 	m[1].reg = &f.reg;
 	m[1].liveness = KVS_SUSPECT;
 	m[1].has_load = true;
@@ -291,6 +302,7 @@ static void status(void **state)
 	assert_str_at(j, "state", "ready");
 	assert_int_at(j, "uptime_s", 60);
 	assert_int_at(json_object_get(j, "incarnation"), "count", 12);
+	assert_int_at(json_object_get(j, "versions"), "locations", 6);
 	const json_t *roles = json_object_get(j, "roles");
 	assert_int_equal(json_array_size(roles), 2);
 	assert_string_equal(json_string_value(json_array_get(roles, 0)), "api");
@@ -336,6 +348,9 @@ static void nodes(void **state)
 	assert_int_at(n, "since_ms", 1000);
 	assert_int_at(n, "incarnation", 12);
 	assert_int_at(n, "locations", 7);
+	assert_int_at(json_object_get(n, "versions"), "control", 5);
+	assert_int_at(json_object_get(n, "versions"), "locations", 6);
+	assert_int_at(json_object_get(n, "protocol"), "max", 2);
 	assert_true(json_is_null(json_object_get(n, "load_age_ms")));
 	n = json_array_get(list, 1);
 	assert_true(json_is_false(json_object_get(n, "self")));
@@ -412,6 +427,7 @@ static void refusals(void **state)
 		"/V1/status" };
 	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++)
 		assert_problem(f, HTTP_GET, nothing[i], 404, "not-found");
+	assert_problem(f, HTTP_POST, "/v1/kvs/probe", 503, "unavailable"); /* it takes other methods too */
 	assert_problem(f, HTTP_GET, "/v1/contents/", 400, "malformed");
 	assert_problem(f, HTTP_GET, "/v1/contents/..", 400, "malformed");
 	assert_problem(f, HTTP_GET, "/v1/contents/lv%2F1", 400, "malformed");

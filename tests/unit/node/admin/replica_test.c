@@ -67,6 +67,13 @@ enum err admin_put_holders(const struct admin *a, const struct config_origin *or
 	return OK;
 }
 
+/* Probes have a test of their own. */
+void probe_handle(const struct admin *a, struct http_exchange *x)
+{
+	(void)a;
+	http_problem(x, 503, "unavailable", "no probes", 0);
+}
+
 struct fixture {
 	struct pair pair;
 	struct config config;

@@ -1,0 +1,126 @@
+#include "node/fs_secrets.h"
+
+#include "node/fs_config.h"
+
+#include <sodium/utils.h>
+#include <stdio.h>
+
+static void wipe(struct buf *text)
+{
+	if (text->p != NULL)
+		sodium_memzero(text->p, text->cap);
+	buf_fini(text);
+}
+
+static enum err refuse_line(const char *path, size_t line, enum err e, size_t max, char *error)
+{
+	snprintf(error, CONFIG_ERROR_MAX, "%.512s:%zu: %s; each line is ID:BASE64 of 32 bytes, at most %zu lines",
+	    path, line, err_str(e), max);
+	return e;
+}
+
+static enum err read_token_keys(const struct config *c, struct token_keys *out, char *error)
+{
+	struct buf text;
+	size_t bad_line = 0;
+	if (c->token_keys_file[0] == '\0')
+		return OK;
+	buf_init(&text, SECRET_FILE_MAX);
+	enum err e = fs_secret_read(c->token_keys_file, &text, error);
+	if (e == OK) {
+		e = token_keys_parse(buf_bytes(&text), out, &bad_line);
+		if (e != OK)
+			e = refuse_line(c->token_keys_file, bad_line, e, TOKEN_KEYS_MAX, error);
+	}
+	wipe(&text);
+	return e;
+}
+
+enum err fs_cluster_keys_read(const struct config *c, struct cluster_keys *out, char error[CONFIG_ERROR_MAX])
+{
+	struct buf text;
+	size_t bad_line = 0;
+	if (c->cluster_key_file[0] == '\0')
+		return OK;
+	buf_init(&text, SECRET_FILE_MAX);
+	enum err e = fs_secret_read(c->cluster_key_file, &text, error);
+	if (e == OK) {
+		e = cluster_keys_parse(buf_bytes(&text), out, &bad_line);
+		if (e != OK)
+			e = refuse_line(c->cluster_key_file, bad_line, e, RPC_CLUSTER_KEYS_MAX, error);
+	}
+	wipe(&text);
+	return e;
+}
+
+static void end_text(struct buf *b)
+{
+	buf_put(b, "", 1);
+}
+
+static enum err make_cert(const struct config *c, struct buf *ca, struct buf *cert, struct buf *key,
+    struct nng_cert **out, char *error)
+{
+	end_text(ca);
+	end_text(cert);
+	end_text(key);
+	if (buf_err(ca) != OK || buf_err(cert) != OK || buf_err(key) != OK) {
+		snprintf(error, CONFIG_ERROR_MAX, "%.512s: %s", c->tls_cert_file, err_str(ERR_NO_MEMORY));
+		return ERR_NO_MEMORY;
+	}
+	const struct nng_cert_pem pem = { (const char *)ca->p, (const char *)cert->p, (const char *)key->p };
+	struct nng_cert_fault fault;
+	enum err e = nng_cert_new(&pem, out, &fault);
+	if (e == OK)
+		return OK;
+	const char *file = fault.part == NNG_CERT_CA    ? c->tls_ca_file
+	                   : fault.part == NNG_CERT_KEY ? c->tls_key_file
+	                                                : c->tls_cert_file;
+	snprintf(error, CONFIG_ERROR_MAX, "%.512s: %s", file, fault.text);
+	return e;
+}
+
+enum err fs_cert_read(const struct config *c, struct nng_cert **out, char error[CONFIG_ERROR_MAX])
+{
+	struct buf ca, cert, key;
+	if (c->tls_ca_file[0] == '\0')
+		return OK;
+	buf_init(&ca, NNG_CERT_PEM_MAX + 1);
+	buf_init(&cert, NNG_CERT_PEM_MAX + 1);
+	buf_init(&key, SECRET_FILE_MAX + 1);
+	enum err e = fs_text_read(c->tls_ca_file, NNG_CERT_PEM_MAX, &ca, error);
+	if (e == OK)
+		e = fs_text_read(c->tls_cert_file, NNG_CERT_PEM_MAX, &cert, error);
+	if (e == OK)
+		e = fs_secret_read(c->tls_key_file, &key, error);
+	if (e == OK)
+		e = make_cert(c, &ca, &cert, &key, out, error);
+	wipe(&key);
+	buf_fini(&cert);
+	buf_fini(&ca);
+	return e;
+}
+
+enum err fs_secrets_read(const struct config *c, struct node_secrets *out, char error[CONFIG_ERROR_MAX])
+{
+	struct node_secrets s = { .cert = NULL };
+	enum err e = read_token_keys(c, &s.token_keys, error);
+	if (e == OK)
+		e = fs_cluster_keys_read(c, &s.cluster_keys, error);
+	if (e == OK)
+		e = fs_cert_read(c, &s.cert, error);
+	if (e == OK)
+		*out = s;
+	else
+		fs_secrets_fini(&s);
+	sodium_memzero(&s, sizeof(s));
+	return e;
+}
+
+void fs_secrets_fini(struct node_secrets *s)
+{
+	token_keys_fini(&s->token_keys);
+	cluster_keys_fini(&s->cluster_keys);
+	nng_cert_free(s->cert);
+	s->cert = NULL;
+}

@@ -1,0 +1,203 @@
+/* What a cluster of n replicas costs and how fast it is, in virtual time: the real core, messages
+ * through the real codec, over links as TCP makes them. No faults but those that are measured, no disk
+ * but the time that it takes, no oracle: kvs_sim is there for that.
+ *
+ *     scale.c         the command, its table and its JSON      scale_phases.c  what is done and measured
+ *     scale_net.c     links and dials                          scale_host.c    one node's process
+ *     scale_count.c   bytes, copies, spread, alarms            scale_run.c     the heap of events
+ *
+ * One heap of events ordered by (time, sequence) and one seeded generator: a seed replays exactly.
+ * Nothing here knows how the core spreads what it spreads: only kvs/kvs.h is used.
+ */
+#ifndef TESTS_SCALE_H
+#define TESTS_SCALE_H
+
+#include "base/prng.h"
+#include "kvs/kvs.h"
+
+enum {
+	SCALE_NODES_MAX = 20000,
+	SCALE_KINDS = 32, /* of messages, more than there are */
+	SCALE_KEY_BYTES = 20,
+	SCALE_VALUE_BYTES = 32,
+	SCALE_PAYLOAD_BYTES = SCALE_KEY_BYTES + SCALE_VALUE_BYTES,
+	SCALE_STORE_US = 1000,
+	SCALE_SEEDS = 3, /* the first nodes; they are never killed */
+};
+
+struct scale_options {
+	uint64_t seed;
+	size_t nodes;
+	uint32_t latency_min_us, latency_max_us; /* of a link; a frame takes up to a tenth more */
+	uint32_t loss_per_mille;                 /* of the second round of writes */
+	bool stalls; /* what is lost comes 200 ms late, as TCP has it, and all behind it */
+	uint32_t idle_ms, write_ms, writes_per_s;
+	bool verbose;
+};
+
+struct scale_update {
+	size_t owner;
+	uint64_t at_us, last_us; /* written; known to the last that knows it */
+	uint64_t version;        /* 0: the owner's store does not hold it yet */
+	size_t known_n;          /* nodes that have it, the owner among them */
+	uint64_t copies;         /* received, by all together */
+	uint64_t *known;         /* a bit a node */
+};
+
+struct scale_peer {
+	size_t node;
+	uint64_t link;
+};
+
+struct scale_dial {
+	size_t node;
+	bool wanted, due; /* due: an attempt is on its way or waits */
+	unsigned attempts;
+};
+
+struct scale_node {
+	struct kvs *k; /* NULL: not running */
+	struct node_id id;
+	bool stopped;     /* its process does nothing any more and its links stay */
+	bool told;        /* knows all the others (boot), or that the victim is down (deaths) */
+	uint64_t wake_us; /* of the wake event that counts */
+	uint64_t seq;     /* last batch */
+	struct scale_peer *peers;
+	size_t peers_n, peers_cap;
+	struct scale_dial *dials;
+	size_t dials_n, dials_cap;
+	size_t *updates; /* own ones in the order they were written */
+	size_t updates_n, updates_cap, versioned_n;
+	size_t hello_bytes;
+};
+
+struct scale_link {
+	size_t ends[2]; /* the first one dialled */
+	uint32_t latency_us;
+	bool up[2], closed;
+	uint64_t last_us[2];  /* when the last frame arrives at that end */
+	uint64_t consumed[2]; /* bytes, by the core of that end */
+};
+
+enum scale_event_kind {
+	SCALE_BOOT,
+	SCALE_WAKE,
+	SCALE_DIAL,
+	SCALE_DIAL_FAILED,
+	SCALE_LINK_UP,
+	SCALE_LINK_DOWN,
+	SCALE_DELIVER,
+	SCALE_STORED,
+	SCALE_STATE,
+	SCALE_WRITE,
+};
+
+struct scale_event {
+	uint64_t at_us, order;
+	enum scale_event_kind kind;
+	size_t node, other;
+	uint64_t number; /* link, batch or update */
+	uint8_t *bytes;
+	size_t bytes_n;
+};
+
+struct scale_traffic {
+	uint64_t frames[SCALE_KINDS], bytes[SCALE_KINDS]; /* as sent, with the length prefix */
+};
+
+struct scale {
+	struct scale_options o;
+	struct prng prng;
+	uint64_t now_us, order;
+	struct scale_event *heap;
+	size_t heap_n, heap_cap;
+	struct scale_node *nodes;
+	size_t living_n;
+	struct scale_link *links;
+	size_t links_n, links_cap;
+	/* What is decoded is read while the step's messages are encoded. */
+	struct arena step_arena, encode_arena, decode_arena;
+	struct kvs_outputs *out;
+	struct buf frame;
+	uint32_t loss_per_mille; /* at present */
+	struct scale_update *updates;
+	size_t updates_n, updates_cap, spread_n; /* spread: known to all that live */
+	size_t victim;                           /* SIZE_MAX: none */
+	size_t told_n;                           /* of the living that know that it is down */
+	uint64_t told_us;                        /* when the last of them heard */
+	struct scale_traffic sent;
+	uint64_t steps, false_alarms, errors;
+};
+
+struct scale_spread {
+	uint64_t updates, missing;     /* missing: not known to all in time */
+	double copies;                 /* an update and node */
+	double bytes, idle_free_bytes; /* an update and node: all that was sent; less what idling costs */
+	double p50_ms, p99_ms, max_ms; /* from the write to the last node */
+	struct scale_traffic sent;
+};
+
+struct scale_report {
+	size_t nodes;
+	bool booted, converged;
+	double boot_ms;                    /* after the last node's start, until all knew all */
+	double links;                      /* a node, when settled */
+	double idle_bytes, idle_tcp_bytes; /* a second and node; with 52 bytes of headers a frame */
+	struct scale_traffic idle;
+	struct scale_spread clean, lossy;
+	double kill_ms, stop_ms; /* until the last knew; < 0: not all knew in time */
+	uint64_t false_alarms, errors, steps;
+	double virtual_s;
+};
+
+/* -- scale_run.c -- */
+void scale_init(struct scale *s, const struct scale_options *o);
+void scale_fini(struct scale *s);
+struct scale_event *scale_push(struct scale *s, uint64_t in_us, enum scale_event_kind kind, size_t node);
+void scale_run_until(struct scale *s, uint64_t until_us);
+/* An array that has room for n; aborts when out of memory. */
+void *scale_grow(void *array, size_t *cap, size_t n, size_t size);
+uint64_t scale_between(struct scale *s, uint64_t low, uint64_t high);
+
+/* -- scale_host.c -- */
+void scale_boot(struct scale *s, size_t node);
+void scale_wake(struct scale *s, const struct scale_event *e);
+void scale_write(struct scale *s, const struct scale_event *e);
+void scale_step(struct scale *s, size_t node, const struct kvs_input *in);
+bool scale_runs(const struct scale *s, size_t node);
+void scale_address(size_t node, char out[24]);
+
+/* -- scale_net.c -- */
+void scale_send(struct scale *s, size_t from, uint64_t link, struct rpc_msg *m);
+void scale_deliver(struct scale *s, const struct scale_event *e);
+void scale_want(struct scale *s, size_t from, const struct kvs_dial *d);
+void scale_dial(struct scale *s, const struct scale_event *e);
+void scale_dial_failed(struct scale *s, const struct scale_event *e);
+void scale_link_up(struct scale *s, const struct scale_event *e);
+void scale_link_down(struct scale *s, const struct scale_event *e);
+/* The process ends: its links close without a BYE, and who dials it is refused. */
+void scale_kill(struct scale *s, size_t node);
+
+/* -- scale_count.c -- */
+void scale_key(size_t update, uint8_t key[SCALE_KEY_BYTES]);
+void scale_value(size_t update, uint8_t value[SCALE_VALUE_BYTES]);
+/* The node with that id; it carries its number. */
+size_t scale_node_of(const struct node_id *id);
+void scale_count_events(struct scale *s, size_t node);
+/* A frame of that row has come, and the core has seen it. */
+void scale_count_frame(struct scale *s, size_t node, const struct rpc_row_frame *f);
+/* The owner's store holds more than before. */
+void scale_count_stored(struct scale *s, size_t node);
+/* A death or a member: has this node heard? */
+bool scale_knows_all(struct scale *s, size_t node);
+bool scale_knows_victim(struct scale *s, size_t node);
+/* What no frame told of: how things really stand. */
+void scale_count_all(struct scale *s, size_t first_update);
+void scale_traffic_since(const struct scale *s, const struct scale_traffic *then, struct scale_traffic *out);
+uint64_t scale_traffic_bytes(const struct scale_traffic *t);
+uint64_t scale_traffic_frames(const struct scale_traffic *t);
+
+/* -- scale_phases.c -- */
+void scale_measure(const struct scale_options *o, struct scale_report *r);
+
+#endif

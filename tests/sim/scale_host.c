@@ -1,0 +1,138 @@
+/* One node's process: its core, the clock that wakes it and the store that takes its time. */
+#include "base/check.h"
+#include "base/timers.h"
+#include "rpc/codec.h"
+#include "scale.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool scale_runs(const struct scale *s, size_t node)
+{
+	return s->nodes[node].k != NULL && !s->nodes[node].stopped;
+}
+
+void scale_address(size_t node, char out[24])
+{
+	snprintf(out, 24, "%zu", node);
+}
+
+/* Random, but for its end, which says the number. */
+static void make_id(struct scale *s, size_t node)
+{
+	struct node_id *id = &s->nodes[node].id;
+	for (size_t i = 0; i < NODE_ID_BYTES - 4; i++)
+		id->b[i] = (uint8_t)prng_next(&s->prng);
+	for (size_t i = 0; i < 4; i++)
+		id->b[NODE_ID_BYTES - 1 - i] = (uint8_t)(node >> (8 * i));
+}
+
+/* What it costs to meet: each side's hello, as without a cluster key. */
+static size_t hello_bytes(struct scale *s, const struct scale_node *n, const char *name, const char *address)
+{
+	struct rpc_msg m = { .kind = RPC_HELLO };
+	m.hello = (struct rpc_hello){ .cluster = BYTES_LIT("scale"),
+		.node = n->id,
+		.name = bytes_str(name),
+		.incarnation = kvs_incarnation(n->k),
+		.version_min = RPC_VERSION_MIN,
+		.version_max = RPC_VERSION_MAX,
+		.build = BYTES_LIT(WARMCAST_VERSION),
+		.rpc_address = bytes_str(address) };
+	arena_reset(&s->encode_arena);
+	buf_clear(&s->frame);
+	CHECK(rpc_encode(&m, &s->encode_arena, &s->frame) == OK);
+	return s->frame.n;
+}
+
+void scale_boot(struct scale *s, size_t node)
+{
+	struct scale_node *n = &s->nodes[node];
+	char name[32], address[24], seeds[SCALE_SEEDS][24];
+	const char *seed_list[SCALE_SEEDS];
+	snprintf(name, sizeof(name), "node-%zu", node);
+	scale_address(node, address);
+	for (size_t i = 0; i < SCALE_SEEDS; i++) {
+		scale_address(i, seeds[i]);
+		seed_list[i] = seeds[i];
+	}
+	make_id(s, node);
+	struct kvs_config c = { .self = n->id, .seeds = seed_list, .seeds_n = SCALE_SEEDS };
+	c.incarnation = (struct incarnation){ 1, prng_next(&s->prng) };
+	c.seed = prng_next(&s->prng);
+	c.reg = (struct rpc_register){ .name = bytes_str(name),
+		.zone = BYTES_LIT("z"),
+		.roles = RPC_ROLE_DELIVERY,
+		.state = NODE_JOINING,
+		.rpc_address = bytes_str(address),
+		.version_min = RPC_VERSION_MIN,
+		.version_max = RPC_VERSION_MAX };
+	n->k = kvs_new(&c);
+	n->wake_us = TIMER_NEVER;
+	n->hello_bytes = hello_bytes(s, n, name, address);
+	s->living_n++;
+	kvs_start(n->k, s->now_us / 1000);
+	scale_step(s, node, &(struct kvs_input){ .kind = KVS_IN_TICK });
+}
+
+static void plan_wake(struct scale *s, struct scale_node *n)
+{
+	uint64_t wake_ms = kvs_wake_at(n->k);
+	if (wake_ms == TIMER_NEVER)
+		return;
+	uint64_t at_us = wake_ms * 1000 > s->now_us ? wake_ms * 1000 : s->now_us;
+	if (at_us >= n->wake_us)
+		return;
+	n->wake_us = at_us;
+	scale_push(s, at_us - s->now_us, SCALE_WAKE, (size_t)(n - s->nodes));
+}
+
+void scale_wake(struct scale *s, const struct scale_event *e)
+{
+	struct scale_node *n = &s->nodes[e->node];
+	if (n->wake_us != e->at_us)
+		return; /* another one is due before */
+	n->wake_us = TIMER_NEVER;
+	if (kvs_wake_at(n->k) * 1000 <= s->now_us)
+		scale_step(s, e->node, &(struct kvs_input){ .kind = KVS_IN_TICK });
+	else
+		plan_wake(s, n);
+}
+
+static void take_batch(struct scale *s, struct scale_node *n)
+{
+	if (s->out->ops_n == 0)
+		return;
+	scale_push(s, SCALE_STORE_US, SCALE_STORED, (size_t)(n - s->nodes))->number = s->out->ops_seq;
+}
+
+void scale_step(struct scale *s, size_t node, const struct kvs_input *in)
+{
+	struct scale_node *n = &s->nodes[node];
+	arena_reset(&s->step_arena);
+	kvs_step(n->k, s->now_us / 1000, in, s->out);
+	s->steps++;
+	for (size_t i = 0; i < s->out->sends_n; i++)
+		scale_send(s, node, s->out->sends[i].link, s->out->sends[i].m);
+	take_batch(s, n);
+	for (size_t i = 0; i < s->out->dials_n; i++)
+		scale_want(s, node, &s->out->dials[i]);
+	scale_count_events(s, node);
+	plan_wake(s, n);
+}
+
+void scale_write(struct scale *s, const struct scale_event *e)
+{
+	struct scale_node *n = &s->nodes[e->node];
+	uint8_t key[SCALE_KEY_BYTES], value[SCALE_VALUE_BYTES];
+	scale_key(e->number, key);
+	scale_value(e->number, value);
+	n->updates = scale_grow(n->updates, &n->updates_cap, n->updates_n + 1, sizeof(*n->updates));
+	n->updates[n->updates_n++] = e->number;
+	s->updates[e->number].at_us = s->now_us;
+	struct kvs_input in = { .kind = KVS_IN_PUT };
+	in.put.stream = RPC_LOCATIONS;
+	in.put.key = bytes_of(key, sizeof(key));
+	in.put.value = bytes_of(value, sizeof(value));
+	scale_step(s, e->node, &in);
+}
