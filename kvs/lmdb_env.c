@@ -116,6 +116,13 @@ static int open_mdb(const struct lmdb_env_config *c, size_t map_bytes, MDB_env *
 	return rc;
 }
 
+/* With too little address space left the map is as large as that allows. ENOMEM under a limit (RLIMIT_AS);
+ * EINVAL where a program stands between the process and its kernel, as valgrind does. */
+static bool is_short_of_space(int rc)
+{
+	return rc == ENOMEM || rc == EINVAL;
+}
+
 enum err lmdb_env_open(const struct lmdb_env_config *c, MDB_env **out, struct lmdb_detail *d)
 {
 	char path[PATH_BYTES];
@@ -131,13 +138,14 @@ enum err lmdb_env_open(const struct lmdb_env_config *c, MDB_env **out, struct lm
 		lmdb_say(d, "%s: %s", path, why != NULL ? why : err_str(e));
 		return e;
 	}
-	/* Under a limit of address space (RLIMIT_AS) the map is as large as that allows. */
 	size_t map = c->map_bytes;
 	int rc = open_mdb(c, map, out);
-	for (; rc == ENOMEM && map / 2 >= MAP_BYTES_MIN; rc = open_mdb(c, map, out))
+	for (; is_short_of_space(rc) && map / 2 >= MAP_BYTES_MIN; rc = open_mdb(c, map, out))
 		map /= 2;
 	if (rc != 0)
 		lmdb_say(d, "%s: %s", c->folder, mdb_strerror(rc));
+	else if (map < c->map_bytes)
+		lmdb_say(d, "%s: a map of %zu MiB, wanted were %zu", c->folder, map >> 20, c->map_bytes >> 20);
 	return lmdb_err(rc);
 }
 

@@ -26,6 +26,7 @@ struct kvs_store_report {
 	bool self_set_aside; /* `self` was corrupt: kept as self.corrupt-N, new identity and incarnation */
 	bool view_set_aside; /* `view` was corrupt, kept as view.corrupt-N */
 	bool view_dropped;   /* host crash, or an older format: removed */
+	bool map_limited;    /* address space is short: what a file can grow to is in `detail` */
 	bool inherits;       /* own rows were proved whole */
 	char detail[KVS_STORE_DETAIL_BYTES]; /* what LMDB said, and the path */
 };

@@ -11,7 +11,7 @@
 enum { SELF_TABLES = 3, VIEW_TABLES = 8, PATH_BYTES = 4096 };
 
 /* Address space, not disk: more than the core, which has all of it in memory too, could use. So no map has to
- * grow while readers look into it. */
+ * grow while readers look into it: LMDB would have to unmap it first, and readers take no lock. */
 #define SELF_MAP_BYTES ((size_t)16 << 30)
 #define VIEW_MAP_BYTES ((size_t)64 << 30)
 
@@ -51,6 +51,9 @@ static enum err open_side(struct opening *o, struct lmdb_side *side, const struc
 	enum err e = lmdb_env_open(c, &side->env, &o->detail);
 	if (e != OK)
 		return e;
+	MDB_envinfo info;
+	if (mdb_env_info(side->env, &info) == 0 && info.me_mapsize < c->map_bytes)
+		o->report->map_limited = true;
 	e = probe_format(side, format, age);
 	if (e != OK) {
 		lmdb_say(&o->detail, "%s: %s", c->folder, err_str(e));
