@@ -42,7 +42,7 @@ struct store {
 
 	struct letter news; /* to control: stored_seq or error changed */
 	uint64_t told_seq;  /* control's own */
-	bool told_error;
+	bool told_error, told_reader;
 };
 
 static void lock(struct store *s)
@@ -256,12 +256,21 @@ static void *store_main(void *arg)
 
 /* -- control's side -- */
 
+static void tell_reader(struct store *s, uint64_t age_ms, uint64_t commits)
+{
+	bool stays = age_ms >= s->events.reader_stays_ms && commits > 0;
+	if (stays && !s->told_reader)
+		s->events.reader_stays(s->ctx, age_ms, commits);
+	s->told_reader = stays;
+}
+
 static void on_news(struct letter *l)
 {
 	struct store *s = CONTAINER_OF(l, struct store, news);
 	lock(s);
 	uint64_t seq = s->stored_seq;
 	enum err e = s->error;
+	uint64_t reader_ms = s->count.oldest_reader_ms, reader_commits = s->count.oldest_reader_commits;
 	unlock(s);
 	if (seq > s->told_seq) {
 		s->told_seq = seq;
@@ -271,6 +280,7 @@ static void on_news(struct letter *l)
 	if (e != OK && !s->told_error)
 		s->events.failed(s->ctx, e);
 	s->told_error = e != OK;
+	tell_reader(s, reader_ms, reader_commits);
 }
 
 struct store *store_start(

@@ -33,6 +33,10 @@ struct store_events {
 	/* A commit failed and will be tried again (once told until one succeeds). ERR_CORRUPT and the like
 	 * too: the caller decides whether to go on. */
 	void (*failed)(void *ctx, enum err e);
+	/* A read transaction is open for longer than this one's bound and holds back so many commits (once told
+	 * until it is gone). Looked at after each commit: without commits nothing is held back. */
+	void (*reader_stays)(void *ctx, uint64_t age_ms, uint64_t commits);
+	uint64_t reader_stays_ms;
 };
 
 struct store_counters {

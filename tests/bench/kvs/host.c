@@ -12,6 +12,8 @@
 
 #define HOST_MAGIC 0x68737462u
 
+enum { READER_STAYS_MS = 10000 };
+
 struct host {
 	unsigned magic;
 	struct ev_loop *loop;
@@ -94,6 +96,13 @@ static void on_failed(void *ctx, enum err e)
 	exit(1);
 }
 
+static void on_reader_stays(void *ctx, uint64_t age_ms, uint64_t commits)
+{
+	(void)ctx;
+	fprintf(stderr, "bench_kvs: a reader stays for %llu ms and %llu commits\n", (unsigned long long)age_ms,
+	    (unsigned long long)commits);
+}
+
 static void on_link_up(void *ctx, link_id link, const struct rpc_hello *peer, uint32_t version, bool dialled)
 {
 	struct host *h = OBJ_CAST(struct host, HOST_MAGIC, ctx);
@@ -127,6 +136,7 @@ static void on_message(void *ctx, link_id link, const struct rpc_msg *m)
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = link;
 	in.message.m = m;
+	in.message.room = nng_links_room(h->links, link);
 	step(h, &in);
 }
 
@@ -199,6 +209,7 @@ static void open_links(struct host *h, const struct host_config *c)
 		    .incarnation = kvs_incarnation(h->kvs),
 		    .version_min = RPC_VERSION_MIN,
 		    .version_max = RPC_VERSION_MAX,
+		    .features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES,
 		    .build = BYTES_LIT("bench"),
 		    .rpc_address = bytes_str(c->listen) },
 		.listen = c->listen,
@@ -214,7 +225,7 @@ static void open_links(struct host *h, const struct host_config *c)
 
 struct host *host_new(const struct host_config *c)
 {
-	static const struct store_events events = { on_stored, on_failed };
+	static const struct store_events events = { on_stored, on_failed, on_reader_stays, READER_STAYS_MS };
 	struct host *h = OBJ_NEW(struct host, HOST_MAGIC);
 	h->loop = ev_loop_new(EVFLAG_AUTO);
 	CHECK(h->loop != NULL);

@@ -132,7 +132,15 @@ static void on_failed(void *ctx, enum err e)
 	f->failed++;
 }
 
-static const struct store_events events = { on_stored, on_failed };
+static void on_reader_stays(void *ctx, uint64_t age_ms, uint64_t commits)
+{
+	struct fixture *f = ctx;
+	assert_true(age_ms >= READER_STAYS_MS && commits > 0);
+	tell(f, "reader stays; ");
+	f->reader_stays++;
+}
+
+static const struct store_events events = { on_stored, on_failed, on_reader_stays, READER_STAYS_MS };
 
 int setup(void **state)
 {

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { DEADLINE_S = 20, OPS_MAX = 256, TEXT_MAX = 64 };
+enum { DEADLINE_S = 20, OPS_MAX = 256, TEXT_MAX = 64, READER_STAYS_MS = 5 };
 
 /* The fake store: what was committed, in order. */
 struct kvs_store {
@@ -34,9 +34,9 @@ struct fixture {
 	ev_timer deadline;
 	struct kvs_store kvs;
 	struct store *store;
-	char told[512]; /* "stored 3; failed; " */
+	char told[512]; /* "stored 3; failed; reader stays; " */
 	uint64_t stored;
-	unsigned failed;
+	unsigned failed, reader_stays;
 };
 
 void lock(struct kvs_store *s);

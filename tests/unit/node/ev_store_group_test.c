@@ -101,6 +101,58 @@ static void the_oldest_reader_ages(void **state)
 	assert_int_equal(c.oldest_reader_commits, 0);
 }
 
+static void see_reader(struct fixture *f, uint64_t commits, uint64_t oldest, uint64_t open)
+{
+	lock(&f->kvs);
+	f->kvs.gauges =
+	    (struct kvs_store_gauges){ .commits = commits, .oldest_reader = oldest, .open_readers = open };
+	unlock(&f->kvs);
+}
+
+/* Until a reader that is open has been seen for so long. */
+static void wait_age(struct fixture *f, uint64_t ms)
+{
+	struct store_counters c;
+	uint64_t begin = now_ms();
+	do {
+		store_count(f->store, &c);
+		assert_true(now_ms() - begin < DEADLINE_S * 1000);
+	} while (c.oldest_reader_ms < ms);
+}
+
+static void a_reader_that_stays_is_told_once(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t seq = 0;
+	see_reader(f, 30, 9, 1);
+	while (f->reader_stays == 0 && seq < 9) { /* the first commit sees it, a later one that it is old */
+		submit_as(f, ++seq, "a", "x", true);
+		run_until_stored(f, seq);
+		wait_age(f, READER_STAYS_MS);
+	}
+	assert_int_equal(f->reader_stays, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		submit_as(f, ++seq, "a", "x", true);
+		run_until_stored(f, seq);
+	}
+	assert_int_equal(f->reader_stays, 1);
+	see_reader(f, 40, 40, 0);
+	submit_as(f, ++seq, "a", "x", true);
+	run_until_stored(f, seq);
+	/* Another one; one that holds nothing back is no news, however old. */
+	see_reader(f, 41, 41, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		submit_as(f, ++seq, "a", "x", true);
+		run_until_stored(f, seq);
+		wait_age(f, READER_STAYS_MS);
+	}
+	assert_int_equal(f->reader_stays, 1);
+	see_reader(f, 42, 41, 1);
+	submit_as(f, ++seq, "a", "x", true);
+	run_until_stored(f, seq);
+	assert_int_equal(f->reader_stays, 2);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -110,6 +162,7 @@ int main(void)
 		T(many_batches_wait_for_nothing),
 		T(a_group_has_a_bound),
 		T(the_oldest_reader_ages),
+		T(a_reader_that_stays_is_told_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
