@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -20,6 +21,8 @@ enum {
 	/* A disk with less than this left counts as full when a write to it failed. */
 	FULL_BYTES = 1 << 20,
 	MAP_BYTES_MIN = 64 << 20,
+	/* Of LMDB's lock file, somewhat more than it wants: a head and a cache line a reader. */
+	LOCK_BYTES = 4096 + READERS_MAX * 64,
 };
 
 void lmdb_say(struct lmdb_detail *d, const char *format, ...)
@@ -90,7 +93,6 @@ enum err lmdb_sync_folder(const char *folder)
 	return e;
 }
 
-/* A handle that could not be opened can only be closed: each size is tried with a new one. */
 static int open_mdb(const struct lmdb_env_config *c, size_t map_bytes, MDB_env **out)
 {
 	MDB_env *env;
@@ -116,11 +118,34 @@ static int open_mdb(const struct lmdb_env_config *c, size_t map_bytes, MDB_env *
 	return rc;
 }
 
-/* With too little address space left the map is as large as that allows. ENOMEM under a limit (RLIMIT_AS);
- * EINVAL where a program stands between the process and its kernel, as valgrind does. */
-static bool is_short_of_space(int rc)
+/* What is wanted; where there is no such range of addresses (RLIMIT_AS, valgrind), half of what there is, for
+ * others want maps too. LMDB itself takes more when the file is larger. Asked without LMDB: an environment
+ * that could not be opened can only be closed, and its errors have other causes too. */
+static size_t map_bytes_for(size_t wanted)
 {
-	return rc == ENOMEM || rc == EINVAL;
+	for (size_t map = wanted;; map /= 2) {
+		if (map < MAP_BYTES_MIN)
+			return wanted < MAP_BYTES_MIN ? wanted : MAP_BYTES_MIN;
+		void *p = mmap(NULL, map, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (p == MAP_FAILED)
+			continue;
+		CHECK(munmap(p, map) == 0);
+		return map == wanted || map / 2 < MAP_BYTES_MIN ? map : map / 2;
+	}
+}
+
+/* LMDB makes its lock file with a hole and writes to it through a map, which is SIGBUS on a full disk. */
+static enum err reserve_lock(const char *folder)
+{
+	char path[PATH_BYTES];
+	if (snprintf(path, sizeof(path), "%s/lock.mdb", folder) >= (int)sizeof(path))
+		return ERR_TOO_BIG;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_from_errno(errno);
+	int rc = posix_fallocate(fd, 0, LOCK_BYTES);
+	close(fd);
+	return lmdb_err(rc);
 }
 
 enum err lmdb_env_open(const struct lmdb_env_config *c, MDB_env **out, struct lmdb_detail *d)
@@ -138,10 +163,13 @@ enum err lmdb_env_open(const struct lmdb_env_config *c, MDB_env **out, struct lm
 		lmdb_say(d, "%s: %s", path, why != NULL ? why : err_str(e));
 		return e;
 	}
-	size_t map = c->map_bytes;
+	e = reserve_lock(c->folder);
+	if (e != OK) {
+		lmdb_say(d, "%s: the lock file: %s", c->folder, err_str(e));
+		return e;
+	}
+	size_t map = map_bytes_for(c->map_bytes);
 	int rc = open_mdb(c, map, out);
-	for (; is_short_of_space(rc) && map / 2 >= MAP_BYTES_MIN; rc = open_mdb(c, map, out))
-		map /= 2;
 	if (rc != 0)
 		lmdb_say(d, "%s: %s", c->folder, mdb_strerror(rc));
 	else if (map < c->map_bytes)

@@ -99,7 +99,7 @@ static void test_a_limit_of_address_space(void **state)
 		struct kvs_store_gauges g;
 		if (setrlimit(RLIMIT_AS, &limit) != 0 || open_store(f) != OK)
 			_exit(1);
-		if (!f->report.map_limited || strstr(f->report.detail, "view: a map of") == NULL)
+		if (!f->report.map_limited || strstr(f->report.detail, "self: a map of") == NULL)
 			_exit(3);
 		kvs_store_gauge(f->store, &g);
 		_exit(g.map_bytes >= (64 << 20) && g.map_bytes < ((size_t)2 << 30) ? 0 : 2);
