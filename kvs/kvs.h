@@ -28,6 +28,7 @@ enum {
 	KVS_OPS_MAX = 4096,
 	KVS_EVENTS_MAX = 64,
 	KVS_DIALS_MAX = 256,
+	KVS_CLOSES_MAX = 64,
 	KVS_WATCHED_MAX = 256,
 	KVS_ARENA_BYTES = 4 * 1024 * 1024, /* what an outputs' arena must be allowed to give */
 	KVS_BATCHES_MAX = 64,   /* batches that the store has not confirmed; then the rest waits in memory */
@@ -201,6 +202,9 @@ struct kvs_outputs {
 	bool ops_own; /* holds own entries: sync before STORED (R5) */
 	struct kvs_dial *dials;
 	size_t dials_n;
+	/* Links that are to be closed with BYE; KVS_IN_LINK_DOWN comes for them as for any other. */
+	uint64_t *closes;
+	size_t closes_n;
 	struct kvs_event *events;
 	size_t events_n;
 	/* The first KVS_WATCHED_MAX of a step: for measuring, so a lost one is not made up for. */

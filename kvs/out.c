@@ -40,6 +40,8 @@ void out_begin(struct kvs *k, struct kvs_outputs *out)
 	out->ops_own = false;
 	out->dials = NULL;
 	out->dials_n = 0;
+	out->closes = NULL;
+	out->closes_n = 0;
 	out->events = NULL;
 	out->events_n = 0;
 	out->watched = NULL;
@@ -151,6 +153,17 @@ void out_watched(struct kvs *k, const struct node_id *owner, const struct rpc_en
 	if (out->watched == NULL)
 		out->watched = take(k, KVS_WATCHED_MAX, sizeof(*out->watched));
 	out->watched[out->watched_n++] = (struct kvs_watched){ .owner = *owner, .entry = *e };
+}
+
+bool out_close(struct kvs *k, const struct kvs_link *link)
+{
+	struct kvs_outputs *out = k->out;
+	if (out->closes_n == KVS_CLOSES_MAX)
+		return false;
+	if (out->closes == NULL)
+		out->closes = take(k, KVS_CLOSES_MAX, sizeof(*out->closes));
+	out->closes[out->closes_n++] = link->id;
+	return true;
 }
 
 bool out_dial(struct kvs *k, const char *address, bool wanted)

@@ -27,7 +27,8 @@ void out_event(
     struct kvs *k, enum kvs_event_kind kind, const struct node_id *node, const char *detail, uint64_t value);
 void out_watched(struct kvs *k, const struct node_id *owner, const struct rpc_entry *e);
 bool out_events_full(const struct kvs *k);
-/* False at the bound. */
+/* False at the bound, as the next one. */
+bool out_close(struct kvs *k, const struct kvs_link *link);
 bool out_dial(struct kvs *k, const char *address, bool wanted);
 
 #endif

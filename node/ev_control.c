@@ -109,7 +109,14 @@ void control_step(struct control *c, const struct kvs_input *in)
 	c->out.arena = &c->step_arena;
 	kvs_step(c->kvs, control_now_ms(), in, &c->out);
 	apply_outputs(c);
+	uint64_t closes[KVS_CLOSES_MAX];
+	size_t closes_n = c->out.closes_n;
+	for (size_t i = 0; i < closes_n; i++)
+		closes[i] = c->out.closes[i];
 	c->stepping = false;
+	/* Each of them is an input at once. */
+	for (size_t i = 0; i < closes_n; i++)
+		nng_links_close(c->links, closes[i]);
 	rearm_wake(c);
 }
 
@@ -138,6 +145,7 @@ static void on_link_up(void *ctx, link_id link, const struct rpc_hello *peer, ui
 	in.link_up.address = peer->rpc_address;
 	in.link_up.version = version;
 	in.link_up.features = peer->features;
+	in.link_up.dialled = dialled;
 	control_step(c, &in);
 }
 

@@ -212,6 +212,8 @@ void host_step(struct sim *s, size_t node, const struct kvs_input *in)
 		net_send(s, node, n->out->sends[i].link, n->out->sends[i].m);
 	take_ops(s, n);
 	take_dials(s, n);
+	for (size_t i = 0; i < n->out->closes_n; i++)
+		net_close(s, node, n->out->closes[i]);
 	if (may_change_rows(in))
 		oracle_check(s, node);
 	if (!s->failed)

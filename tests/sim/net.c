@@ -177,6 +177,13 @@ static void break_link(struct sim *s, struct sim_link *l, uint64_t within_ms, bo
 	}
 }
 
+void net_close(struct sim *s, size_t from, uint64_t link)
+{
+	struct sim_link *l = find(s, link);
+	if (!l->broken && l->boots[side_of(l, from)] == s->nodes[from].boot)
+		break_link(s, l, 20, true);
+}
+
 void net_forget(struct sim *s, size_t node, bool silent)
 {
 	for (size_t i = 0; i < s->links_n; i++) {

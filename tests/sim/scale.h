@@ -96,6 +96,7 @@ struct scale_event {
 	uint64_t at_us, order;
 	enum scale_event_kind kind;
 	size_t node, other;
+	bool bye;
 	uint64_t number; /* link, batch or update */
 	uint8_t *bytes;
 	size_t bytes_n;
@@ -175,6 +176,8 @@ void scale_dial(struct scale *s, const struct scale_event *e);
 void scale_dial_failed(struct scale *s, const struct scale_event *e);
 void scale_link_up(struct scale *s, const struct scale_event *e);
 void scale_link_down(struct scale *s, const struct scale_event *e);
+/* With BYE. */
+void scale_close(struct scale *s, size_t from, uint64_t link);
 /* The process ends: its links close without a BYE, and who dials it is refused. */
 void scale_kill(struct scale *s, size_t node);
 

@@ -117,6 +117,8 @@ void scale_step(struct scale *s, size_t node, const struct kvs_input *in)
 	take_batch(s, n);
 	for (size_t i = 0; i < s->out->dials_n; i++)
 		scale_want(s, node, &s->out->dials[i]);
+	for (size_t i = 0; i < s->out->closes_n; i++)
+		scale_close(s, node, s->out->closes[i]);
 	scale_count_events(s, node);
 	plan_wake(s, n);
 }

@@ -242,7 +242,25 @@ void scale_link_down(struct scale *s, const struct scale_event *e)
 		return;
 	struct kvs_input in = { .kind = KVS_IN_LINK_DOWN };
 	in.link_down.link = e->number;
+	in.link_down.bye = e->bye;
 	scale_step(s, e->node, &in);
+}
+
+void scale_close(struct scale *s, size_t from, uint64_t link)
+{
+	CHECK(link >= 1 && link <= s->links_n);
+	struct scale_link *l = &s->links[link - 1];
+	if (l->closed)
+		return;
+	l->closed = true;
+	size_t side = side_of(l, from);
+	for (size_t i = 0; i < 2; i++) {
+		/* What was sent before arrives first. */
+		uint64_t at_us = i == side ? s->now_us : arrival_us(s, l, i, false);
+		struct scale_event *e = scale_push(s, at_us - s->now_us, SCALE_LINK_DOWN, l->ends[i]);
+		e->number = link;
+		e->bye = true;
+	}
 }
 
 void scale_kill(struct scale *s, size_t node)

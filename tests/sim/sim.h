@@ -206,6 +206,8 @@ void net_connect(struct sim *s, size_t a, size_t b);
 void net_link_up(struct sim *s, const struct sim_event *e);
 void net_link_down(struct sim *s, const struct sim_event *e);
 /* The process of that node is gone; the others hear of it soon (or late: the host is silent). */
+/* With BYE, which both ends are told. */
+void net_close(struct sim *s, size_t from, uint64_t link);
 void net_forget(struct sim *s, size_t node, bool silent);
 /* Links over a cut break in a while. */
 void net_recut(struct sim *s);
