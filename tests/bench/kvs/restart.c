@@ -8,6 +8,7 @@ int restart_main(const struct options *o)
 	struct host *h = host_new(&c);
 	struct kvs_counters count;
 	kvs_count(host_core(h), &count);
+	CHECK(count.entries >= locations_each(o) * o->owners);
 	say_begin();
 	say("loaded", (double)count.entries);
 	say("open_ms", (double)host_open_ns(h) / 1e6);
