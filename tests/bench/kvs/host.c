@@ -50,6 +50,17 @@ static void fill_random(void *p, size_t n)
 
 /* -- the core and who serves it -- */
 
+static void rearm_wake(struct host *h)
+{
+	uint64_t at = kvs_wake_at(h->kvs), now = now_ms();
+	ev_timer_stop(h->loop, &h->wake);
+	if (at == TIMER_NEVER)
+		return;
+	ev_now_update(h->loop);
+	ev_timer_set(&h->wake, at > now ? (double)(at - now) / 1000.0 : 0.0, 0.0);
+	ev_timer_start(h->loop, &h->wake);
+}
+
 static void step(struct host *h, const struct kvs_input *in)
 {
 	arena_reset(&h->arena);
@@ -67,13 +78,13 @@ static void step(struct host *h, const struct kvs_input *in)
 		else
 			CHECK(nng_links_dial(h->links, h->out.dials[i].address) == OK);
 	}
-	uint64_t at = kvs_wake_at(h->kvs), now = now_ms();
-	ev_timer_stop(h->loop, &h->wake);
-	if (at == TIMER_NEVER)
-		return;
-	ev_now_update(h->loop);
-	ev_timer_set(&h->wake, at > now ? (double)(at - now) / 1000.0 : 0.0, 0.0);
-	ev_timer_start(h->loop, &h->wake);
+	uint64_t closes[KVS_CLOSES_MAX];
+	size_t closes_n = h->links != NULL ? h->out.closes_n : 0;
+	for (size_t i = 0; i < closes_n; i++)
+		closes[i] = h->out.closes[i];
+	for (size_t i = 0; i < closes_n; i++)
+		nng_links_close(h->links, closes[i]); /* each is an input at once */
+	rearm_wake(h);
 }
 
 static void on_wake(struct ev_loop *loop, ev_timer *w, int revents)
@@ -106,7 +117,6 @@ static void on_reader_stays(void *ctx, uint64_t age_ms, uint64_t commits)
 static void on_link_up(void *ctx, link_id link, const struct rpc_hello *peer, uint32_t version, bool dialled)
 {
 	struct host *h = OBJ_CAST(struct host, HOST_MAGIC, ctx);
-	(void)dialled;
 	struct kvs_input in = { .kind = KVS_IN_LINK_UP };
 	in.link_up.link = link;
 	in.link_up.node = peer->node;
@@ -114,6 +124,7 @@ static void on_link_up(void *ctx, link_id link, const struct rpc_hello *peer, ui
 	in.link_up.address = peer->rpc_address;
 	in.link_up.version = version;
 	in.link_up.features = peer->features;
+	in.link_up.dialled = dialled;
 	step(h, &in);
 }
 
