@@ -142,7 +142,8 @@ def test_a_newer_format_is_refused_and_left_alone(make_cluster, side):
     assert not events(node, "self-set-aside") and not events(node, "view-set-aside")
 
 
-def test_little_address_space_is_said_and_enough(make_cluster):
+def test_little_virtual_memory_is_said_and_enough(make_cluster):
+    """Sanitizers take more than that for themselves: scripts/test leaves out what is called memory there."""
     cluster = make_cluster(start=False, api=1, delivery=1)
     node = cluster.node("api-1")
     node.wrapper = ["prlimit", f"--as={8 << 30}"]
