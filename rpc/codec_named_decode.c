@@ -14,7 +14,9 @@ struct row {
 
 static enum err take_name(struct taker *t, const Warmcast__Name *in, struct row_name *out)
 {
-	struct rpc_ancestor *ancestors = arena_array(t->arena, RPC_ANCESTORS_MAX, sizeof(*ancestors));
+	if (in->n_ancestors > RPC_ANCESTORS_MAX)
+		return ERR_TOO_BIG;
+	struct rpc_ancestor *ancestors = arena_array(t->arena, in->n_ancestors, sizeof(*ancestors));
 	if (ancestors == NULL)
 		return ERR_TOO_BIG;
 	*out = (struct row_name){ .ancestors = ancestors, .ancestors_n = in->n_ancestors };

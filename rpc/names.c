@@ -148,7 +148,7 @@ static void forget(struct rpc_names *n, uint32_t number)
 	*at = NULL;
 }
 
-/* A name has one number here, the one given last: a message that mentions a row twice names it twice. */
+/* A name may have two numbers, when a message mentions it twice; both are right as long as they stand. */
 static void learn(struct rpc_names *n, uint32_t number, struct kept *k)
 {
 	if (n->heads == NULL) {
@@ -157,9 +157,6 @@ static void learn(struct rpc_names *n, uint32_t number, struct kept *k)
 	}
 	forget(n, number);
 	struct row_name name = name_of(k);
-	uint32_t former = find(n, &name);
-	if (former != 0)
-		forget(n, former);
 	uint32_t *head = chain_of(n, &name);
 	k->next = *head;
 	*head = number;
@@ -186,7 +183,7 @@ struct name_use names_say(struct rpc_names *n, const struct row_name *row)
 	uint32_t number = find(n, row);
 	if (number != 0 && !is_given_anew(n, number))
 		return (struct name_use){ number, false };
-	if (n->noted_n == n->max)
+	if (n->max == 0)
 		return (struct name_use){ 0, true };
 	if (n->noted_n == n->noted_cap) {
 		n->noted_cap = n->noted_cap == 0 ? 4 : n->noted_cap * 2;
