@@ -222,6 +222,7 @@ static int end_of_nng(void **state)
 {
 	(void)state;
 	nng_links_exit();
+	ev_loop_destroy(test_loop());
 	return 0;
 }
 
