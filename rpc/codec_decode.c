@@ -1,5 +1,6 @@
 #include "rpc/codec_pb.h"
 #include "rpc/limits.h"
+#include "rpc/wire.pb-c.h"
 
 bool codec_take_fixed(ProtobufCBinaryData in, void *out, size_t n)
 {

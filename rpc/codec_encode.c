@@ -1,6 +1,7 @@
 #include "rpc/codec_pb.h"
 #include "rpc/limits.h"
 #include "rpc/names.h"
+#include "rpc/wire.pb-c.h"
 
 void *codec_make(struct builder *b, size_t count, size_t size)
 {

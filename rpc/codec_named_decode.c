@@ -1,5 +1,6 @@
 #include "rpc/codec_pb.h"
 #include "rpc/names.h"
+#include "rpc/wire.pb-c.h"
 
 struct taker {
 	struct rpc_names *names;

@@ -1,5 +1,6 @@
 #include "rpc/codec_pb.h"
 #include "rpc/names.h"
+#include "rpc/wire.pb-c.h"
 
 /* What a row is mentioned by; *name where it is to be named with it. */
 static uint32_t mention(
