@@ -61,7 +61,8 @@ static enum err translate(struct sim_link *l, size_t side, const struct rpc_msg 
 static enum err encode(struct sim_link *l, size_t side, const struct rpc_msg *m, struct buf *out)
 {
 	struct arena scratch;
-	if (l->names[side] != NULL)
+	bool named = m->kind == RPC_ROW_FRAME || m->kind == RPC_ANNOUNCE || m->kind == RPC_PULL;
+	if (named && l->names[side] != NULL)
 		return translate(l, side, m, out);
 	arena_init(&scratch, RPC_ARENA_MAX);
 	enum err e = rpc_encode(m, &scratch, out);
