@@ -220,7 +220,7 @@ static void open_links(struct host *h, const struct host_config *c)
 		    .incarnation = kvs_incarnation(h->kvs),
 		    .version_min = RPC_VERSION_MIN,
 		    .version_max = RPC_VERSION_MAX,
-		    .features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES,
+		    .features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES | RPC_FEATURE_NAMES,
 		    .build = BYTES_LIT("bench"),
 		    .rpc_address = bytes_str(c->listen) },
 		.listen = c->listen,
