@@ -77,7 +77,7 @@ struct watch {
 
 struct seed {
 	char *address;
-	bool wanted;
+	bool wanted, refused; /* nobody listens there */
 };
 
 /* A range of ids, to be compared in parts or listed. */

@@ -36,6 +36,10 @@ struct control_config {
 	const struct cluster_keys *cluster_keys; /* used until control_new returns */
 	struct nng_cert *cert;                   /* the same; NULL: no TLS */
 	void (*random)(void *out, size_t n);     /* unguessable; on control's thread */
+	/* Another process has this node's id: nothing that this one writes is told any more. Once; not from
+	 * inside of a step. */
+	void (*on_duplicate)(void *ctx);
+	void *ctx;
 };
 
 /* Loads the replica from the store, publishes a first view, listens and dials. ERR_BUSY: the rpc port is in
