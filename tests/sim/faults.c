@@ -24,10 +24,11 @@ void faults_profile(struct sim *s)
 	p->old_per_mille = PICK(s, 0, 0, 250, 500);
 	p->write_every_ms = PICK(s, 60, 150, 300);
 	p->fault_every_ms = PICK(s, 700, 1500, 4000);
-	p->keys = PICK(s, 4, 12, SIM_KEYS);
+	p->keys = PICK(s, 4, 12, SIM_MARK);
 	p->value_max = PICK(s, 8, 60, 600);
 	p->delete_per_mille = PICK(s, 100, 400, 600);
-	p->faults_until_ms = (uint32_t)sim_between(s, 25000, 45000);
+	p->faults_until_ms =
+	    (uint32_t)(s->mode == SIM_SAFETY ? sim_between(s, 25000, 45000) : sim_between(s, 10000, 20000));
 	struct kvs_config *c = &p->core;
 	c->repair_interval_ms = PICK(s, 500, 1000, 2000);
 	c->heartbeat_interval_ms = PICK(s, 1000, 1500);
@@ -207,7 +208,8 @@ static void keep_cuts(struct sim *s)
 
 void faults_heal(struct sim *s)
 {
-	s->healing = true;
+	s->healing = s->quiet = true;
+	memset(s->core, true, sizeof(s->core));
 	memset(s->cut, 0, sizeof(s->cut));
 	/* In some seeds many die at once, and with them what only they knew. */
 	unsigned die_per_mille = prng_chance(&s->prng, 300) ? 600 : 0;
@@ -230,4 +232,5 @@ void faults_heal(struct sim *s)
 	if (prng_chance(&s->prng, 300))
 		keep_cuts(s);
 	sim_say(s, "healed");
+	sim_push(s, 0, SIM_JUDGE, 0);
 }

@@ -1,4 +1,4 @@
-/* kvs_sim --seed N [--seeds COUNT] [--nodes 20] [--trace] [--must-fail]
+/* kvs_sim --seed N [--seeds COUNT] [--nodes 20] [--mode safety|liveness] [--trace] [--must-fail]
  *
  * Runs COUNT seeds from N on. Ends at the first that breaks an invariant: prints the seed, what broke,
  * the last lines and the command that replays it; exit 1. With --must-fail (broken copies of the
@@ -8,11 +8,18 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct args {
 	uint64_t seed, seeds, nodes;
+	enum sim_mode mode;
 	bool trace, must_fail;
 };
+
+static const char *mode_str(enum sim_mode m)
+{
+	return m == SIM_SAFETY ? "safety" : "liveness";
+}
 
 static void print_record(void *arg, const struct trace_record *r)
 {
@@ -31,14 +38,16 @@ static void print_failure(const struct sim *s, const char *program)
 		printf("  what node %zu did last (ms, what, outcome, owner and stream, version):\n", s->failed_node);
 		trace_each(kvs_trace(s->nodes[s->failed_node].k), print_record, NULL);
 	}
-	printf("replay: %s --seed %llu --nodes %zu --trace\n", program, (unsigned long long)s->seed, s->nodes_n);
+	printf("replay: %s --mode %s --seed %llu --nodes %zu --trace\n", program, mode_str(s->mode),
+	    (unsigned long long)s->seed, s->nodes_n);
 }
 
 static bool parse(int argc, char **argv, struct args *a)
 {
 	static const struct option options[] = { { "seed", required_argument, NULL, 's' },
 		{ "seeds", required_argument, NULL, 'c' }, { "nodes", required_argument, NULL, 'n' },
-		{ "trace", no_argument, NULL, 't' }, { "must-fail", no_argument, NULL, 'm' }, { NULL, 0, NULL, 0 } };
+		{ "mode", required_argument, NULL, 'o' }, { "trace", no_argument, NULL, 't' },
+		{ "must-fail", no_argument, NULL, 'm' }, { NULL, 0, NULL, 0 } };
 	*a = (struct args){ .seed = 1, .seeds = 1, .nodes = 20 };
 	int c;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -46,6 +55,12 @@ static bool parse(int argc, char **argv, struct args *a)
 		case 's': a->seed = strtoull(optarg, NULL, 10); break;
 		case 'c': a->seeds = strtoull(optarg, NULL, 10); break;
 		case 'n': a->nodes = strtoull(optarg, NULL, 10); break;
+		case 'o':
+			if (strcmp(optarg, "liveness") == 0)
+				a->mode = SIM_LIVENESS;
+			else if (strcmp(optarg, "safety") != 0)
+				return false;
+			break;
 		case 't': a->trace = true; break;
 		case 'm': a->must_fail = true; break;
 		default: return false;
@@ -68,20 +83,26 @@ static void add(struct sim_stats *sum, const struct sim_stats *one)
 	sum->jumps += one->jumps;
 	if (one->healed_in_ms > sum->healed_in_ms)
 		sum->healed_in_ms = one->healed_in_ms;
+	if (one->settled_in_ms > sum->settled_in_ms)
+		sum->settled_in_ms = one->settled_in_ms;
+	if (one->reached_in_ms > sum->reached_in_ms)
+		sum->reached_in_ms = one->reached_in_ms;
 }
 
 int main(int argc, char **argv)
 {
 	struct args a;
 	if (!parse(argc, argv, &a)) {
-		fprintf(stderr, "usage: %s --seed N [--seeds COUNT] [--nodes 2..%d] [--trace] [--must-fail]\n",
+		fprintf(stderr,
+		    "usage: %s --seed N [--seeds COUNT] [--nodes 2..%d] [--mode safety|liveness] [--trace] "
+		    "[--must-fail]\n",
 		    argv[0], SIM_NODES_MAX);
 		return 2;
 	}
 	static struct sim s;
 	struct sim_stats sum = { 0 };
 	for (uint64_t i = 0; i < a.seeds; i++) {
-		sim_init(&s, a.seed + i, a.nodes, a.trace);
+		sim_init(&s, a.mode, a.seed + i, a.nodes, a.trace);
 		bool ok = sim_run(&s);
 		if (!ok && !a.must_fail)
 			print_failure(&s, argv[0]);
@@ -99,11 +120,15 @@ int main(int argc, char **argv)
 	printf(
 	    "%llu seeds of %llu nodes passed: %llu steps, %llu messages, %llu frames, %llu writes, %llu crashes, "
 	    "%llu wiped and %llu restored disks, %llu cuts, %llu histories dropped, %llu jumps; healed within "
-	    "%llu ms\n",
+	    "%llu ms",
 	    (unsigned long long)a.seeds, (unsigned long long)a.nodes, (unsigned long long)sum.steps,
 	    (unsigned long long)sum.messages, (unsigned long long)sum.frames, (unsigned long long)sum.writes,
 	    (unsigned long long)sum.crashes, (unsigned long long)sum.wipes, (unsigned long long)sum.restores,
 	    (unsigned long long)sum.cuts, (unsigned long long)sum.resets, (unsigned long long)sum.jumps,
 	    (unsigned long long)sum.healed_in_ms);
+	if (a.mode == SIM_LIVENESS)
+		printf("; the core settled within %llu ms, a write reached it within %llu ms",
+		    (unsigned long long)sum.settled_in_ms, (unsigned long long)sum.reached_in_ms);
+	puts("");
 	return 0;
 }

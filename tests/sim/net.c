@@ -23,10 +23,16 @@ static uint64_t latency(struct sim *s)
 	return sim_between(s, s->profile.latency_min_ms, s->profile.latency_max_ms);
 }
 
+/* No random faults between the two. */
+static bool calm(const struct sim *s, size_t a, size_t b)
+{
+	return s->healing && s->core[a] && s->core[b];
+}
+
 /* Messages of a link keep their order, but for those that are held up. */
 static uint64_t travel_ms(struct sim *s, struct sim_link *l, size_t to_side)
 {
-	if (!s->healing && prng_chance(&s->prng, s->profile.jitter_per_mille))
+	if (!calm(s, l->ends[0], l->ends[1]) && prng_chance(&s->prng, s->profile.jitter_per_mille))
 		return latency(s) + prng_below(&s->prng, 400);
 	uint64_t at_ms = s->now_ms + latency(s);
 	if (at_ms < l->last_ms[to_side])
@@ -44,7 +50,7 @@ void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m
 	s->stats.messages++;
 	s->stats.frames += m->kind == RPC_ROW_FRAME;
 	size_t to = l->ends[1 - side];
-	if (s->cut[from][to] || (!s->healing && prng_chance(&s->prng, s->profile.loss_per_mille)))
+	if (s->cut[from][to] || (!calm(s, from, to) && prng_chance(&s->prng, s->profile.loss_per_mille)))
 		return;
 	struct arena scratch;
 	arena_init(&scratch, 1 << 20);
@@ -57,7 +63,7 @@ void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m
 		buf_fini(&b);
 		return;
 	}
-	bool twice = !s->healing && prng_chance(&s->prng, s->profile.duplicate_per_mille);
+	bool twice = !calm(s, from, to) && prng_chance(&s->prng, s->profile.duplicate_per_mille);
 	for (int copy = 0; copy < (twice ? 2 : 1); copy++) {
 		struct sim_event *ev = sim_push(s, travel_ms(s, l, 1 - side), SIM_DELIVER, to);
 		ev->link = link;

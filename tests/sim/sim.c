@@ -100,28 +100,38 @@ static struct sim_event pop(struct sim *s)
 
 /* -- what happens -- */
 
+static void write_key(struct sim *s, size_t node, unsigned key, struct bytes value)
+{
+	char name[16];
+	snprintf(name, sizeof(name), "k%u", key);
+	struct kvs_input in = { .kind = value.n > 0 ? KVS_IN_PUT : KVS_IN_DELETE };
+	in.put.stream = RPC_LOCATIONS;
+	in.put.key = bytes_str(name);
+	in.put.value = value;
+	s->stats.writes++;
+	host_step(s, node, &in);
+}
+
+void sim_put(struct sim *s, size_t node, unsigned key, size_t value_bytes)
+{
+	uint8_t value[RPC_VALUE_MAX];
+	CHECK(value_bytes >= 8 && value_bytes <= sizeof(value));
+	memset(value, (int)value_bytes, value_bytes);
+	/* Never the same bytes twice, so that no write is taken for another. */
+	memcpy(value, &s->value_number, 8);
+	s->value_number++;
+	write_key(s, node, key, bytes_of(value, value_bytes));
+}
+
 /* Puts and deletes at one node: one, or many at once. */
 static void write_at(struct sim *s, struct sim_node *n, size_t many)
 {
 	for (size_t i = 0; i < many && n->k != NULL && s->now_ms >= n->stalled_ms; i++) {
-		char key[16];
-		uint8_t value[RPC_VALUE_MAX];
-		snprintf(key, sizeof(key), "k%u", (unsigned)prng_below(&s->prng, s->profile.keys));
-		struct kvs_input in = { .kind = KVS_IN_PUT };
-		in.put.stream = RPC_LOCATIONS;
-		in.put.key = bytes_str(key);
-		if (prng_chance(&s->prng, s->profile.delete_per_mille)) {
-			in.kind = KVS_IN_DELETE;
-		} else {
-			/* Never the same bytes twice, so that no write is taken for another. */
-			size_t size = 8 + prng_below(&s->prng, s->profile.value_max);
-			memset(value, (int)size, size);
-			memcpy(value, &s->value_number, 8);
-			s->value_number++;
-			in.put.value = bytes_of(value, size);
-		}
-		s->stats.writes++;
-		host_step(s, n->index, &in);
+		unsigned key = (unsigned)prng_below(&s->prng, s->profile.keys);
+		if (prng_chance(&s->prng, s->profile.delete_per_mille))
+			write_key(s, n->index, key, BYTES_NONE);
+		else
+			sim_put(s, n->index, key, 8 + prng_below(&s->prng, s->profile.value_max));
 	}
 }
 
@@ -137,7 +147,7 @@ static void write_something(struct sim *s, const struct sim_event *e)
 		enum node_state state = (enum node_state)sim_between(s, NODE_JOINING, NODE_DRAINING);
 		host_step(s, n->index, &(struct kvs_input){ .kind = KVS_IN_STATE, .state = state });
 	}
-	if (!s->healing)
+	if (!s->quiet)
 		sim_push(s, sim_between(s, 1, 2 * s->profile.write_every_ms), SIM_WRITE, 0);
 }
 
@@ -156,7 +166,7 @@ static void say_load(struct sim *s, size_t node)
 		host_step(s, node, &in);
 		buf_fini(&b);
 	}
-	if (!s->healing)
+	if (!s->quiet)
 		sim_push(s, sim_between(s, 2000, 8000), SIM_LOAD, node);
 }
 
@@ -176,6 +186,10 @@ static void check_memory(struct sim *s, size_t node)
 /* I5: all living replicas are the same, within a bound of time after the last fault. */
 static void judge(struct sim *s)
 {
+	if (s->mode == SIM_LIVENESS) {
+		liveness_judge(s);
+		return;
+	}
 	size_t first = s->nodes_n, other = s->nodes_n;
 	for (size_t i = 0; i < s->nodes_n; i++) {
 		if (s->nodes[i].dead)
@@ -203,8 +217,10 @@ static void fault(struct sim *s)
 {
 	if (s->now_ms >= s->profile.faults_until_ms) {
 		s->profile.faults_until_ms = (uint32_t)s->now_ms;
-		faults_heal(s);
-		sim_push(s, 0, SIM_JUDGE, 0);
+		if (s->mode == SIM_LIVENESS)
+			liveness_freeze(s);
+		else
+			faults_heal(s);
 		return;
 	}
 	faults_one(s);
@@ -267,12 +283,14 @@ static void happen(struct sim *s, const struct sim_event *e)
 	case SIM_BOOT: host_boot(s, e->node); break;
 	case SIM_RESTORE: faults_restore(s, e->node); break;
 	case SIM_JUDGE: judge(s); break;
+	case SIM_STALL: liveness_stall(s, e->node); break;
 	}
 }
 
-void sim_init(struct sim *s, uint64_t seed, size_t nodes, bool tracing)
+void sim_init(struct sim *s, enum sim_mode mode, uint64_t seed, size_t nodes, bool tracing)
 {
 	memset(s, 0, sizeof(*s));
+	s->mode = mode;
 	s->seed = seed;
 	s->nodes_n = nodes;
 	s->tracing = tracing;
@@ -319,4 +337,5 @@ void sim_fini(struct sim *s)
 	free(s->heap);
 	free(s->links);
 	oracle_fini(s);
+	liveness_fini(s);
 }

@@ -14,11 +14,13 @@ enum {
 	SIM_NODES_MAX = 64,
 	SIM_OWNERS_MAX = 256, /* ids ever: a wiped disk makes a new one */
 	SIM_KEYS = 48,
-	SIM_LINES = 256, /* kept for a failure */
+	SIM_MARK = SIM_KEYS - 1, /* the key of writes that are followed (liveness.c) */
+	SIM_LINES = 256,         /* kept for a failure */
 };
 
 struct sim;
 struct history;
+struct frozen;
 
 /* -- disk.c -- */
 struct disk_entry {
@@ -79,6 +81,7 @@ struct sim_node {
 	uint64_t features; /* that this build speaks (V3) */
 	struct disk disk, backup;
 	bool dead;                  /* never comes back */
+	bool crash_loop;            /* crashes and comes back, for ever */
 	bool has_backup, dishonest; /* the disk was wiped or restored since it last ran */
 	struct arena arena;
 	struct kvs_outputs *out;
@@ -117,7 +120,12 @@ enum sim_event_kind {
 	SIM_BOOT,
 	SIM_RESTORE,
 	SIM_JUDGE,
+	SIM_STALL,
 };
+
+/* Safety: random faults, then all heals and all replicas become equal. Liveness: random faults, then only
+ * a core heals, what is outside stays broken for good, and the core must get on. */
+enum sim_mode { SIM_SAFETY, SIM_LIVENESS };
 
 struct sim_event {
 	uint64_t at_ms, order;
@@ -146,7 +154,7 @@ struct sim_profile {
 
 struct sim_stats {
 	uint64_t steps, messages, frames, writes, crashes, wipes, restores, cuts, resets, jumps, refused, differs;
-	uint64_t healed_in_ms;
+	uint64_t healed_in_ms, settled_in_ms, reached_in_ms;
 };
 
 struct sim {
@@ -163,7 +171,12 @@ struct sim {
 	size_t links_n, links_cap;
 	bool cut[SIM_NODES_MAX][SIM_NODES_MAX];    /* from, to: nothing passes */
 	bool linked[SIM_NODES_MAX][SIM_NODES_MAX]; /* by a link that is not broken */
-	bool healing;
+	enum sim_mode mode;
+	bool healing;             /* no further random faults */
+	bool core[SIM_NODES_MAX]; /* healthy since then; in safety mode all */
+	bool quiet;               /* nobody writes any more */
+	uint64_t quiet_ms;        /* since when */
+	struct frozen *frozen;    /* liveness.c */
 	uint64_t value_number;
 	struct history *histories;
 	size_t histories_n, histories_cap;
@@ -180,13 +193,23 @@ struct sim {
 /* -- sim.c -- */
 /* Runs a seed to its end; false: an invariant broke, sim->why says which. */
 bool sim_run(struct sim *s);
-void sim_init(struct sim *s, uint64_t seed, size_t nodes, bool tracing);
+void sim_init(struct sim *s, enum sim_mode mode, uint64_t seed, size_t nodes, bool tracing);
 void sim_fini(struct sim *s);
 struct sim_event *sim_push(struct sim *s, uint64_t in_ms, enum sim_event_kind kind, size_t node);
 /* Uniform in [low, high]. */
 uint64_t sim_between(struct sim *s, uint64_t low, uint64_t high);
 void sim_say(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim *s, size_t node, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* One own write: the value's first 8 bytes are a number that only rises. */
+void sim_put(struct sim *s, size_t node, unsigned key, size_t value_bytes);
+
+/* -- liveness.c -- */
+void liveness_freeze(struct sim *s);
+void liveness_judge(struct sim *s);
+void liveness_fini(struct sim *s);
+/* A node outside of the core stops for a while, again and again. */
+void liveness_stall(struct sim *s, size_t node);
 
 /* -- diff.c -- */
 void sim_say_difference(struct sim *s, size_t a, size_t b);
