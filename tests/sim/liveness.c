@@ -241,15 +241,7 @@ static void judge_progress(struct sim *s)
 static void judge_equality(struct sim *s)
 {
 	const struct frozen *f = s->frozen;
-	size_t first = s->nodes_n, other = s->nodes_n;
-	for (size_t i = 0; i < s->nodes_n; i++) {
-		if (!s->core[i])
-			continue;
-		if (first == s->nodes_n)
-			first = i;
-		if (s->nodes[i].queue_n > 0 || kvs_fingerprint(s->nodes[i].k) != kvs_fingerprint(s->nodes[first].k))
-			other = i;
-	}
+	size_t first, other = sim_unlike(s, &first);
 	uint64_t passed_ms = s->now_ms - s->quiet_ms;
 	if (other == s->nodes_n) {
 		s->done = true;

@@ -6,6 +6,7 @@
 #include "sim.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,24 +70,61 @@ static bool parse(int argc, char **argv, struct args *a)
 	return a->nodes >= 2 && a->nodes <= SIM_NODES_MAX && a->seeds > 0;
 }
 
-static void add(struct sim_stats *sum, const struct sim_stats *one)
+/* All counts, in the order they are printed. */
+static const struct {
+	const char *name;
+	size_t at;
+	bool is_most; /* of all seeds, not their sum */
+} COUNTS[] = {
+#define COUNT(name, field)                             \
+	{                                                  \
+		name, offsetof(struct sim_stats, field), false \
+	}
+#define MOST(name, field)                             \
+	{                                                 \
+		name, offsetof(struct sim_stats, field), true \
+	}
+	COUNT("steps", steps),
+	COUNT("messages", messages),
+	COUNT("frames", frames),
+	COUNT("writes", writes),
+	COUNT("crashes", crashes),
+	COUNT("wiped disks", wipes),
+	COUNT("restored disks", restores),
+	COUNT("cloned disks", clones),
+	COUNT("told of it", duplicates),
+	COUNT("left", leaves),
+	COUNT("cuts", cuts),
+	COUNT("clogs", clogs),
+	COUNT("clock jumps", clock_jumps),
+	COUNT("histories dropped", resets),
+	COUNT("incarnations jumped", jumps),
+	MOST("ms until all were alike", healed_in_ms),
+	MOST("ms until a core settled", settled_in_ms),
+	MOST("ms until a write had reached it", reached_in_ms),
+#undef COUNT
+#undef MOST
+};
+enum { COUNTS_N = sizeof(COUNTS) / sizeof(COUNTS[0]) };
+
+static uint64_t *count_at(struct sim_stats *s, size_t i)
 {
-	sum->steps += one->steps;
-	sum->messages += one->messages;
-	sum->frames += one->frames;
-	sum->writes += one->writes;
-	sum->crashes += one->crashes;
-	sum->wipes += one->wipes;
-	sum->restores += one->restores;
-	sum->cuts += one->cuts;
-	sum->resets += one->resets;
-	sum->jumps += one->jumps;
-	if (one->healed_in_ms > sum->healed_in_ms)
-		sum->healed_in_ms = one->healed_in_ms;
-	if (one->settled_in_ms > sum->settled_in_ms)
-		sum->settled_in_ms = one->settled_in_ms;
-	if (one->reached_in_ms > sum->reached_in_ms)
-		sum->reached_in_ms = one->reached_in_ms;
+	return (uint64_t *)(void *)((char *)s + COUNTS[i].at);
+}
+
+static void add(struct sim_stats *sum, struct sim_stats *one)
+{
+	for (size_t i = 0; i < COUNTS_N; i++) {
+		uint64_t *to = count_at(sum, i), n = *count_at(one, i);
+		*to = COUNTS[i].is_most ? (n > *to ? n : *to) : *to + n;
+	}
+}
+
+static void print_stats(struct sim_stats *sum)
+{
+	for (size_t i = 0; i < COUNTS_N; i++)
+		printf("%s %llu %s", i > 0 ? "," : "", (unsigned long long)*count_at(sum, i), COUNTS[i].name);
+	puts("");
 }
 
 int main(int argc, char **argv)
@@ -117,18 +155,7 @@ int main(int argc, char **argv)
 		printf("NOT caught by %llu seeds\n", (unsigned long long)a.seeds);
 		return 1;
 	}
-	printf(
-	    "%llu seeds of %llu nodes passed: %llu steps, %llu messages, %llu frames, %llu writes, %llu crashes, "
-	    "%llu wiped and %llu restored disks, %llu cuts, %llu histories dropped, %llu jumps; healed within "
-	    "%llu ms",
-	    (unsigned long long)a.seeds, (unsigned long long)a.nodes, (unsigned long long)sum.steps,
-	    (unsigned long long)sum.messages, (unsigned long long)sum.frames, (unsigned long long)sum.writes,
-	    (unsigned long long)sum.crashes, (unsigned long long)sum.wipes, (unsigned long long)sum.restores,
-	    (unsigned long long)sum.cuts, (unsigned long long)sum.resets, (unsigned long long)sum.jumps,
-	    (unsigned long long)sum.healed_in_ms);
-	if (a.mode == SIM_LIVENESS)
-		printf("; the core settled within %llu ms, a write reached it within %llu ms",
-		    (unsigned long long)sum.settled_in_ms, (unsigned long long)sum.reached_in_ms);
-	puts("");
+	printf("%llu seeds of %llu nodes passed:", (unsigned long long)a.seeds, (unsigned long long)a.nodes);
+	print_stats(&sum);
 	return 0;
 }

@@ -32,9 +32,11 @@ static bool calm(const struct sim *s, size_t a, size_t b)
 /* Messages of a link keep their order, but for those that are held up. */
 static uint64_t travel_ms(struct sim *s, struct sim_link *l, size_t to_side)
 {
-	if (!calm(s, l->ends[0], l->ends[1]) && prng_chance(&s->prng, s->profile.jitter_per_mille))
-		return latency(s) + prng_below(&s->prng, 400);
 	uint64_t at_ms = s->now_ms + latency(s);
+	if (at_ms < l->clogged_ms[to_side])
+		at_ms = l->clogged_ms[to_side];
+	if (!calm(s, l->ends[0], l->ends[1]) && prng_chance(&s->prng, s->profile.jitter_per_mille))
+		return at_ms + prng_below(&s->prng, 400) - s->now_ms;
 	if (at_ms < l->last_ms[to_side])
 		at_ms = l->last_ms[to_side];
 	l->last_ms[to_side] = at_ms;
@@ -50,6 +52,8 @@ void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m
 	s->stats.messages++;
 	s->stats.frames += m->kind == RPC_ROW_FRAME;
 	size_t to = l->ends[1 - side];
+	if (m->kind == RPC_ROW_FRAME && l->full[side])
+		sim_fail(s, from, "R7: entries are sent to node %zu over a full link", to);
 	if (s->cut[from][to] || (!calm(s, from, to) && prng_chance(&s->prng, s->profile.loss_per_mille)))
 		return;
 	struct arena scratch;
@@ -72,6 +76,7 @@ void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m
 		if (b.n > 0)
 			memcpy(ev->bytes, b.p, b.n);
 		ev->bytes_n = b.n;
+		l->flying[1 - side] += b.n;
 	}
 	buf_fini(&b);
 }
@@ -81,6 +86,7 @@ void net_deliver(struct sim *s, const struct sim_event *e)
 	struct sim_link *l = find(s, e->link);
 	size_t side = side_of(l, e->node);
 	struct sim_node *n = &s->nodes[e->node];
+	l->flying[side] -= e->bytes_n;
 	if (l->broken || !l->up[side] || n->k == NULL || n->boot != l->boots[side])
 		return;
 	struct arena a;
@@ -90,7 +96,10 @@ void net_deliver(struct sim *s, const struct sim_event *e)
 	in.message.link = e->link;
 	in.message.m = &m;
 	/* Now and then a link is full and the core has to wait (R7). */
-	in.message.room = prng_chance(&s->prng, s->profile.full_per_mille) ? 0 : KVS_LINK_WINDOW;
+	size_t flying = l->flying[1 - side];
+	bool full = flying >= s->profile.window || prng_chance(&s->prng, s->profile.full_per_mille);
+	in.message.room = full ? 0 : s->profile.window - flying;
+	l->full[side] = full;
 	if (rpc_decode(bytes_of(e->bytes, e->bytes_n), &a, &m) != OK)
 		sim_fail(s, e->node, "a message that cannot be decoded");
 	else
@@ -121,7 +130,7 @@ void net_connect(struct sim *s, size_t a, size_t b)
 		refuse(s, nb, na);
 	}
 	if (na->k == NULL || nb->k == NULL || s->cut[a][b] || s->cut[b][a] || !(na->wants[b] || nb->wants[a]) ||
-	    s->linked[a][b])
+	    s->linked[a][b] || node_id_eq(&na->id, &nb->id))
 		return;
 	if (s->links_n == s->links_cap) {
 		s->links_cap = s->links_cap == 0 ? 256 : s->links_cap * 2;
@@ -190,6 +199,30 @@ void net_forget(struct sim *s, size_t node, bool silent)
 		if (!l->broken && (l->ends[0] == node || l->ends[1] == node))
 			break_link(s, l, silent ? 4000 : 20, false);
 	}
+}
+
+void net_bye(struct sim *s, size_t node)
+{
+	for (size_t i = 0; i < s->links_n; i++) {
+		struct sim_link *l = &s->links[i];
+		if (!l->broken && (l->ends[0] == node || l->ends[1] == node))
+			break_link(s, l, 20, true);
+	}
+}
+
+void net_clog(struct sim *s)
+{
+	struct sim_link *l = NULL;
+	for (size_t tries = 0; tries < 20 && s->links_n > 0 && (l == NULL || l->broken); tries++)
+		l = &s->links[prng_below(&s->prng, s->links_n)];
+	if (l == NULL || l->broken)
+		return;
+	uint64_t which = prng_below(&s->prng, 3);
+	for (size_t side = 0; side < 2; side++)
+		if (which == 2 || which == side)
+			l->clogged_ms[side] = s->now_ms + sim_between(s, 300, 9000);
+	sim_say(s, "link of %zu and %zu clogged", l->ends[0], l->ends[1]);
+	s->stats.clogs++;
 }
 
 void net_recut(struct sim *s)

@@ -183,6 +183,23 @@ static void check_memory(struct sim *s, size_t node)
 		    (unsigned long long)owners);
 }
 
+size_t sim_unlike(const struct sim *s, size_t *first)
+{
+	size_t other = s->nodes_n;
+	*first = s->nodes_n;
+	for (size_t i = 0; i < s->nodes_n; i++) {
+		const struct sim_node *n = &s->nodes[i];
+		if (n->dead || !s->core[i])
+			continue;
+		if (*first == s->nodes_n)
+			*first = i;
+		if (n->k == NULL || n->queue_n > 0 || s->nodes[*first].k == NULL ||
+		    kvs_fingerprint(n->k) != kvs_fingerprint(s->nodes[*first].k))
+			other = i;
+	}
+	return other;
+}
+
 /* I5: all living replicas are the same, within a bound of time after the last fault. */
 static void judge(struct sim *s)
 {
@@ -190,20 +207,16 @@ static void judge(struct sim *s)
 		liveness_judge(s);
 		return;
 	}
-	size_t first = s->nodes_n, other = s->nodes_n;
-	for (size_t i = 0; i < s->nodes_n; i++) {
-		if (s->nodes[i].dead)
-			continue;
-		check_memory(s, i);
-		if (first == s->nodes_n)
-			first = i;
-		if (s->nodes[i].queue_n > 0 || kvs_fingerprint(s->nodes[i].k) != kvs_fingerprint(s->nodes[first].k))
-			other = i;
-	}
+	for (size_t i = 0; i < s->nodes_n; i++)
+		if (s->nodes[i].k != NULL)
+			check_memory(s, i);
+	size_t first, other = sim_unlike(s, &first);
 	uint64_t passed = s->now_ms - s->profile.faults_until_ms;
-	if (other == s->nodes_n) {
+	if (other == s->nodes_n && !clone_lives(s)) {
 		s->done = true;
 		s->stats.healed_in_ms = passed;
+	} else if (passed > s->profile.heal_within_ms && clone_lives(s)) {
+		sim_fail(s, first, "two processes run under one id, and neither was told");
 	} else if (passed > s->profile.heal_within_ms) {
 		sim_say_difference(s, first, other);
 		sim_fail(s, other, "I5: %llu ms after the last fault this replica is not what that of node %zu is",
@@ -225,19 +238,6 @@ static void fault(struct sim *s)
 	}
 	faults_one(s);
 	sim_push(s, sim_between(s, 1, 2 * s->profile.fault_every_ms), SIM_FAULT, 0);
-}
-
-static void wake(struct sim *s, const struct sim_event *e)
-{
-	struct sim_node *n = &s->nodes[e->node];
-	if (n->k == NULL || n->boot != e->boot || e->at_ms != n->wake_ms)
-		return;
-	n->wake_ms = 0;
-	if (kvs_wake_at(n->k) <= s->now_ms)
-		host_step(s, e->node, &(struct kvs_input){ .kind = KVS_IN_TICK });
-	else
-		n->wake_ms = kvs_wake_at(n->k),
-		sim_push(s, n->wake_ms - s->now_ms, SIM_WAKE, e->node)->boot = n->boot;
 }
 
 static void store_says(struct sim *s, const struct sim_event *e)
@@ -269,7 +269,7 @@ static bool put_off(struct sim *s, const struct sim_event *e)
 static void happen(struct sim *s, const struct sim_event *e)
 {
 	switch (e->kind) {
-	case SIM_WAKE: wake(s, e); break;
+	case SIM_WAKE: host_wake(s, e); break;
 	case SIM_DELIVER: net_deliver(s, e); break;
 	case SIM_LINK_UP: net_link_up(s, e); break;
 	case SIM_LINK_DOWN: net_link_down(s, e); break;
@@ -284,6 +284,8 @@ static void happen(struct sim *s, const struct sim_event *e)
 	case SIM_RESTORE: faults_restore(s, e->node); break;
 	case SIM_JUDGE: judge(s); break;
 	case SIM_STALL: liveness_stall(s, e->node); break;
+	case SIM_RENEW: clone_renew(s, e); break;
+	case SIM_LEAVE: faults_left(s, e->node); break;
 	}
 }
 
@@ -310,7 +312,7 @@ void sim_init(struct sim *s, enum sim_mode mode, uint64_t seed, size_t nodes, bo
 bool sim_run(struct sim *s)
 {
 	for (size_t i = 0; i < s->nodes_n; i++) {
-		sim_push(s, sim_between(s, 0, 3000), SIM_BOOT, i);
+		sim_push(s, sim_between(s, 0, prng_chance(&s->prng, 200) ? 20000 : 3000), SIM_BOOT, i);
 		sim_push(s, sim_between(s, 0, 8000), SIM_LOAD, i);
 		for (size_t j = 0; j < i; j++)
 			sim_push(s, sim_between(s, 0, 900), SIM_CONNECT, i)->other = j;

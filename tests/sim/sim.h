@@ -16,6 +16,7 @@ enum {
 	SIM_KEYS = 48,
 	SIM_MARK = SIM_KEYS - 1, /* the key of writes that are followed (liveness.c) */
 	SIM_LINES = 256,         /* kept for a failure */
+	SIM_CLONES_MAX = 4,
 };
 
 struct sim;
@@ -85,6 +86,7 @@ struct sim_node {
 	bool has_backup, dishonest; /* the disk was wiped or restored since it last ran */
 	struct arena arena;
 	struct kvs_outputs *out;
+	uint64_t ahead_ms;   /* its clock, of the world's */
 	uint64_t wake_ms;    /* of the wake event that counts */
 	uint64_t stalled_ms; /* runs nothing before */
 	struct batch *queue[SIM_QUEUE_MAX];
@@ -101,8 +103,11 @@ struct sim_link {
 	size_t ends[2];
 	unsigned boots[2];
 	bool up[2];
-	uint64_t last_ms[2]; /* when the last message in order arrives at that end */
-	bool broken;         /* no message passes any more; ends are or will be told */
+	uint64_t last_ms[2];    /* when the last message in order arrives at that end */
+	uint64_t clogged_ms[2]; /* nothing arrives at that end before */
+	size_t flying[2];       /* bytes on their way to that end */
+	bool full[2];           /* that end was told so when it last heard something */
+	bool broken;            /* no message passes any more; ends are or will be told */
 };
 
 enum sim_event_kind {
@@ -121,6 +126,8 @@ enum sim_event_kind {
 	SIM_RESTORE,
 	SIM_JUDGE,
 	SIM_STALL,
+	SIM_RENEW,
+	SIM_LEAVE,
 };
 
 /* Safety: random faults, then all heals and all replicas become equal. Liveness: random faults, then only
@@ -145,6 +152,7 @@ struct sim_profile {
 	uint32_t loss_per_mille, duplicate_per_mille;
 	uint32_t store_min_ms, store_max_ms;
 	uint32_t full_per_mille; /* of the looks at a link that find it full */
+	uint32_t window;         /* bytes on a link before it is full */
 	uint32_t old_per_mille;  /* of the starts that are of the build before */
 	uint32_t write_every_ms, fault_every_ms;
 	uint32_t keys, value_max, delete_per_mille;
@@ -154,6 +162,7 @@ struct sim_profile {
 
 struct sim_stats {
 	uint64_t steps, messages, frames, writes, crashes, wipes, restores, cuts, resets, jumps, refused, differs;
+	uint64_t clones, duplicates, clogs, clock_jumps, leaves;
 	uint64_t healed_in_ms, settled_in_ms, reached_in_ms;
 };
 
@@ -177,6 +186,8 @@ struct sim {
 	bool quiet;               /* nobody writes any more */
 	uint64_t quiet_ms;        /* since when */
 	struct frozen *frozen;    /* liveness.c */
+	struct node_id clones[SIM_CLONES_MAX];
+	size_t clones_n;
 	uint64_t value_number;
 	struct history *histories;
 	size_t histories_n, histories_cap;
@@ -201,6 +212,8 @@ uint64_t sim_between(struct sim *s, uint64_t low, uint64_t high);
 void sim_say(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim *s, size_t node, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* A node of the core whose replica is not like that of the first of it; nodes_n: all are alike. */
+size_t sim_unlike(const struct sim *s, size_t *first);
 /* One own write: the value's first 8 bytes are a number that only rises. */
 void sim_put(struct sim *s, size_t node, unsigned key, size_t value_bytes);
 
@@ -220,6 +233,14 @@ void host_step(struct sim *s, size_t node, const struct kvs_input *in);
 void host_commit(struct sim *s, const struct sim_event *e);
 /* Ends the process. Of what waits for the disk a random part was committed. */
 void host_crash(struct sim *s, size_t node);
+/* Ends it in order: all is committed that the disk takes. */
+void host_stop(struct sim *s, size_t node);
+/* An empty disk: the next boot makes a new id. */
+void host_wipe(struct sim *s, size_t node);
+/* Its clock jumps forward. */
+void host_jump(struct sim *s, size_t node, uint64_t by_ms);
+/* A wake event: TICK, if one is due. */
+void host_wake(struct sim *s, const struct sim_event *e);
 void host_fini(struct sim_node *n);
 
 /* -- net.c -- */
@@ -228,16 +249,30 @@ void net_deliver(struct sim *s, const struct sim_event *e);
 void net_connect(struct sim *s, size_t a, size_t b);
 void net_link_up(struct sim *s, const struct sim_event *e);
 void net_link_down(struct sim *s, const struct sim_event *e);
+/* A random link passes nothing for a while, then all of it. */
+void net_clog(struct sim *s);
+/* An orderly end of all links of that node. */
+void net_bye(struct sim *s, size_t node);
 /* The process of that node is gone; the others hear of it soon (or late: the host is silent). */
 void net_forget(struct sim *s, size_t node, bool silent);
 /* Links over a cut break in a while. */
 void net_recut(struct sim *s);
+
+/* -- clone.c -- */
+void clone_one(struct sim *s);
+/* A node was told that another runs under its id. False: nobody does. */
+bool clone_told(struct sim *s, size_t node);
+void clone_renew(struct sim *s, const struct sim_event *e);
+/* Two processes run under one id. */
+bool clone_lives(const struct sim *s);
 
 /* -- faults.c -- */
 void faults_profile(struct sim *s);
 void faults_one(struct sim *s);
 /* The process dies and its disk is what the backup was. */
 void faults_restore(struct sim *s, size_t node);
+/* A node that said it leaves is gone. */
+void faults_left(struct sim *s, size_t node);
 void faults_heal(struct sim *s);
 
 #endif
