@@ -5,10 +5,12 @@
 
 void clone_one(struct sim *s)
 {
+	enum { NODES_MIN = 5 };
 	size_t from = prng_below(&s->prng, s->nodes_n), to = prng_below(&s->prng, s->nodes_n);
 	struct sim_node *n = &s->nodes[from], *twin = &s->nodes[to];
 	/* A disk that the process has not vouched for yet may be a restored one, which is another fault. */
-	if (from == to || s->mode != SIM_SAFETY || n->k == NULL || n->dishonest || s->clones_n == SIM_CLONES_MAX)
+	if (s->nodes_n < NODES_MIN || from == to || s->mode != SIM_SAFETY || n->k == NULL || n->dishonest ||
+	    s->clones_n == SIM_CLONES_MAX)
 		return;
 	s->clones[s->clones_n++] = n->id;
 	s->stats.clones++;

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "base/timers.h"
+#include "newer.h"
 #include "oracle.h"
 #include "sim.h"
 
@@ -97,6 +98,14 @@ static struct kvs *new_core(struct sim *s, struct sim_node *n, struct incarnatio
 	return kvs_new(&c);
 }
 
+/* Every seed has one of each, and more as they come. */
+static enum sim_build choose_build(struct sim *s, size_t node)
+{
+	if (node == 1 || prng_chance(&s->prng, s->profile.before_per_mille))
+		return SIM_BEFORE;
+	return node == 2 || prng_chance(&s->prng, s->profile.next_per_mille) ? SIM_NEXT : SIM_THIS;
+}
+
 void host_boot(struct sim *s, size_t node)
 {
 	struct sim_node *n = &s->nodes[node];
@@ -109,6 +118,9 @@ void host_boot(struct sim *s, size_t node)
 		random_id(s, &n->disk.id);
 		n->disk.incarnation = (struct incarnation){ 1, prng_next(&s->prng) };
 	} else {
+		n->id = n->disk.id;
+		if (!n->dishonest && prng_chance(&s->prng, s->profile.next_per_mille))
+			newer_ran(s, n);
 		inherits = n->disk.incarnation;
 		n->disk.incarnation = (struct incarnation){ inherits.count + 1, prng_next(&s->prng) };
 	}
@@ -117,7 +129,7 @@ void host_boot(struct sim *s, size_t node)
 	n->wake_ms = TIMER_NEVER;
 	n->stalled_ms = 0;
 	n->ahead_ms = sim_between(s, 0, 1000 * 1000);
-	n->features = prng_chance(&s->prng, s->profile.old_per_mille) ? 0 : UINT64_MAX;
+	n->build = choose_build(s, node);
 	n->k = new_core(s, n, inherits);
 	sim_say(s, "boot %zu id %02x%02x incarnation %llu", node, n->id.b[0], n->id.b[1],
 	    (unsigned long long)n->disk.incarnation.count);
@@ -125,6 +137,7 @@ void host_boot(struct sim *s, size_t node)
 		sim_fail(s, node, "V4: what the core gave to the store it refused to load");
 		return;
 	}
+	newer_speaks(n);
 	kvs_start(n->k, s->now_ms + n->ahead_ms);
 	host_step(s, node, &(struct kvs_input){ .kind = KVS_IN_TICK });
 }
@@ -253,7 +266,9 @@ void host_step(struct sim *s, size_t node, const struct kvs_input *in)
 {
 	struct sim_node *n = &s->nodes[node];
 	arena_reset(&n->arena);
+	newer_speaks(n);
 	kvs_step(n->k, s->now_ms + n->ahead_ms, in, n->out);
+	newer_speaks(NULL);
 	s->stats.steps++;
 	take_events(s, n);
 	for (size_t i = 0; i < n->out->sends_n; i++)

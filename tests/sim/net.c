@@ -1,6 +1,7 @@
 /* Links: dialled while somebody wants them and nothing cuts them, messages late, lost, twice or out of
  * order as the seed has it. */
 #include "base/check.h"
+#include "newer.h"
 #include "rpc/codec.h"
 #include "sim.h"
 
@@ -43,6 +44,18 @@ static uint64_t travel_ms(struct sim *s, struct sim_link *l, size_t to_side)
 	return at_ms - s->now_ms;
 }
 
+static void fly(struct sim *s, struct sim_link *l, size_t to_side, const struct buf *b)
+{
+	struct sim_event *e = sim_push(s, travel_ms(s, l, to_side), SIM_DELIVER, l->ends[to_side]);
+	e->link = l->id;
+	e->bytes = malloc(b->n + 1);
+	CHECK(e->bytes != NULL);
+	if (b->n > 0)
+		memcpy(e->bytes, b->p, b->n);
+	e->bytes_n = b->n;
+	l->flying[to_side] += b->n;
+}
+
 void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m)
 {
 	struct sim_link *l = find(s, link);
@@ -67,17 +80,14 @@ void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m
 		buf_fini(&b);
 		return;
 	}
-	bool twice = !calm(s, from, to) && prng_chance(&s->prng, s->profile.duplicate_per_mille);
-	for (int copy = 0; copy < (twice ? 2 : 1); copy++) {
-		struct sim_event *ev = sim_push(s, travel_ms(s, l, 1 - side), SIM_DELIVER, to);
-		ev->link = link;
-		ev->bytes = malloc(b.n + 1);
-		CHECK(ev->bytes != NULL);
-		if (b.n > 0)
-			memcpy(ev->bytes, b.p, b.n);
-		ev->bytes_n = b.n;
-		l->flying[1 - side] += b.n;
-	}
+	bool newer = s->nodes[from].build == SIM_NEXT;
+	if (newer)
+		newer_dress(s, &b);
+	fly(s, l, 1 - side, &b);
+	if (!calm(s, from, to) && prng_chance(&s->prng, s->profile.duplicate_per_mille))
+		fly(s, l, 1 - side, &b);
+	if (newer && newer_extra(s, &b))
+		fly(s, l, 1 - side, &b);
 	buf_fini(&b);
 }
 
@@ -147,6 +157,12 @@ void net_connect(struct sim *s, size_t a, size_t b)
 	}
 }
 
+static uint64_t features(const struct sim_node *n)
+{
+	/* What this build has is among the lower bits. */
+	return n->build == SIM_BEFORE ? 0 : n->build == SIM_THIS ? UINT32_MAX : UINT64_MAX;
+}
+
 void net_link_up(struct sim *s, const struct sim_event *e)
 {
 	struct sim_link *l = find(s, e->link);
@@ -161,7 +177,7 @@ void net_link_up(struct sim *s, const struct sim_event *e)
 	in.link_up.node = peer->id;
 	in.link_up.incarnation = kvs_incarnation(peer->k);
 	in.link_up.version = RPC_VERSION_MAX;
-	in.link_up.features = n->features & peer->features;
+	in.link_up.features = features(n) & features(peer);
 	in.link_up.dialled = side == 0;
 	host_step(s, e->node, &in);
 }

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/timers.h"
+#include "newer.h"
 #include "oracle.h"
 
 #include <stdarg.h>
@@ -103,10 +104,13 @@ static struct sim_event pop(struct sim *s)
 static void write_key(struct sim *s, size_t node, unsigned key, struct bytes value)
 {
 	char name[16];
+	uint8_t newer[NEWER_KEY_BYTES];
 	snprintf(name, sizeof(name), "k%u", key);
 	struct kvs_input in = { .kind = value.n > 0 ? KVS_IN_PUT : KVS_IN_DELETE };
 	in.put.stream = RPC_LOCATIONS;
 	in.put.key = bytes_str(name);
+	if (s->nodes[node].build == SIM_NEXT && key != SIM_MARK && prng_chance(&s->prng, 200))
+		in.put.key = newer_key(key % NEWER_KEYS, newer);
 	in.put.value = value;
 	s->stats.writes++;
 	host_step(s, node, &in);
@@ -176,7 +180,8 @@ static void check_memory(struct sim *s, size_t node)
 	struct kvs_counters c;
 	kvs_count(s->nodes[node].k, &c);
 	uint64_t owners = s->nodes_n + s->stats.wipes;
-	uint64_t keys = (uint64_t)s->profile.keys + 2;
+	/* The mark, the register, and those of the next build in both rows. */
+	uint64_t keys = (uint64_t)s->profile.keys + 2 + NEWER_KEYS + 1;
 	if (c.rows > owners * RPC_STREAMS || c.entries > owners * keys || c.tombstones > owners * keys)
 		sim_fail(s, node, "I6: %llu rows, %llu entries, %llu tombstones for %llu owners",
 		    (unsigned long long)c.rows, (unsigned long long)c.entries, (unsigned long long)c.tombstones,

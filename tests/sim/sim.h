@@ -74,12 +74,15 @@ struct seen_row {
 	uint64_t have, horizon;
 };
 
+/* The build before this one knows no feature; the next one says more than this one knows (V3). */
+enum sim_build { SIM_BEFORE, SIM_THIS, SIM_NEXT };
+
 struct sim_node {
 	size_t index;
 	struct kvs *k; /* NULL: not running */
 	struct node_id id;
 	unsigned boot;
-	uint64_t features; /* that this build speaks (V3) */
+	enum sim_build build;
 	struct disk disk, backup;
 	bool dead;                  /* never comes back */
 	bool crash_loop;            /* crashes and comes back, for ever */
@@ -151,9 +154,9 @@ struct sim_profile {
 	    jitter_per_mille; /* of messages that come late and out of order */
 	uint32_t loss_per_mille, duplicate_per_mille;
 	uint32_t store_min_ms, store_max_ms;
-	uint32_t full_per_mille; /* of the looks at a link that find it full */
-	uint32_t window;         /* bytes on a link before it is full */
-	uint32_t old_per_mille;  /* of the starts that are of the build before */
+	uint32_t full_per_mille;                   /* of the looks at a link that find it full */
+	uint32_t window;                           /* bytes on a link before it is full */
+	uint32_t before_per_mille, next_per_mille; /* of the starts that are of another build */
 	uint32_t write_every_ms, fault_every_ms;
 	uint32_t keys, value_max, delete_per_mille;
 	uint32_t faults_until_ms, heal_within_ms;
