@@ -199,8 +199,10 @@ void faults_left(struct sim *s, size_t node)
 void faults_one(struct sim *s)
 {
 	back_up(s);
-	switch (prng_below(&s->prng, 14)) {
-	case 8: plan_restore(s); break;
+	switch (prng_below(&s->prng, 16)) {
+	case 8:
+	case 14:
+	case 15: plan_restore(s); break;
 	case 9:
 		if (prng_chance(&s->prng, 300))
 			clone_one(s);
