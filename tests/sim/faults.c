@@ -261,7 +261,6 @@ static bool one_may_die(const struct sim *s)
 void faults_heal(struct sim *s)
 {
 	s->healing = s->quiet = true;
-	memset(s->core, true, sizeof(s->core));
 	memset(s->cut, 0, sizeof(s->cut));
 	/* In some seeds many die at once, and with them what only they knew. */
 	unsigned die_per_mille = prng_chance(&s->prng, 300) ? 600 : 0;

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "base/timers.h"
+#include "golden.h"
 #include "newer.h"
 #include "oracle.h"
 #include "sim.h"
@@ -101,6 +102,8 @@ static struct kvs *new_core(struct sim *s, struct sim_node *n, struct incarnatio
 /* Every seed has one of each, and more as they come. */
 static enum sim_build choose_build(struct sim *s, size_t node)
 {
+	if (s->profile.one_build)
+		return SIM_THIS;
 	if (node == 1 || prng_chance(&s->prng, s->profile.before_per_mille))
 		return SIM_BEFORE;
 	return node == 2 || prng_chance(&s->prng, s->profile.next_per_mille) ? SIM_NEXT : SIM_THIS;
@@ -195,6 +198,8 @@ static void take_events(struct sim *s, struct sim_node *n)
 		const struct kvs_event *e = &n->out->events[i];
 		sim_say(s, "  event %d at %zu about %02x: %s %llu", e->kind, n->index, e->node.b[0], e->detail,
 		    (unsigned long long)e->value);
+		if (s->golden != NULL)
+			golden_event(s->golden, n->index, e);
 		switch (e->kind) {
 		case KVS_EVENT_ROW_RESET: s->stats.resets++; break;
 		case KVS_EVENT_OWN_JUMPED: s->stats.jumps++; break;

@@ -1,6 +1,7 @@
 /* Links: dialled while somebody wants them and nothing cuts them, messages late, lost, twice or out of
  * order as the seed has it. */
 #include "base/check.h"
+#include "golden.h"
 #include "newer.h"
 #include "rpc/codec.h"
 #include "sim.h"
@@ -44,6 +45,14 @@ static uint64_t travel_ms(struct sim *s, struct sim_link *l, size_t to_side)
 	return at_ms - s->now_ms;
 }
 
+static bool is_chosen(struct sim *s, size_t from, size_t to, enum rpc_kind kind)
+{
+	bool is = s->lose.armed && s->lose.from == from && s->lose.to == to && s->lose.kind == kind;
+	if (is)
+		s->lose.armed = false;
+	return is;
+}
+
 static void fly(struct sim *s, struct sim_link *l, size_t to_side, const struct buf *b)
 {
 	struct sim_event *e = sim_push(s, travel_ms(s, l, to_side), SIM_DELIVER, l->ends[to_side]);
@@ -67,7 +76,11 @@ void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m
 	size_t to = l->ends[1 - side];
 	if (m->kind == RPC_ROW_FRAME && l->full[side])
 		sim_fail(s, from, "R7: entries are sent to node %zu over a full link", to);
-	if (s->cut[from][to] || (!calm(s, from, to) && prng_chance(&s->prng, s->profile.loss_per_mille)))
+	bool lost = s->cut[from][to] || is_chosen(s, from, to, m->kind) ||
+	            (!calm(s, from, to) && prng_chance(&s->prng, s->profile.loss_per_mille));
+	if (s->golden != NULL)
+		golden_message(s->golden, from, to, m, lost);
+	if (lost)
 		return;
 	struct arena scratch;
 	arena_init(&scratch, 1 << 20);

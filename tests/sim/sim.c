@@ -127,13 +127,18 @@ void sim_put(struct sim *s, size_t node, unsigned key, size_t value_bytes)
 	write_key(s, node, key, bytes_of(value, value_bytes));
 }
 
+void sim_delete(struct sim *s, size_t node, unsigned key)
+{
+	write_key(s, node, key, BYTES_NONE);
+}
+
 /* Puts and deletes at one node: one, or many at once. */
 static void write_at(struct sim *s, struct sim_node *n, size_t many)
 {
 	for (size_t i = 0; i < many && n->k != NULL && s->now_ms >= n->stalled_ms; i++) {
 		unsigned key = (unsigned)prng_below(&s->prng, s->profile.keys);
 		if (prng_chance(&s->prng, s->profile.delete_per_mille))
-			write_key(s, n->index, key, BYTES_NONE);
+			sim_delete(s, n->index, key);
 		else
 			sim_put(s, n->index, key, 8 + prng_below(&s->prng, s->profile.value_max));
 	}
@@ -302,6 +307,7 @@ void sim_init(struct sim *s, enum sim_mode mode, uint64_t seed, size_t nodes, bo
 	s->nodes_n = nodes;
 	s->tracing = tracing;
 	prng_init(&s->prng, seed);
+	memset(s->core, true, sizeof(s->core)); /* nobody is out of it before the freeze */
 	faults_profile(s);
 	for (size_t i = 0; i < nodes; i++) {
 		struct sim_node *n = &s->nodes[i];
@@ -314,6 +320,23 @@ void sim_init(struct sim *s, enum sim_mode mode, uint64_t seed, size_t nodes, bo
 	}
 }
 
+static void next(struct sim *s)
+{
+	struct sim_event e = pop(s);
+	s->now_ms = e.at_ms;
+	if (put_off(s, &e))
+		return;
+	happen(s, &e);
+	free(e.bytes);
+}
+
+void sim_until(struct sim *s, uint64_t until_ms)
+{
+	while (!s->failed && s->heap_n > 0 && s->heap[0].at_ms <= until_ms)
+		next(s);
+	s->now_ms = until_ms;
+}
+
 bool sim_run(struct sim *s)
 {
 	for (size_t i = 0; i < s->nodes_n; i++) {
@@ -324,14 +347,8 @@ bool sim_run(struct sim *s)
 	}
 	sim_push(s, 100, SIM_WRITE, 0);
 	sim_push(s, 3000, SIM_FAULT, 0);
-	while (!s->failed && !s->done) {
-		struct sim_event e = pop(s);
-		s->now_ms = e.at_ms;
-		if (put_off(s, &e))
-			continue;
-		happen(s, &e);
-		free(e.bytes);
-	}
+	while (!s->failed && !s->done)
+		next(s);
 	return !s->failed;
 }
 

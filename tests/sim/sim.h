@@ -22,6 +22,7 @@ enum {
 struct sim;
 struct history;
 struct frozen;
+struct golden;
 
 /* -- disk.c -- */
 struct disk_entry {
@@ -157,10 +158,18 @@ struct sim_profile {
 	uint32_t full_per_mille;                   /* of the looks at a link that find it full */
 	uint32_t window;                           /* bytes on a link before it is full */
 	uint32_t before_per_mille, next_per_mille; /* of the starts that are of another build */
+	bool one_build;                            /* or none at all */
 	uint32_t write_every_ms, fault_every_ms;
 	uint32_t keys, value_max, delete_per_mille;
 	uint32_t faults_until_ms, heal_within_ms;
 	struct kvs_config core; /* its intervals and budgets */
+};
+
+/* The next message of that kind on that way is lost. */
+struct sim_lose {
+	bool armed;
+	size_t from, to;
+	enum rpc_kind kind;
 };
 
 struct sim_stats {
@@ -189,6 +198,8 @@ struct sim {
 	bool quiet;               /* nobody writes any more */
 	uint64_t quiet_ms;        /* since when */
 	struct frozen *frozen;    /* liveness.c */
+	struct golden *golden;    /* NULL: nobody listens (golden.h) */
+	struct sim_lose lose;
 	struct node_id clones[SIM_CLONES_MAX];
 	size_t clones_n;
 	uint64_t value_number;
@@ -207,6 +218,8 @@ struct sim {
 /* -- sim.c -- */
 /* Runs a seed to its end; false: an invariant broke, sim->why says which. */
 bool sim_run(struct sim *s);
+/* Goes on until that time. */
+void sim_until(struct sim *s, uint64_t until_ms);
 void sim_init(struct sim *s, enum sim_mode mode, uint64_t seed, size_t nodes, bool tracing);
 void sim_fini(struct sim *s);
 struct sim_event *sim_push(struct sim *s, uint64_t in_ms, enum sim_event_kind kind, size_t node);
@@ -219,6 +232,7 @@ void sim_fail(struct sim *s, size_t node, const char *format, ...) __attribute__
 size_t sim_unlike(const struct sim *s, size_t *first);
 /* One own write: the value's first 8 bytes are a number that only rises. */
 void sim_put(struct sim *s, size_t node, unsigned key, size_t value_bytes);
+void sim_delete(struct sim *s, size_t node, unsigned key);
 
 /* -- liveness.c -- */
 void liveness_freeze(struct sim *s);
