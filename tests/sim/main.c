@@ -1,4 +1,4 @@
-/* kvs_sim --seed N [--seeds COUNT] [--nodes 20] [--mode safety|liveness] [--trace] [--must-fail]
+/* kvs_sim --seed N [--seeds COUNT] [--nodes 20] [--mode safety|liveness|broadcast] [--trace] [--must-fail]
  *
  * Runs COUNT seeds from N on. Ends at the first that breaks an invariant: prints the seed, what broke,
  * the last lines and the command that replays it; exit 1. With --must-fail (broken copies of the
@@ -17,9 +17,22 @@ struct args {
 	bool trace, must_fail;
 };
 
+static const char *const MODES[] = { "safety", "liveness", "broadcast" };
+
 static const char *mode_str(enum sim_mode m)
 {
-	return m == SIM_SAFETY ? "safety" : "liveness";
+	return MODES[m];
+}
+
+static bool mode_of(const char *s, enum sim_mode *m)
+{
+	for (unsigned i = 0; i < sizeof(MODES) / sizeof(MODES[0]); i++) {
+		if (strcmp(MODES[i], s) != 0)
+			continue;
+		*m = (enum sim_mode)i;
+		return true;
+	}
+	return false;
 }
 
 static void print_record(void *arg, const struct trace_record *r)
@@ -57,9 +70,7 @@ static bool parse(int argc, char **argv, struct args *a)
 		case 'c': a->seeds = strtoull(optarg, NULL, 10); break;
 		case 'n': a->nodes = strtoull(optarg, NULL, 10); break;
 		case 'o':
-			if (strcmp(optarg, "liveness") == 0)
-				a->mode = SIM_LIVENESS;
-			else if (strcmp(optarg, "safety") != 0)
+			if (!mode_of(optarg, &a->mode))
 				return false;
 			break;
 		case 't': a->trace = true; break;
@@ -101,7 +112,9 @@ static const struct {
 	COUNT("incarnations jumped", jumps),
 	MOST("ms until all were alike", healed_in_ms),
 	MOST("ms until a core settled", settled_in_ms),
-	MOST("ms until a write had reached it", reached_in_ms),
+	MOST("ms until a write had reached all", reached_in_ms),
+	MOST("frames", copies),
+	MOST("pulls for 1000 writes at a node", pulls),
 #undef COUNT
 #undef MOST
 };
@@ -132,7 +145,7 @@ int main(int argc, char **argv)
 	struct args a;
 	if (!parse(argc, argv, &a)) {
 		fprintf(stderr,
-		    "usage: %s --seed N [--seeds COUNT] [--nodes 2..%d] [--mode safety|liveness] [--trace] "
+		    "usage: %s --seed N [--seeds COUNT] [--nodes 2..%d] [--mode safety|liveness|broadcast] [--trace] "
 		    "[--must-fail]\n",
 		    argv[0], SIM_NODES_MAX);
 		return 2;

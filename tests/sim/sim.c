@@ -217,6 +217,10 @@ static void judge(struct sim *s)
 		liveness_judge(s);
 		return;
 	}
+	if (s->mode == SIM_BROADCAST) {
+		broadcast_judge(s);
+		return;
+	}
 	for (size_t i = 0; i < s->nodes_n; i++)
 		if (s->nodes[i].k != NULL)
 			check_memory(s, i);
@@ -309,6 +313,8 @@ void sim_init(struct sim *s, enum sim_mode mode, uint64_t seed, size_t nodes, bo
 	prng_init(&s->prng, seed);
 	memset(s->core, true, sizeof(s->core)); /* nobody is out of it before the freeze */
 	faults_profile(s);
+	if (mode == SIM_BROADCAST)
+		broadcast_profile(s);
 	for (size_t i = 0; i < nodes; i++) {
 		struct sim_node *n = &s->nodes[i];
 		n->index = i;
@@ -340,13 +346,19 @@ void sim_until(struct sim *s, uint64_t until_ms)
 bool sim_run(struct sim *s)
 {
 	for (size_t i = 0; i < s->nodes_n; i++) {
-		sim_push(s, sim_between(s, 0, prng_chance(&s->prng, 200) ? 20000 : 3000), SIM_BOOT, i);
-		sim_push(s, sim_between(s, 0, 8000), SIM_LOAD, i);
+		bool late = s->mode != SIM_BROADCAST && prng_chance(&s->prng, 200);
+		sim_push(s, sim_between(s, 0, late ? 20000 : 3000), SIM_BOOT, i);
+		if (s->mode != SIM_BROADCAST)
+			sim_push(s, sim_between(s, 0, 8000), SIM_LOAD, i);
 		for (size_t j = 0; j < i; j++)
 			sim_push(s, sim_between(s, 0, 900), SIM_CONNECT, i)->other = j;
 	}
-	sim_push(s, 100, SIM_WRITE, 0);
-	sim_push(s, 3000, SIM_FAULT, 0);
+	if (s->mode == SIM_BROADCAST) {
+		sim_push(s, 0, SIM_JUDGE, 0);
+	} else {
+		sim_push(s, 100, SIM_WRITE, 0);
+		sim_push(s, 3000, SIM_FAULT, 0);
+	}
 	while (!s->failed && !s->done)
 		next(s);
 	return !s->failed;
@@ -362,4 +374,5 @@ void sim_fini(struct sim *s)
 	free(s->links);
 	oracle_fini(s);
 	liveness_fini(s);
+	broadcast_fini(s);
 }

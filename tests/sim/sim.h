@@ -22,6 +22,7 @@ enum {
 struct sim;
 struct history;
 struct frozen;
+struct broadcast;
 struct golden;
 
 /* -- disk.c -- */
@@ -135,8 +136,9 @@ enum sim_event_kind {
 };
 
 /* Safety: random faults, then all heals and all replicas become equal. Liveness: random faults, then only
- * a core heals, what is outside stays broken for good, and the core must get on. */
-enum sim_mode { SIM_SAFETY, SIM_LIVENESS };
+ * a core heals, what is outside stays broken for good, and the core must get on. Broadcast: only messages are
+ * lost, and hardly anybody compares replicas (broadcast.c). */
+enum sim_mode { SIM_SAFETY, SIM_LIVENESS, SIM_BROADCAST };
 
 struct sim_event {
 	uint64_t at_ms, order;
@@ -175,7 +177,7 @@ struct sim_lose {
 struct sim_stats {
 	uint64_t steps, messages, frames, writes, crashes, wipes, restores, cuts, resets, jumps, refused, differs;
 	uint64_t clones, duplicates, clogs, clock_jumps, leaves;
-	uint64_t healed_in_ms, settled_in_ms, reached_in_ms;
+	uint64_t healed_in_ms, settled_in_ms, reached_in_ms, copies, pulls;
 };
 
 struct sim {
@@ -193,12 +195,13 @@ struct sim {
 	bool cut[SIM_NODES_MAX][SIM_NODES_MAX];    /* from, to: nothing passes */
 	bool linked[SIM_NODES_MAX][SIM_NODES_MAX]; /* by a link that is not broken */
 	enum sim_mode mode;
-	bool healing;             /* no further random faults */
-	bool core[SIM_NODES_MAX]; /* healthy since then; in safety mode all */
-	bool quiet;               /* nobody writes any more */
-	uint64_t quiet_ms;        /* since when */
-	struct frozen *frozen;    /* liveness.c */
-	struct golden *golden;    /* NULL: nobody listens (golden.h) */
+	bool healing;                /* no further random faults */
+	bool core[SIM_NODES_MAX];    /* healthy since then; in safety mode all */
+	bool quiet;                  /* nobody writes any more */
+	uint64_t quiet_ms;           /* since when */
+	struct frozen *frozen;       /* liveness.c */
+	struct broadcast *broadcast; /* broadcast.c */
+	struct golden *golden;       /* NULL: nobody listens (golden.h) */
 	struct sim_lose lose;
 	struct node_id clones[SIM_CLONES_MAX];
 	size_t clones_n;
@@ -240,6 +243,11 @@ void liveness_judge(struct sim *s);
 void liveness_fini(struct sim *s);
 /* A node outside of the core stops for a while, again and again. */
 void liveness_stall(struct sim *s, size_t node);
+
+/* -- broadcast.c -- */
+void broadcast_profile(struct sim *s);
+void broadcast_judge(struct sim *s);
+void broadcast_fini(struct sim *s);
 
 /* -- diff.c -- */
 void sim_say_difference(struct sim *s, size_t a, size_t b);
