@@ -3,8 +3,8 @@
  * that are spread evenly hide a protocol that waits for somebody who will never answer; here it stands still.
  *
  * Demanded of the core, in virtual time: from `settle_ms` after the freeze on no core node is anything but
- * alive to another (I11), and whoever does not run is down to all; a write of a core node reaches all of
- * the core within `reach_ms`; and once nobody writes, all core replicas become equal (I5).
+ * alive to another (I11); a write of a core node reaches all of the core within `reach_ms`; and once nobody
+ * writes, within `equal_ms` all core replicas are equal (I5) and whoever does not run is down to all.
  */
 #include "base/check.h"
 #include "sim.h"
@@ -106,8 +106,7 @@ void liveness_freeze(struct sim *s)
 	const struct kvs_config *c = &s->profile.core;
 	uint32_t silence_ms = c->silence_beats * c->heartbeat_interval_ms;
 	f->since_ms = s->now_ms;
-	/* Who was never linked is waited for three times as long. */
-	f->settle_ms = 4 * silence_ms + 10 * c->repair_interval_ms;
+	f->settle_ms = 2 * silence_ms + 5 * c->repair_interval_ms;
 	f->reach_ms = 20 * c->repair_interval_ms;
 	/* An owner that is heard but does not hear feeds rows being built anew at a crawl, and until such a one
 	 * is whole or given up it is not compared. */
@@ -144,25 +143,20 @@ static const struct sim_node *running_as(const struct sim *s, const struct node_
 	return NULL;
 }
 
-/* NULL: that core node has the right idea of everybody. */
-static const char *misjudges(const struct sim *s, const struct sim_node *n, size_t *about)
+/* NULL: that core node knows all of the core, and holds nobody of it for dead. */
+static const char *misjudges_core(const struct sim *s, const struct sim_node *n, size_t *about)
 {
 	size_t found = 0, core = 0;
 	for (size_t i = 0; i < kvs_members_n(n->k); i++) {
 		struct kvs_member m;
 		kvs_member_at(n->k, i, &m);
 		const struct sim_node *peer = running_as(s, &m.id);
-		*about = peer != NULL ? peer->index : s->nodes_n;
-		if (peer != NULL && s->core[peer->index]) {
-			found++;
-			if (m.liveness != KVS_ALIVE || m.reg == NULL)
-				return "a core node is not alive to it";
-		}
-		bool may_return = peer != NULL || n->crash_loop;
-		for (size_t j = 0; j < s->nodes_n && !may_return; j++)
-			may_return = s->nodes[j].crash_loop && node_id_eq(&s->nodes[j].id, &m.id);
-		if (!may_return && m.liveness != KVS_DOWN && !(m.reg != NULL && m.reg->state == NODE_LEFT))
-			return "who does not run is not down to it";
+		if (peer == NULL || !s->core[peer->index])
+			continue;
+		found++;
+		*about = peer->index;
+		if (m.liveness != KVS_ALIVE || m.reg == NULL)
+			return "a core node is not alive to it";
 	}
 	for (size_t i = 0; i < s->nodes_n; i++)
 		core += s->core[i];
@@ -175,7 +169,7 @@ static void judge_members(struct sim *s)
 	uint64_t passed_ms = s->now_ms - f->since_ms;
 	for (size_t i = 0; i < s->nodes_n; i++) {
 		size_t about = s->nodes_n;
-		const char *wrong = s->core[i] ? misjudges(s, &s->nodes[i], &about) : NULL;
+		const char *wrong = s->core[i] ? misjudges_core(s, &s->nodes[i], &about) : NULL;
 		if (wrong == NULL)
 			continue;
 		if (s->stats.settled_in_ms < passed_ms)
@@ -184,6 +178,30 @@ static void judge_members(struct sim *s)
 			sim_fail(
 			    s, i, "I11: %llu ms after the freeze %s (%zu)", (unsigned long long)passed_ms, wrong, about);
 	}
+}
+
+static bool may_return(const struct sim *s, const struct node_id *id)
+{
+	for (size_t i = 0; i < s->nodes_n; i++)
+		if ((s->nodes[i].k != NULL || s->nodes[i].crash_loop) && node_id_eq(&s->nodes[i].id, id))
+			return true;
+	return false;
+}
+
+/* A core node to which somebody who does not run is not down; nodes_n: none. Late news of the dead make them
+ * seem alive for a while, so this is demanded only where nothing is new any more. */
+static size_t believes_the_dead(const struct sim *s)
+{
+	for (size_t i = 0; i < s->nodes_n; i++) {
+		for (size_t j = 0; s->core[i] && j < kvs_members_n(s->nodes[i].k); j++) {
+			struct kvs_member m;
+			kvs_member_at(s->nodes[i].k, j, &m);
+			bool left = m.reg != NULL && m.reg->state == NODE_LEFT;
+			if (m.liveness != KVS_DOWN && !left && !may_return(s, &m.id))
+				return i;
+		}
+	}
+	return s->nodes_n;
 }
 
 /* -- progress -- */
@@ -237,15 +255,18 @@ static void judge_progress(struct sim *s)
 	}
 }
 
-/* I5, in the core. */
-static void judge_equality(struct sim *s)
+/* I5, in the core; and the dead are down to it. */
+static void judge_end(struct sim *s)
 {
 	const struct frozen *f = s->frozen;
-	size_t first, other = sim_unlike(s, &first);
+	size_t first, other = sim_unlike(s, &first), believer = believes_the_dead(s);
 	uint64_t passed_ms = s->now_ms - s->quiet_ms;
-	if (other == s->nodes_n) {
+	if (other == s->nodes_n && believer == s->nodes_n) {
 		s->done = true;
 		s->stats.healed_in_ms = passed_ms;
+	} else if (passed_ms > f->equal_ms && other == s->nodes_n) {
+		sim_fail(s, believer, "%llu ms after the last write who does not run is not down to it",
+		    (unsigned long long)passed_ms);
 	} else if (passed_ms > f->equal_ms) {
 		sim_say_difference(s, first, other);
 		sim_fail(s, other,
@@ -266,7 +287,7 @@ void liveness_judge(struct sim *s)
 		sim_say(s, "nobody writes any more");
 	}
 	if (s->quiet && f->reached_n == f->rounds_n)
-		judge_equality(s);
+		judge_end(s);
 	else if (!s->quiet && passed_ms % WRITE_EVERY_MS == 0)
 		write_round(s);
 	sim_push(s, JUDGE_EVERY_MS, SIM_JUDGE, 0);
