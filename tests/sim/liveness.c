@@ -41,15 +41,25 @@ static void choose_core(struct sim *s)
 	}
 }
 
-/* Links with the outside are cut one way or both, for good; those within the core are whole. */
+/* Pairs of which one is outside are cut one way or both, for good; those within the core are whole. A core
+ * node is cut off from few: whom three of its watchers cannot reach is down by the law (R8), and rightly so.
+ */
 static void cut_for_good(struct sim *s)
 {
+	enum { CUTS_MAX = 1 };
 	unsigned per_mille = (unsigned)sim_between(s, 100, 600);
+	size_t cuts[SIM_NODES_MAX] = { 0 };
 	memset(s->cut, 0, sizeof(s->cut));
-	for (size_t a = 0; a < s->nodes_n; a++)
-		for (size_t b = 0; b < s->nodes_n; b++)
-			if (a != b && !(s->core[a] && s->core[b]))
-				s->cut[a][b] = prng_chance(&s->prng, per_mille);
+	for (size_t a = 0; a < s->nodes_n; a++) {
+		for (size_t b = 0; b < a; b++) {
+			size_t in = s->core[a] ? a : b;
+			if ((s->core[a] && s->core[b]) || (s->core[in] && cuts[in] == CUTS_MAX))
+				continue;
+			s->cut[a][b] = prng_chance(&s->prng, per_mille);
+			s->cut[b][a] = prng_chance(&s->prng, per_mille);
+			cuts[in] += s->cut[a][b] || s->cut[b][a];
+		}
+	}
 	net_recut(s);
 }
 
@@ -122,6 +132,8 @@ void liveness_freeze(struct sim *s)
 		n->stalled_ms = n->disk_full_ms = 0;
 		if (n->k == NULL)
 			host_boot(s, i);
+		/* It may just have said that it leaves. */
+		host_step(s, i, &(struct kvs_input){ .kind = KVS_IN_STATE, .state = NODE_READY });
 		sim_say(s, "%zu is of the core", i);
 	}
 	sim_push(s, 0, SIM_JUDGE, 0);
@@ -155,12 +167,33 @@ static const char *misjudges_core(const struct sim *s, const struct sim_node *n,
 			continue;
 		found++;
 		*about = peer->index;
-		if (m.liveness != KVS_ALIVE || m.reg == NULL)
-			return "a core node is not alive to it";
+		if (m.liveness == KVS_DOWN || m.reg == NULL)
+			return "a core node is down to it";
 	}
 	for (size_t i = 0; i < s->nodes_n; i++)
 		core += s->core[i];
 	return found == core ? NULL : "it does not know all of the core";
+}
+
+/* Who accuses that member, as that core node knows it. */
+static void say_claims(struct sim *s, const struct sim_node *n, const struct node_id *on)
+{
+	uint8_t key[RPC_CLAIM_KEY_BYTES];
+	rpc_claim_key(on, key);
+	for (size_t i = 0; i < kvs_members_n(n->k); i++) {
+		struct kvs_member m;
+		struct rpc_entry e;
+		kvs_member_at(n->k, i, &m);
+		const struct sim_node *peer = running_as(s, &m.id);
+		bool claims = kvs_entry_of(n->k, &m.id, RPC_CONTROL, bytes_of(key, sizeof(key)), &e) && !e.deleted;
+		if (claims || node_id_eq(&m.id, on))
+			sim_say(s, "  to node %zu: %02x%02x (node %d%s), %s, %s", n->index, m.id.b[0], m.id.b[1],
+			    peer != NULL ? (int)peer->index : -1, peer != NULL && s->core[peer->index] ? ", core" : "",
+			    m.liveness == KVS_DOWN      ? "down"
+			    : m.liveness == KVS_SUSPECT ? "suspect"
+			                                : "alive",
+			    claims ? "claims it" : "itself");
+	}
 }
 
 static void judge_members(struct sim *s)
@@ -174,6 +207,8 @@ static void judge_members(struct sim *s)
 			continue;
 		if (s->stats.settled_in_ms < passed_ms)
 			s->stats.settled_in_ms = passed_ms;
+		if (passed_ms >= f->settle_ms && about < s->nodes_n)
+			say_claims(s, &s->nodes[i], &s->nodes[about].id);
 		if (passed_ms >= f->settle_ms)
 			sim_fail(
 			    s, i, "I11: %llu ms after the freeze %s (%zu)", (unsigned long long)passed_ms, wrong, about);
@@ -190,15 +225,17 @@ static bool may_return(const struct sim *s, const struct node_id *id)
 
 /* A core node to which somebody who does not run is not down; nodes_n: none. Late news of the dead make them
  * seem alive for a while, so this is demanded only where nothing is new any more. */
-static size_t believes_the_dead(const struct sim *s)
+static size_t believes_the_dead(const struct sim *s, struct node_id *dead)
 {
 	for (size_t i = 0; i < s->nodes_n; i++) {
 		for (size_t j = 0; s->core[i] && j < kvs_members_n(s->nodes[i].k); j++) {
 			struct kvs_member m;
 			kvs_member_at(s->nodes[i].k, j, &m);
 			bool left = m.reg != NULL && m.reg->state == NODE_LEFT;
-			if (m.liveness != KVS_DOWN && !left && !may_return(s, &m.id))
-				return i;
+			if (m.liveness == KVS_DOWN || left || may_return(s, &m.id))
+				continue;
+			*dead = m.id;
+			return i;
 		}
 	}
 	return s->nodes_n;
@@ -259,12 +296,14 @@ static void judge_progress(struct sim *s)
 static void judge_end(struct sim *s)
 {
 	const struct frozen *f = s->frozen;
-	size_t first, other = sim_unlike(s, &first), believer = believes_the_dead(s);
+	struct node_id dead;
+	size_t first, other = sim_unlike(s, &first), believer = believes_the_dead(s, &dead);
 	uint64_t passed_ms = s->now_ms - s->quiet_ms;
 	if (other == s->nodes_n && believer == s->nodes_n) {
 		s->done = true;
 		s->stats.healed_in_ms = passed_ms;
 	} else if (passed_ms > f->equal_ms && other == s->nodes_n) {
+		say_claims(s, &s->nodes[believer], &dead);
 		sim_fail(s, believer, "%llu ms after the last write who does not run is not down to it",
 		    (unsigned long long)passed_ms);
 	} else if (passed_ms > f->equal_ms) {
