@@ -125,7 +125,8 @@ struct pull {
 	struct incarnation incarnation;
 	uint64_t have;                       /* what was announced */
 	uint64_t links[PULL_CANDIDATES_MAX]; /* that announced it; 0: none */
-	size_t next, tries;
+	size_t next;
+	unsigned tries;
 };
 
 struct changes {
