@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "kvs/members.h"
 #include "kvs/verdict.h"
+#include "kvs/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,8 @@ static size_t read_all(const struct row *control, struct member_claim out[CLAIMS
 	arena_init(&a, DECODE_BYTES);
 	struct rpc_entry e;
 	size_t n = 0;
-	for (size_t at = row_after(control, 0); n < CLAIMS_MAX && row_next(control, &at, &e);) {
+	uint64_t former_runs = control->ancestors_n > 0 ? control->ancestors[0].version : 0;
+	for (size_t at = row_after(control, former_runs); n < CLAIMS_MAX && row_next(control, &at, &e);) {
 		struct rpc_claim c;
 		if (e.deleted || !rpc_claim_key_split(e.key, &out[n].on))
 			continue;
@@ -36,6 +38,7 @@ static size_t read_all(const struct row *control, struct member_claim out[CLAIMS
 		if (rpc_decode_claim(e.value, &a, &c) != OK)
 			continue; /* of a later version: nothing follows from it here */
 		out[n].incarnation = c.incarnation;
+		out[n].answer = c.answer;
 		out[n++].life = c.life;
 	}
 	arena_fini(&a);
@@ -48,6 +51,7 @@ static bool equal(const struct member *m, const struct member_claim *claims, siz
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (!node_id_eq(&m->claims[i].on, &claims[i].on) || m->claims[i].life != claims[i].life ||
+		    m->claims[i].answer != claims[i].answer ||
 		    incarnation_cmp(m->claims[i].incarnation, claims[i].incarnation) != 0)
 			return false;
 	return true;
@@ -123,21 +127,43 @@ static bool stands(const struct member_claim *c, const struct member *on)
 	return on->in_ring && (order > 0 || (order == 0 && c->life >= on->reg->life));
 }
 
+static bool is_of_this_run(const struct member_claim *c, const struct member *on)
+{
+	return on->in_ring && incarnation_cmp(c->incarnation, on->incarnation) >= 0;
+}
+
+static void list_claim(struct hearing *h, const struct member *by, struct member *on, bool is_standing)
+{
+	uint32_t slot = listed_slot(h, on);
+	struct verdict_node *node = &h->nodes[slot];
+	for (size_t w = 0; w < node->watchers_n; w++) {
+		if (h->members[node->watchers[w]] != by)
+			continue;
+		if (is_standing)
+			node->claims = (uint16_t)(node->claims | 1u << w);
+		else
+			node->former = (uint16_t)(node->former | 1u << w);
+	}
+}
+
 static void list_claims(struct hearing *h)
 {
 	for (size_t i = 0; i < h->k->members_n; i++) {
 		struct member *by = h->k->members[i];
 		for (size_t j = 0; by->in_ring && j < by->claims_n; j++) {
 			struct member *on = members_find(h->k, &by->claims[j].on);
-			if (on == NULL || on == by || !stands(&by->claims[j], on))
-				continue;
-			uint32_t slot = listed_slot(h, on);
-			struct verdict_node *node = &h->nodes[slot];
-			for (size_t w = 0; w < node->watchers_n; w++)
-				if (h->members[node->watchers[w]] == by)
-					node->claims = (uint16_t)(node->claims | 1u << w);
+			if (on != NULL && on != by && is_of_this_run(&by->claims[j], on))
+				list_claim(h, by, on, stands(&by->claims[j], on));
 		}
 	}
+}
+
+bool claims_accuses(const struct member *by, const struct member *on)
+{
+	for (size_t i = 0; i < by->claims_n; i++)
+		if (node_id_eq(&by->claims[i].on, &on->id) && !by->claims[i].answer && stands(&by->claims[i], on))
+			return true;
+	return false;
 }
 
 size_t claims_on(const struct kvs *k, const struct member *m, struct node_id out[KVS_CLAIMERS_MAX])
@@ -178,6 +204,7 @@ void claims_judge(struct kvs *k)
 	}
 	for (size_t i = 0; i < h.n; i++)
 		h.members[i]->hearing_slot = 0;
+	watch_accused(k);
 	free(h.nodes);
 	free(h.members);
 	free(h.listed);

@@ -59,6 +59,7 @@ struct kvs *kvs_new(const struct kvs_config *c)
 	k->digest.kind = KVS_TIMER_DIGEST;
 	k->announce.kind = KVS_TIMER_ANNOUNCE;
 	k->life.kind = KVS_TIMER_LIFE;
+	k->life_wait_ms = KVS_LIFE_WAIT_MS;
 	k->seeds_timer.kind = KVS_TIMER_SEEDS;
 	k->guest_timer.kind = KVS_TIMER_GUEST;
 	ring_init(&k->ring);
@@ -125,6 +126,7 @@ void kvs_start(struct kvs *k, uint64_t now_ms)
 		prints_note(k, k->rows[i]);
 	k->started = true;
 	own_put_register(k);
+	watch_start(k);
 	wiring_start(k);
 	timers_arm(&k->timers, &k->digest.t, now_ms + prng_below(&k->prng, k->cfg.repair_interval_ms));
 	k->more = true;
@@ -155,7 +157,7 @@ static void link_up(struct kvs *k, const struct kvs_input *in)
 {
 	if (links_find(k, in->link_up.link) != NULL || node_id_eq(&in->link_up.node, &k->cfg.self))
 		return;
-	struct member *m = members_link_up(k, &in->link_up.node, in->link_up.incarnation);
+	struct member *m = members_link_up(k, &in->link_up.node);
 	if (m == NULL) {
 		out_event(k, KVS_EVENT_REFUSED_FRAME, &in->link_up.node, "too many owners", 0);
 		return;

@@ -161,7 +161,7 @@ enum kvs_event_kind {
 	KVS_EVENT_NODE_DOWN,
 	KVS_EVENT_CLAIM, /* this node says that one it watches cannot be reached; `value`: unheard, ms */
 	KVS_EVENT_CLAIM_WITHDRAWN,
-	KVS_EVENT_LIFE_RAISED,    /* this node is taken for down: it says again that it lives; `value`: life */
+	KVS_EVENT_LIFE_RAISED,    /* nodes that are down claim this one: it says that it lives; `value`: life */
 	KVS_EVENT_NODE_STATE,     /* its register says another state */
 	KVS_EVENT_ROW_RESET,      /* an old history was dropped whole */
 	KVS_EVENT_OWN_JUMPED,     /* own id was seen under a higher incarnation: jumped above it */

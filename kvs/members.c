@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* A node that is really cut off must not fill the others' rows with its lives. */
-enum { LIFE_WAIT_MIN_MS = 1000, LIFE_WAIT_MAX_MS = 3600 * 1000, LIFE_WAIT_GROWS = 8 };
+enum { LIFE_WAIT_MAX_MS = 16 * 1000, LIFE_WAIT_GROWS = 4 };
 
 static size_t lower(const struct kvs *k, const struct node_id *id)
 {
@@ -138,48 +138,80 @@ void members_review_due(struct kvs *k)
 		members_review(k, k->members[i]);
 }
 
-void members_judged(struct kvs *k, struct member *m, unsigned claims_on, bool down)
+void members_judged(struct kvs *k, struct member *m, unsigned claims, bool down)
 {
-	m->claims_on = (uint8_t)claims_on;
+	m->claims_on = (uint8_t)claims;
 	m->down = down;
 	members_review(k, m);
-	if (m != k->self || !down || timer_armed(&k->life.t))
-		return;
-	if (k->life_wait_ms == 0 || k->now_ms - k->life_raised_ms > 2 * LIFE_WAIT_MAX_MS)
-		k->life_wait_ms = LIFE_WAIT_MIN_MS;
-	timers_arm(&k->timers, &k->life.t, k->now_ms + k->life_wait_ms);
+	/* Claims of the dead may not hold it down yet, but would when more of its watchers die. */
+	if (m == k->self && claims > 0 && !timer_armed(&k->life.t))
+		timers_arm(&k->timers, &k->life.t, k->now_ms + KVS_LIFE_WAIT_MS);
 }
 
 /* Those who live withdraw their claims when they hear this node; the dead never do. */
-static bool is_claimed_by_dead(const struct kvs *k)
+static size_t dead_claimers(const struct kvs *k, struct node_id out[KVS_CLAIMERS_MAX])
 {
 	struct node_id by[KVS_CLAIMERS_MAX];
-	size_t n = claims_on(k, k->self, by);
+	size_t n = claims_on(k, k->self, by), dead = 0;
 	for (size_t i = 0; i < n; i++)
 		if (members_find(k, &by[i])->liveness == KVS_DOWN)
+			out[dead++] = by[i];
+	return dead;
+}
+
+static bool held_down_before(const struct kvs *k, const struct node_id *by)
+{
+	for (size_t i = 0; i < k->life_against_n; i++)
+		if (node_id_eq(&k->life_against[i], by))
 			return true;
 	return false;
 }
 
-void members_on_life_timer(struct kvs *k)
+/* False when all of them held this node down before. */
+static bool note_claimers(struct kvs *k, const struct node_id *by, size_t n)
 {
-	if (!k->self->down)
-		return;
-	if (!is_claimed_by_dead(k)) {
-		timers_arm(&k->timers, &k->life.t, k->now_ms + LIFE_WAIT_MIN_MS);
-		return;
+	bool any_new = false;
+	for (size_t i = 0; i < n; i++) {
+		if (held_down_before(k, &by[i]))
+			continue;
+		any_new = true;
+		if (k->life_against_n == KVS_LIFE_AGAINST_MAX) /* the oldest goes */
+			memmove(k->life_against, k->life_against + 1, --k->life_against_n * sizeof(by[0]));
+		k->life_against[k->life_against_n++] = by[i];
 	}
-	k->reg->life++;
-	k->life_raised_ms = k->now_ms;
+	return any_new;
+}
+
+/* Who claims the new life, too, is not dead but cut off: that is not settled by yet another life. */
+static bool may_raise_life(struct kvs *k)
+{
+	struct node_id by[KVS_CLAIMERS_MAX];
+	size_t n = dead_claimers(k, by);
+	if (n == 0)
+		return false;
+	if (note_claimers(k, by, n))
+		return true;
+	if (k->now_ms - k->life_raised_ms < k->life_wait_ms)
+		return false;
 	k->life_wait_ms *= LIFE_WAIT_GROWS;
 	if (k->life_wait_ms > LIFE_WAIT_MAX_MS)
 		k->life_wait_ms = LIFE_WAIT_MAX_MS;
+	return true;
+}
+
+void members_on_life_timer(struct kvs *k)
+{
+	if (k->self->claims_on == 0)
+		return;
+	timers_arm(&k->timers, &k->life.t, k->now_ms + KVS_LIFE_WAIT_MS);
+	if (!may_raise_life(k))
+		return;
+	k->reg->life++;
+	k->life_raised_ms = k->now_ms;
 	members_set_self(k, k->reg);
 	own_put_register(k);
 	if (!out_events_full(k))
-		out_event(k, KVS_EVENT_LIFE_RAISED, &k->cfg.self, "its watchers say that it is down", k->reg->life);
-	/* Until it is known to be alive again. */
-	timers_arm(&k->timers, &k->life.t, k->now_ms + k->life_wait_ms);
+		out_event(k, KVS_EVENT_LIFE_RAISED, &k->cfg.self, "claimed by nodes that are down", k->reg->life);
 }
 
 /* Two living ids with one name: said once, by every node that sees it. */
@@ -204,19 +236,13 @@ static void check_name(struct kvs *k, struct member *m)
 
 /* -- links -- */
 
-/* It began a new run or a new life: claims on the former one are void. */
-static void renewed(struct kvs *k, struct member *m)
-{
-	claims_changed(k);
-	watch_renewed(k, m);
-}
-
 static void raise_incarnation(struct kvs *k, struct member *m, struct incarnation incarnation)
 {
 	if (incarnation_cmp(m->incarnation, incarnation) >= 0)
 		return;
 	m->incarnation = incarnation;
-	renewed(k, m);
+	claims_changed(k);
+	watch_renewed(k, m);
 }
 
 static uint32_t life_of(const struct member *m)
@@ -224,14 +250,13 @@ static uint32_t life_of(const struct member *m)
 	return m->reg == NULL ? 0 : m->reg->life;
 }
 
-struct member *members_link_up(struct kvs *k, const struct node_id *id, struct incarnation incarnation)
+struct member *members_link_up(struct kvs *k, const struct node_id *id)
 {
 	struct member *m = ensure(k, id);
 	if (m == NULL)
 		return NULL;
 	m->links++;
 	m->broke = false;
-	raise_incarnation(k, m, incarnation);
 	watch_heard(k, m);
 	members_review(k, m);
 	check_name(k, m);
@@ -285,8 +310,10 @@ static void set_register(struct kvs *k, struct member *m, struct rpc_register *r
 	if (state && k->out != NULL && !out_events_full(k))
 		out_event(k, KVS_EVENT_NODE_STATE, &m->id, node_state_str(reg->state), reg->state);
 	set_in_ring(k, m, reg->state != NODE_LEFT);
-	if (reg->life != life_was)
-		renewed(k, m);
+	if (reg->life != life_was) {
+		claims_changed(k);
+		watch_life_raised(k, m);
+	}
 	if (has_left(m))
 		m->broke = false;
 	wiring_follow(k, m);
@@ -320,13 +347,14 @@ void members_on_row(struct kvs *k, struct replica *r)
 	struct member *m = ensure(k, &r->owner);
 	if (m == NULL || r->live.incarnation.count == 0)
 		return;
-	raise_incarnation(k, m, r->live.incarnation);
-	if (r->stream == RPC_CONTROL && m != k->self)
-		read_register(k, m, &r->live);
-	if (r->stream == RPC_CONTROL)
-		claims_read(k, m, &r->live);
-	else if (r->stream == RPC_LOAD)
+	if (r->stream == RPC_LOAD)
 		read_load(k, m, &r->live);
+	if (r->stream != RPC_CONTROL)
+		return;
+	raise_incarnation(k, m, r->live.incarnation);
+	if (m != k->self)
+		read_register(k, m, &r->live);
+	claims_read(k, m, &r->live);
 }
 
 void members_set_self(struct kvs *k, const struct rpc_register *reg)

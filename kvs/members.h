@@ -20,7 +20,7 @@ struct member *members_find(const struct kvs *k, const struct node_id *id);
 void members_set_self(struct kvs *k, const struct rpc_register *reg);
 
 /* The member a link leads to; NULL when there are too many owners. */
-struct member *members_link_up(struct kvs *k, const struct node_id *id, struct incarnation incarnation);
+struct member *members_link_up(struct kvs *k, const struct node_id *id);
 void members_link_down(struct kvs *k, struct member *m, bool bye);
 /* Nobody listens at that address. */
 void members_on_refused(struct kvs *k, const char *address);
@@ -31,10 +31,10 @@ void members_on_row(struct kvs *k, struct replica *r);
 /* What its liveness is made of changed. */
 void members_review(struct kvs *k, struct member *m);
 /* The verdict on it. */
-void members_judged(struct kvs *k, struct member *m, unsigned claims_on, bool down);
+void members_judged(struct kvs *k, struct member *m, unsigned claims, bool down);
 /* At the end of a step: those whose change could not be said before. */
 void members_review_due(struct kvs *k);
-/* This node was down in its own view for a while: it begins a new life, and former claims are void. */
+/* Claims of nodes that are down stand on this one: it begins a new life, and they are void. */
 void members_on_life_timer(struct kvs *k);
 
 #endif

@@ -13,8 +13,8 @@
 #include "kvs/ring.h"
 #include "kvs/told.h"
 
-enum { KVS_PRINTS = 4096, KVS_RANGES_PENDING_MAX = 256, KVS_ASK_PATIENCE_MS = 2000 };
-enum { KVS_BUCKETS = 64, KVS_PULLS_MAX = 4096 };
+enum { KVS_PRINTS = 4096, KVS_RANGES_PENDING_MAX = 256, KVS_ASK_PATIENCE_MS = 1000 };
+enum { KVS_BUCKETS = 64, KVS_PULLS_MAX = 4096, KVS_LIFE_AGAINST_MAX = 64, KVS_LIFE_WAIT_MS = 1000 };
 
 enum kvs_timer_kind {
 	KVS_TIMER_DIGEST,
@@ -39,13 +39,14 @@ struct member_claim {
 	struct node_id on;
 	struct incarnation incarnation;
 	uint32_t life;
+	bool answer;
 };
 
 struct member {
 	unsigned magic;
 	struct node_id id;
-	struct incarnation incarnation;
-	struct rpc_register *reg; /* one block with its strings; NULL: not heard of */
+	struct incarnation incarnation; /* of its control row: what is judged must not depend on who met whom */
+	struct rpc_register *reg;       /* one block with its strings; NULL: not heard of */
 	enum kvs_liveness liveness;
 	uint64_t since_ms, heard_ms; /* heard over a link; 0: never in this run */
 	size_t links;
@@ -72,7 +73,9 @@ struct watch {
 	struct kvs_timer timer;
 	uint64_t since_ms; /* last heard, or watched since */
 	bool broke, claimed;
-	const char *why; /* it is unheard; NULL: it is not */
+	bool answers;        /* that claim is an answer: it stands as long as what it answers */
+	uint64_t accuses_ms; /* since when it claims this node; 0: it does not */
+	const char *why;     /* it is unheard; NULL: it is not */
 };
 
 struct seed {
@@ -200,6 +203,8 @@ struct kvs {
 	size_t accused_n, accused_cap;
 	struct kvs_timer life, seeds_timer, guest_timer;
 	uint64_t life_wait_ms, life_raised_ms;
+	struct node_id life_against[KVS_LIFE_AGAINST_MAX]; /* whose claims former lives made void */
+	size_t life_against_n;
 	bool guests; /* there may be some */
 
 	/* Spreading. */

@@ -79,23 +79,31 @@ static void ask(struct kvs *k, struct kvs_link *link)
 	sync_ask_range(k, link, &FIRST_ID);
 }
 
-/* One at a time: what two peers have in common must not come twice. */
+/* One at a time: what two peers have in common must not come twice. By digests alone a comparison takes so
+ * many questions that it must not wait for another. */
 void sync_next(struct kvs *k)
 {
 	size_t due = 0;
+	bool asking = false;
 	for (size_t i = 0; i < k->links_n; i++) {
-		if (timer_armed(&k->links[i]->ask.t))
-			return;
-		due += k->links[i]->ask_due;
+		struct kvs_link *link = k->links[i];
+		if (timer_armed(&link->ask.t))
+			asking = asking || link->speaks_ranges;
+		else if (link->ask_due && !link->speaks_ranges)
+			ask(k, link);
+		else
+			due += link->ask_due;
 	}
-	if (due == 0)
+	if (due == 0 || asking)
 		return;
 	size_t pick = prng_below(&k->prng, due);
-	for (size_t i = 0; i < k->links_n; i++)
-		if (k->links[i]->ask_due && pick-- == 0) {
-			ask(k, k->links[i]);
-			return;
-		}
+	for (size_t i = 0; i < k->links_n; i++) {
+		struct kvs_link *link = k->links[i];
+		if (!link->ask_due || !link->speaks_ranges || timer_armed(&link->ask.t) || pick-- > 0)
+			continue;
+		ask(k, link);
+		return;
+	}
 }
 
 void sync_soon(struct kvs *k, struct kvs_link *link)
@@ -116,6 +124,8 @@ void sync_ended(struct kvs *k, struct kvs_link *link, bool whole)
 	timers_disarm(&k->timers, &link->ask.t);
 	if (whole && k->compared_n < CAUGHT_UP)
 		k->compared_n++;
+	if (!whole && !sync_is_caught_up(k))
+		link->ask_due = true; /* who lacks so much does not wait for the next round */
 	sync_next(k);
 }
 

@@ -15,6 +15,15 @@ static size_t claims_on(const struct verdict_node *node)
 	return (size_t)__builtin_popcount(node->claims);
 }
 
+/* On this or a former life. */
+static bool answers(uint32_t who, const struct verdict_node *on)
+{
+	for (size_t i = 0; i < on->watchers_n; i++)
+		if (on->watchers[i] == who)
+			return ((on->claims | on->former) >> i & 1) != 0;
+	return false;
+}
+
 static bool claims(uint32_t who, const struct verdict_node *on)
 {
 	for (size_t i = 0; i < on->watchers_n; i++)
@@ -27,12 +36,12 @@ static void start(struct verdict_node *nodes, size_t n, uint32_t at)
 {
 	CHECK(at < n);
 	struct verdict_node *node = &nodes[at];
-	CHECK(node->watchers_n <= RING_NEIGHBOURS_MAX && node->claims >> node->watchers_n == 0);
+	CHECK(node->watchers_n <= RING_NEIGHBOURS_MAX && (node->claims | node->former) >> node->watchers_n == 0);
 	node->down = node->waiting = false;
 	node->unanswered = 0;
 	for (size_t i = 0; i < node->watchers_n; i++) {
 		CHECK(node->watchers[i] < n);
-		if (has_claim_of(node, i) && !claims(at, &nodes[node->watchers[i]]))
+		if (has_claim_of(node, i) && !answers(at, &nodes[node->watchers[i]]))
 			node->unanswered++;
 	}
 }

@@ -10,7 +10,8 @@
  *   c  the claims on X that stand, whether who made them is down or not
  *   l  X's watchers that are not down: a dead watcher lowers the threshold, it never accuses
  *   witness   a watcher of X that is not down, does not claim X, and is beyond suspicion: all claims on it
- *             that stand are X's own, or are answered by its own claim on who made it
+ *             that stand are X's own, or are answered by its own claim on who made it, be it on a former
+ * life: the answer to a new one is on its way, or goes when the node is heard
  *
  * Suspicion tells "my only other watchers died with me" from "one link is cut": a claim that is answered says
  * that two nodes do not hear each other, and both live. Without witnesses a survivor of a mesh in which more
@@ -40,6 +41,7 @@
 struct verdict_node {
 	uint32_t watchers[RING_NEIGHBOURS_MAX]; /* indices of nodes; the relation is symmetric */
 	uint16_t claims;                        /* bit i: watchers[i] claims this node */
+	uint16_t former;                        /* the same for its former life: no claim, but it answers one */
 	uint8_t watchers_n;
 	bool down; /* out; false for a node that nobody claims */
 

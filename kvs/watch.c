@@ -1,6 +1,7 @@
 #include "kvs/watch.h"
 
 #include "base/obj.h"
+#include "kvs/claims.h"
 #include "kvs/members.h"
 #include "kvs/out.h"
 #include "kvs/own.h"
@@ -8,7 +9,7 @@
 #include <string.h>
 
 /* With fewer, most of them may well be dead. */
-enum { DOUBT_MIN = 4, NEVER_HEARD_PATIENCE = 2 };
+enum { DOUBT_MIN = 4, NEVER_HEARD_PATIENCE = 2, ANSWER_BEATS = 4 };
 
 static uint64_t silence_ms(const struct kvs *k)
 {
@@ -26,7 +27,9 @@ static void withdraw(struct kvs *k, const struct node_id *on)
 
 static void claim(struct kvs *k, struct watch *w)
 {
-	struct rpc_claim c = { .incarnation = w->member->incarnation, .life = w->member->reg->life };
+	struct rpc_claim c = {
+		.incarnation = w->member->incarnation, .life = w->member->reg->life, .answer = w->answers
+	};
 	uint8_t key[RPC_CLAIM_KEY_BYTES];
 	rpc_claim_key(&w->member->id, key);
 	struct buf b;
@@ -36,7 +39,8 @@ static void claim(struct kvs *k, struct watch *w)
 	buf_fini(&b);
 	w->claimed = true;
 	k->counters.claims_made++;
-	out_event(k, KVS_EVENT_CLAIM, &w->member->id, w->why, k->now_ms - w->since_ms);
+	const char *why = w->answers ? "it says that it does not hear this node" : w->why;
+	out_event(k, KVS_EVENT_CLAIM, &w->member->id, why, k->now_ms - w->since_ms);
 }
 
 /* -- self-doubt -- */
@@ -125,23 +129,56 @@ static void restart(struct kvs *k, struct watch *w)
 		arm(k, w, k->now_ms + silence_ms(k));
 }
 
+static void take_back(struct kvs *k, struct watch *w, const char *why)
+{
+	w->claimed = w->answers = false;
+	withdraw(k, &w->member->id);
+	if (!out_events_full(k))
+		out_event(k, KVS_EVENT_CLAIM_WITHDRAWN, &w->member->id, why, 0);
+	members_review(k, w->member);
+}
+
+static void answer(struct kvs *k, struct watch *w)
+{
+	uint64_t after_ms = ANSWER_BEATS * (uint64_t)k->cfg.heartbeat_interval_ms;
+	if (w->accuses_ms == 0 || k->now_ms - w->accuses_ms < after_ms || k->now_ms < k->on_time_ms ||
+	    out_events_full(k))
+		return;
+	w->answers = true;
+	claim(k, w);
+}
+
 void watch_heard(struct kvs *k, struct member *m)
 {
 	struct watch *w = m->watch;
 	m->heard_ms = k->now_ms;
 	if (w == NULL)
 		return;
-	bool was = w->why != NULL || w->claimed;
+	bool was_unheard = w->why != NULL;
 	restart(k, w);
-	if (!was)
-		return;
-	if (w->claimed) {
-		w->claimed = false;
-		withdraw(k, &m->id);
-		if (!out_events_full(k))
-			out_event(k, KVS_EVENT_CLAIM_WITHDRAWN, &m->id, "heard again", 0);
+	if (w->claimed && !w->answers) {
+		/* Its own claim may be on its way out, too. */
+		w->accuses_ms = w->accuses_ms != 0 ? k->now_ms : 0;
+		take_back(k, w, "heard again");
+	} else if (was_unheard) {
+		members_review(k, m);
 	}
-	members_review(k, m);
+	if (!w->claimed)
+		answer(k, w);
+}
+
+void watch_accused(struct kvs *k)
+{
+	for (size_t i = 0; i < k->watches_n; i++) {
+		struct watch *w = k->watches[i];
+		bool accuses = claims_accuses(w->member, k->self);
+		if (accuses && w->accuses_ms == 0)
+			w->accuses_ms = k->now_ms;
+		if (!accuses)
+			w->accuses_ms = 0;
+		if (!accuses && w->answers)
+			take_back(k, w, "it hears this node again");
+	}
 }
 
 void watch_broke(struct kvs *k, struct member *m)
@@ -167,9 +204,22 @@ void watch_renewed(struct kvs *k, struct member *m)
 		return;
 	if (w->claimed)
 		withdraw(k, &m->id);
-	w->claimed = false;
+	w->claimed = w->answers = false;
 	restart(k, w);
 	members_review(k, m);
+}
+
+void watch_life_raised(struct kvs *k, struct member *m)
+{
+	struct watch *w = m->watch;
+	if (w == NULL || !w->claimed)
+		return;
+	if (!out_events_full(k)) {
+		claim(k, w);
+		return;
+	}
+	w->claimed = w->answers = false;
+	arm(k, w, k->now_ms);
 }
 
 /* -- whom -- */
@@ -192,25 +242,11 @@ static void stop(struct kvs *k, struct watch *w)
 	OBJ_FREE(w);
 }
 
-/* Of an earlier run, perhaps on an earlier life. */
-static bool has_own_claim(const struct kvs *k, const struct member *on)
-{
-	for (size_t i = 0; i < k->self->claims_n; i++) {
-		const struct member_claim *c = &k->self->claims[i];
-		if (node_id_eq(&c->on, &on->id))
-			return c->life == on->reg->life && incarnation_cmp(c->incarnation, on->incarnation) == 0;
-	}
-	return false;
-}
-
 static void begin(struct kvs *k, struct member *m)
 {
 	struct watch *w = OBJ_NEW(struct watch, KVS_WATCH_MAGIC);
 	w->member = m;
 	w->timer = (struct kvs_timer){ .kind = KVS_TIMER_WATCH, .of = w };
-	w->claimed = has_own_claim(k, m);
-	if (!w->claimed)
-		withdraw(k, &m->id);
 	m->watch = w;
 	k->watches[k->watches_n++] = w;
 	restart(k, w);
@@ -240,4 +276,14 @@ void watch_fini(struct kvs *k)
 {
 	for (size_t i = 0; i < k->watches_n; i++)
 		OBJ_FREE(k->watches[i]);
+}
+
+void watch_start(struct kvs *k)
+{
+	struct rpc_entry e;
+	struct node_id on;
+	const struct row *row = &k->own.rows[RPC_CONTROL]->live;
+	for (size_t at = row_after(row, 0); row_next(row, &at, &e);)
+		if (!e.deleted && rpc_claim_key_split(e.key, &on))
+			withdraw(k, &on);
 }

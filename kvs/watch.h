@@ -5,6 +5,11 @@
  * heartbeat, or whose host refuses, is claimed to be unreachable, by an entry in the own control row; the
  * claim goes as soon as anything is heard.
  *
+ * Who is claimed by one whom it hears answers, after a second, with a claim of its own: so a path that is cut
+ * one way looks to everybody as what it is, a pair that does not meet, and a node that hears nobody is down
+ * instead of all those who hear one another (verdict.h). An answer is never answered, and goes with what it
+ * answers.
+ *
  * A node that ran late, or that lost most of those whom it watches at once, has reason to doubt itself: it
  * makes no new claim until it was on time for silence_beats heartbeats, or has waited WATCH_DOUBT_MS (the
  * lesson of Dadgar et al., "Lifeguard: local health awareness for more accurate failure detection", 2018).
@@ -19,6 +24,8 @@ enum { WATCH_DOUBT_MS = 5000 };
 
 /* Whom the ring says to watch now: at most RING_NEIGHBOURS_MAX. */
 void watch_set(struct kvs *k, void *const members[], size_t n);
+/* What an earlier run claimed goes: this one has no evidence yet. */
+void watch_start(struct kvs *k);
 void watch_fini(struct kvs *k);
 /* Anything came over a link from that member. */
 void watch_heard(struct kvs *k, struct member *m);
@@ -26,8 +33,13 @@ void watch_heard(struct kvs *k, struct member *m);
 void watch_broke(struct kvs *k, struct member *m);
 /* Its host answers that nobody listens, and no link leads there. */
 void watch_refused(struct kvs *k, struct member *m);
-/* It lives anew: what was claimed of it is void, and it has time to be heard. */
+/* It began a new run: what was claimed of it is void, and it has time to be heard. */
 void watch_renewed(struct kvs *k, struct member *m);
+/* It says that it lives; who does not hear it says so again, at once: else all that such claims answer would
+ * stand alone for a while. */
+void watch_life_raised(struct kvs *k, struct member *m);
+/* The claims on this node may be others than before. */
+void watch_accused(struct kvs *k);
 /* False: no room for the event, ask again. */
 bool watch_on_timer(struct kvs *k, struct watch *w);
 /* This step ought to have come long ago. */

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "kvs/dials.h"
+#include "kvs/sync.h"
 #include "kvs/watch.h"
 
 #include <string.h>
@@ -111,7 +112,8 @@ static bool is_lonely(const struct kvs *k)
 	size_t reached = 0, others = ring_size(&k->ring) - (k->self->in_ring ? 1 : 0);
 	for (size_t i = 0; i < k->links_n; i++)
 		reached += k->now_ms - k->links[i]->heard_ms <= LISTEN_BEATS * (uint64_t)k->cfg.heartbeat_interval_ms;
-	return reached == 0 || (reached < LONELY_LINKS && reached < others);
+	/* Of whom a node does not know that they are there it cannot know that it misses them. */
+	return reached == 0 || (reached < LONELY_LINKS && (reached < others || !sync_is_caught_up(k)));
 }
 
 static void want_seed(struct kvs *k, size_t i, bool wanted)

@@ -269,6 +269,7 @@ enum err rpc_encode_claim(const struct rpc_claim *c, struct buf *out)
 	m.count = c->incarnation.count;
 	m.nonce = c->incarnation.nonce;
 	m.life = c->life;
+	m.answer = c->answer;
 	return pb_pack(&m.base, RPC_VALUE_MAX, out);
 }
 
@@ -281,7 +282,7 @@ enum err rpc_decode_claim(struct bytes value, struct arena *a, struct rpc_claim 
 	if (e != OK)
 		return e;
 	const Warmcast__Claim *m = (const Warmcast__Claim *)(const void *)pb;
-	*c = (struct rpc_claim){ .incarnation = { m->count, m->nonce }, .life = m->life };
+	*c = (struct rpc_claim){ .incarnation = { m->count, m->nonce }, .life = m->life, .answer = m->answer };
 	return OK;
 }
 

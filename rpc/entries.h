@@ -44,6 +44,7 @@ struct rpc_location {
 struct rpc_claim {
 	struct incarnation incarnation;
 	uint32_t life;
+	bool answer; /* it is heard, but says that it does not hear who makes this claim */
 };
 
 enum { RPC_CLAIM_KEY_BYTES = 1 + NODE_ID_BYTES };

@@ -213,7 +213,7 @@ static void location_keys(void **state)
 static void claims(void **state)
 {
 	struct box *b = *state;
-	struct rpc_claim c = { { 7, UINT64_MAX }, 3 }, got;
+	struct rpc_claim c = { { 7, UINT64_MAX }, 3, true }, got;
 	assert_int_equal(rpc_encode_claim(&c, &b->out), OK);
 	assert_int_equal(rpc_decode_claim(buf_bytes(&b->out), &b->arena, &got), OK);
 	assert_int_equal(incarnation_cmp(got.incarnation, c.incarnation), 0);
