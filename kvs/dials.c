@@ -44,7 +44,7 @@ void dials_unwant(struct kvs *k, const char *address)
 static char *address_of(const struct kvs *k, const struct member *m)
 {
 	struct bytes a = m->reg->rpc_address;
-	if (m->reg->state == NODE_LEFT || a.n == 0 || bytes_index(a, 0) < a.n)
+	if (m->expelled || m->reg->state == NODE_LEFT || a.n == 0 || bytes_index(a, 0) < a.n)
 		return NULL;
 	/* A former id of this very host may still be a member. */
 	if (k->self != NULL && k->self->reg != NULL && bytes_eq(k->self->reg->rpc_address, a))

@@ -1,7 +1,9 @@
 #include "kvs/kvs.h"
 
 #include "base/obj.h"
+#include "kvs/commands.h"
 #include "kvs/dials.h"
+#include "kvs/expel.h"
 #include "kvs/members.h"
 #include "kvs/mirror.h"
 #include "kvs/out.h"
@@ -63,6 +65,7 @@ struct kvs *kvs_new(const struct kvs_config *c)
 		k->seeds[i] = strdup(c->seeds[i]);
 		CHECK(k->seeds[i] != NULL);
 	}
+	commands_init(k);
 	own_init(k);
 	k->reg = register_copy(&c->reg);
 	return k;
@@ -74,6 +77,7 @@ void kvs_free(struct kvs *k)
 		return;
 	OBJ_CHECK(k, KVS_MAGIC);
 	own_fini(k);
+	commands_fini(k);
 	for (size_t i = 0; i < k->rows_n; i++) {
 		if (k->rows[i]->pull != NULL)
 			pull_free(k, k->rows[i]->pull);
@@ -125,6 +129,7 @@ void kvs_start(struct kvs *k, uint64_t now_ms)
 	members_start(k, k->reg);
 	for (size_t i = 0; i < k->rows_n; i++)
 		prints_note(k, k->rows[i]);
+	commands_start(k);
 	k->started = true;
 	write_register(k, k->reg);
 	for (size_t i = 0; i < k->seeds_n; i++)
@@ -172,8 +177,10 @@ static void link_up(struct kvs *k, const struct kvs_input *in)
 	link->speaks_broadcast = (in->link_up.features & RPC_FEATURE_BROADCAST) != 0;
 	link->speaks_ranges = (in->link_up.features & RPC_FEATURE_RANGES) != 0;
 	link->room = KVS_LINK_WINDOW;
+	link->up_ms = k->now_ms;
 	told_init(&link->told);
 	k->near_stale = true;
+	k->commands.close_expelled |= m->expelled;
 	size_t at = links_lower(k, link->id);
 	k->links = kvs_grow(k->links, &k->links_cap, k->links_n + 1, sizeof(*k->links));
 	memmove(k->links + at + 1, k->links + at, (k->links_n - at) * sizeof(*k->links));
@@ -192,6 +199,7 @@ static void link_down(struct kvs *k, const struct kvs_input *in)
 	timers_disarm(&k->timers, &link->beat.t);
 	timers_disarm(&k->timers, &link->ask.t);
 	members_link_down(k, link->member, in->link_down.bye);
+	k->compared -= link->compared;
 	told_fini(&link->told);
 	k->near_stale = true;
 	memmove(k->links + at, k->links + at + 1, (k->links_n - at - 1) * sizeof(*k->links));
@@ -240,6 +248,7 @@ static void run_timers(struct kvs *k)
 		case KVS_TIMER_BEAT: beat(k, OBJ_CAST(struct kvs_link, KVS_LINK_MAGIC, timer->of)); break;
 		case KVS_TIMER_ANNOUNCE: spread_on_timer(k); break;
 		case KVS_TIMER_PULL: pull_on_timer(k, OBJ_CAST(struct pull, KVS_PULL_MAGIC, timer->of)); break;
+		case KVS_TIMER_COMMANDS: commands_on_timer(k); break;
 		case KVS_TIMER_ASK: break; /* the question is closed: it may be asked again */
 		case KVS_TIMER_SILENCE:
 			if (!members_on_silence(k, OBJ_CAST(struct member, KVS_MEMBER_MAGIC, timer->of)))
@@ -298,6 +307,9 @@ static void handle(struct kvs *k, const struct kvs_input *in)
 		CHECK(in->put.stream != RPC_CONTROL);
 		own_delete(k, in->put.stream, in->put.key);
 		break;
+	case KVS_IN_CLOCK: commands_on_clock(k, in->wall_ms); break;
+	case KVS_IN_COMMAND: commands_issue(k, in); break;
+	case KVS_IN_EXPELLED: expel_hear(k, &in->expelled.by); break;
 	case KVS_IN_STATE: set_state(k, in->state); break;
 	case KVS_IN_STORED: stored(k, in->stored_seq); break;
 	case KVS_IN_STORE_FAILED: store_failed(k); break;
@@ -313,6 +325,7 @@ void kvs_step(struct kvs *k, uint64_t now_ms, const struct kvs_input *in, struct
 	handle(k, in);
 	run_timers(k);
 	spread_flush(k);
+	expel_flush(k);
 	/* Last: what a batch or a message points to does not change any more in this step. */
 	bool own = own_flush(k);
 	mirror_flush(k);

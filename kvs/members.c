@@ -2,6 +2,7 @@
 
 #include "base/obj.h"
 #include "kvs/dials.h"
+#include "kvs/expel.h"
 #include "kvs/out.h"
 #include "kvs/registers.h"
 #include "kvs/rows.h"
@@ -42,7 +43,9 @@ static struct member *ensure(struct kvs *k, const struct node_id *id)
 	memmove(k->members + at + 1, k->members + at, (k->members_n - at) * sizeof(*k->members));
 	k->members[at] = m;
 	k->members_n++;
-	ring_add(&k->ring, id, m);
+	m->expelled = expel_has(k, id);
+	if (!m->expelled)
+		ring_add(&k->ring, id, m);
 	k->near_stale = true;
 	return m;
 }
@@ -101,7 +104,7 @@ void members_heard(struct kvs *k, struct member *m)
 	if (!timer_armed(&m->silence.t))
 		timers_arm(
 		    &k->timers, &m->silence.t, k->now_ms + (k->cfg.silence_beats * k->cfg.heartbeat_interval_ms));
-	if (!m->was_heard && !out_events_full(k)) {
+	if (!m->was_heard && !m->expelled && !out_events_full(k)) {
 		m->was_heard = true;
 		out_event(
 		    k, KVS_EVENT_NODE_ALIVE, &m->id, m->links > 0 ? "linked" : "heard of", m->incarnation.count);
@@ -116,7 +119,8 @@ static void set_down(struct kvs *k, struct member *m, const char *why)
 	m->was_heard = m->name_clash = false;
 	uint64_t silent_ms = k->now_ms - m->heard_ms;
 	set_liveness(k, m, KVS_DOWN);
-	out_event(k, KVS_EVENT_NODE_DOWN, &m->id, why, silent_ms);
+	if (!m->expelled)
+		out_event(k, KVS_EVENT_NODE_DOWN, &m->id, why, silent_ms);
 }
 
 bool members_on_silence(struct kvs *k, struct member *m)

@@ -53,6 +53,8 @@ void ranges_next(struct kvs *k, struct kvs_link *link)
 {
 	if (link->pending_n == 0) {
 		timers_disarm(&k->timers, &link->ask.t);
+		k->compared += !link->compared;
+		link->compared = true;
 		return;
 	}
 	timers_arm(&k->timers, &link->ask.t, k->now_ms + KVS_ASK_PATIENCE_MS);
