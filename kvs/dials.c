@@ -43,6 +43,8 @@ void dials_unwant(struct kvs *k, const char *address)
 
 static char *address_of(const struct kvs *k, const struct member *m)
 {
+	if (m->reg == NULL || m->wires == 0)
+		return NULL;
 	struct bytes a = m->reg->rpc_address;
 	if (m->expelled || m->reg->state == NODE_LEFT || a.n == 0 || bytes_index(a, 0) < a.n)
 		return NULL;

@@ -1,7 +1,7 @@
 #include "kvs/expel.h"
 
 #include "kvs/commands.h"
-#include "kvs/dials.h"
+#include "kvs/members.h"
 #include "kvs/out.h"
 
 #include <string.h>
@@ -25,21 +25,11 @@ static void set_expelled(struct kvs *k, struct member *m, bool expelled)
 {
 	if (m->expelled == expelled)
 		return;
-	m->expelled = expelled;
-	if (expelled)
-		(void)ring_remove(&k->ring, &m->id);
-	else
-		ring_add(&k->ring, &m->id, m);
-	k->near_stale = true;
+	members_set_expelled(k, m, expelled);
 	if (m == k->self)
 		k->commands.self_expelled = expelled;
-	else if (m->reg != NULL)
-		dials_follow(k, m);
 	k->commands.close_expelled |= expelled;
-	if (k->out == NULL)
-		return;
-	k->out->members_changed = true;
-	if (expelled && !out_events_full(k))
+	if (expelled && k->out != NULL && !out_events_full(k))
 		out_event(k, KVS_EVENT_NODE_EXPELLED, &m->id, "an operator's order", 0);
 }
 
@@ -90,7 +80,7 @@ void expel_flush(struct kvs *k)
 		struct kvs_link *link = k->links[i];
 		if (!link->member->expelled || link->closing)
 			continue;
-		uint64_t due_ms = link->up_ms + (link->compared ? HEARD_MS : UNHEARD_MS);
+		uint64_t due_ms = link->since_ms + (link->compared ? HEARD_MS : UNHEARD_MS);
 		if (k->now_ms >= due_ms)
 			link->closing = out_close(k, link);
 		if (!link->closing)

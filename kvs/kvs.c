@@ -1,6 +1,7 @@
 #include "kvs/kvs.h"
 
 #include "base/obj.h"
+#include "kvs/claims.h"
 #include "kvs/commands.h"
 #include "kvs/dials.h"
 #include "kvs/expel.h"
@@ -16,6 +17,8 @@
 #include "kvs/spread.h"
 #include "kvs/sync.h"
 #include "kvs/tree.h"
+#include "kvs/watch.h"
+#include "kvs/wiring.h"
 
 #include <string.h>
 
@@ -57,13 +60,16 @@ struct kvs *kvs_new(const struct kvs_config *c)
 	trace_init(&k->trace, "kvs");
 	k->digest.kind = KVS_TIMER_DIGEST;
 	k->announce.kind = KVS_TIMER_ANNOUNCE;
+	k->life.kind = KVS_TIMER_LIFE;
+	k->seeds_timer.kind = KVS_TIMER_SEEDS;
+	k->guest_timer.kind = KVS_TIMER_GUEST;
 	ring_init(&k->ring);
 	k->seeds_n = c->seeds_n;
 	k->seeds = calloc(c->seeds_n + 1, sizeof(*k->seeds));
 	CHECK(k->seeds != NULL);
 	for (size_t i = 0; i < c->seeds_n; i++) {
-		k->seeds[i] = strdup(c->seeds[i]);
-		CHECK(k->seeds[i] != NULL);
+		k->seeds[i].address = strdup(c->seeds[i]);
+		CHECK(k->seeds[i].address != NULL);
 	}
 	commands_init(k);
 	own_init(k);
@@ -89,11 +95,12 @@ void kvs_free(struct kvs *k)
 		told_fini(&k->links[i]->told);
 		OBJ_FREE(k->links[i]);
 	}
+	watch_fini(k);
 	ring_fini(&k->ring);
 	for (size_t i = 0; i < k->dials_n; i++)
 		free(k->dials[i].address);
 	for (size_t i = 0; i < k->seeds_n; i++)
-		free(k->seeds[i]);
+		free(k->seeds[i].address);
 	for (size_t i = 0; i < k->grave_n; i++)
 		free(k->grave[i]);
 	free(k->rows);
@@ -101,21 +108,12 @@ void kvs_free(struct kvs *k)
 	free(k->links);
 	free(k->dials);
 	free(k->seeds);
+	free(k->accused);
 	free(k->dirty);
 	free(k->grave);
 	free(k->reg);
 	timers_fini(&k->timers);
 	OBJ_FREE(k);
-}
-
-/* The own register, as it is now, is a write like any other. */
-static void write_register(struct kvs *k, const struct rpc_register *reg)
-{
-	struct buf b;
-	buf_init(&b, RPC_VALUE_MAX);
-	CHECK(rpc_encode_register(reg, &b) == OK);
-	own_put(k, RPC_CONTROL, RPC_KEY_REGISTER, buf_bytes(&b));
-	buf_fini(&b);
 }
 
 void kvs_start(struct kvs *k, uint64_t now_ms)
@@ -131,10 +129,8 @@ void kvs_start(struct kvs *k, uint64_t now_ms)
 		prints_note(k, k->rows[i]);
 	commands_start(k);
 	k->started = true;
-	write_register(k, k->reg);
-	for (size_t i = 0; i < k->seeds_n; i++)
-		if (!bytes_eq(bytes_str(k->seeds[i]), k->reg->rpc_address))
-			dials_want(k, k->seeds[i]);
+	own_put_register(k);
+	wiring_start(k);
 	timers_arm(&k->timers, &k->digest.t, now_ms + prng_below(&k->prng, k->cfg.repair_interval_ms));
 	k->more = true;
 }
@@ -172,14 +168,15 @@ static void link_up(struct kvs *k, const struct kvs_input *in)
 	struct kvs_link *link = OBJ_NEW(struct kvs_link, KVS_LINK_MAGIC);
 	link->id = in->link_up.link;
 	link->member = m;
+	link->dialled = in->link_up.dialled;
+	link->since_ms = link->heard_ms = k->now_ms;
 	link->beat = (struct kvs_timer){ .kind = KVS_TIMER_BEAT, .of = link };
 	link->ask = (struct kvs_timer){ .kind = KVS_TIMER_ASK, .of = link };
 	link->speaks_broadcast = (in->link_up.features & RPC_FEATURE_BROADCAST) != 0;
 	link->speaks_ranges = (in->link_up.features & RPC_FEATURE_RANGES) != 0;
 	link->room = KVS_LINK_WINDOW;
-	link->up_ms = k->now_ms;
 	told_init(&link->told);
-	k->near_stale = true;
+	wiring_changed(k);
 	k->commands.close_expelled |= m->expelled;
 	size_t at = links_lower(k, link->id);
 	k->links = kvs_grow(k->links, &k->links_cap, k->links_n + 1, sizeof(*k->links));
@@ -201,9 +198,11 @@ static void link_down(struct kvs *k, const struct kvs_input *in)
 	members_link_down(k, link->member, in->link_down.bye);
 	k->compared -= link->compared;
 	told_fini(&link->told);
-	k->near_stale = true;
+	wiring_changed(k);
 	memmove(k->links + at, k->links + at + 1, (k->links_n - at - 1) * sizeof(*k->links));
 	k->links_n--;
+	if (k->links_n == 0)
+		timers_arm(&k->timers, &k->seeds_timer.t, k->now_ms);
 	OBJ_FREE(link);
 }
 
@@ -216,7 +215,8 @@ static void message(struct kvs *k, const struct kvs_input *in)
 	if (link->room < in->message.room)
 		k->spread_due = true; /* it may have been full */
 	link->room = in->message.room;
-	members_heard(k, link->member);
+	link->heard_ms = k->now_ms;
+	watch_heard(k, link->member);
 	switch (m->kind) {
 	case RPC_DIGEST: sync_on_digest(k, link, &m->digest); break;
 	case RPC_ROW_FRAME: rows_on_frame(k, link, &m->row_frame); break;
@@ -232,7 +232,9 @@ static void message(struct kvs *k, const struct kvs_input *in)
 
 static void beat(struct kvs *k, struct kvs_link *link)
 {
-	if (out_send(k, link, RPC_HEARTBEAT, false) == NULL) {
+	bool room =
+	    wiring_is_spare(k, link) ? out_close(k, link) : out_send(k, link, RPC_HEARTBEAT, false) != NULL;
+	if (!room) {
 		timers_arm(&k->timers, &link->beat.t, k->now_ms);
 		out_later(k);
 	}
@@ -250,10 +252,13 @@ static void run_timers(struct kvs *k)
 		case KVS_TIMER_PULL: pull_on_timer(k, OBJ_CAST(struct pull, KVS_PULL_MAGIC, timer->of)); break;
 		case KVS_TIMER_COMMANDS: commands_on_timer(k); break;
 		case KVS_TIMER_ASK: break; /* the question is closed: it may be asked again */
-		case KVS_TIMER_SILENCE:
-			if (!members_on_silence(k, OBJ_CAST(struct member, KVS_MEMBER_MAGIC, timer->of)))
+		case KVS_TIMER_WATCH:
+			if (!watch_on_timer(k, OBJ_CAST(struct watch, KVS_WATCH_MAGIC, timer->of)))
 				out_later(k);
 			break;
+		case KVS_TIMER_LIFE: members_on_life_timer(k); break;
+		case KVS_TIMER_SEEDS: wiring_on_seeds_timer(k); break;
+		case KVS_TIMER_GUEST: wiring_on_guest_timer(k); break;
 		}
 	}
 }
@@ -271,7 +276,7 @@ static void set_state(struct kvs *k, enum node_state state)
 {
 	k->reg->state = state;
 	members_set_self(k, k->reg);
-	write_register(k, k->reg);
+	own_put_register(k);
 }
 
 static void stored(struct kvs *k, uint64_t seq)
@@ -320,10 +325,15 @@ void kvs_step(struct kvs *k, uint64_t now_ms, const struct kvs_input *in, struct
 {
 	OBJ_CHECK(k, KVS_MAGIC);
 	CHECK(k->started && now_ms >= k->now_ms);
+	bool late = kvs_wake_at(k) < now_ms && now_ms - kvs_wake_at(k) > k->cfg.heartbeat_interval_ms;
 	k->now_ms = now_ms;
 	out_begin(k, out);
+	if (late)
+		watch_was_late(k);
 	handle(k, in);
 	run_timers(k);
+	members_review_due(k);
+	claims_judge(k);
 	spread_flush(k);
 	expel_flush(k);
 	/* Last: what a batch or a message points to does not change any more in this step. */

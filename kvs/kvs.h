@@ -174,8 +174,13 @@ struct kvs_op {
 };
 
 enum kvs_event_kind {
-	KVS_EVENT_NODE_ALIVE,     /* first heard, or heard again */
-	KVS_EVENT_NODE_DOWN,      /* silent, said bye, or its link broke and nobody listens where it was */
+	/* A node's liveness, by what its watchers claim and by own links; `detail` says which (R8). */
+	KVS_EVENT_NODE_ALIVE,
+	KVS_EVENT_NODE_SUSPECT,
+	KVS_EVENT_NODE_DOWN,
+	KVS_EVENT_CLAIM, /* this node says that one it watches cannot be reached; `value`: unheard, ms */
+	KVS_EVENT_CLAIM_WITHDRAWN,
+	KVS_EVENT_LIFE_RAISED,    /* this node is taken for down: it says again that it lives; `value`: life */
 	KVS_EVENT_NODE_STATE,     /* its register says another state */
 	KVS_EVENT_ROW_RESET,      /* an old history was dropped whole */
 	KVS_EVENT_OWN_JUMPED,     /* own id was seen under a higher incarnation: jumped above it */
@@ -259,12 +264,18 @@ struct kvs_member {
 	uint64_t control_version, locations_version;
 	uint64_t locations_n; /* live entries */
 	bool linked;
-	bool expelled; /* KVS_DOWN for ever, in no overlay, its links are closed */
+	bool expelled;     /* KVS_DOWN for ever, in no overlay, its links are closed */
+	uint64_t heard_ms; /* over a link; 0: never in this run */
+	unsigned claims;   /* that stand on it (R8) */
+	bool disputed;     /* down, and heard over a link within a second: a candidate of last resort */
 };
 
 /* Members sorted by id, this node among them. Pointers are valid until the next step. */
 size_t kvs_members_n(const struct kvs *k);
 void kvs_member_at(const struct kvs *k, size_t i, struct kvs_member *out);
+/* Who claims that it cannot be reached; at most KVS_CLAIMERS_MAX. */
+enum { KVS_CLAIMERS_MAX = 10 };
+size_t kvs_claimers(const struct kvs *k, const struct node_id *on, struct node_id out[KVS_CLAIMERS_MAX]);
 struct incarnation kvs_incarnation(const struct kvs *k);
 /* The own location under that key; false when there is none. */
 bool kvs_own_get(const struct kvs *k, enum rpc_stream stream, struct bytes key, struct bytes *value);
@@ -318,6 +329,7 @@ struct kvs_counters {
 	uint64_t rows, entries, tombstones, bytes;
 	uint64_t frames_applied, frames_duplicate, frames_refused, entries_applied, digests_sent, resets;
 	uint64_t ranges_asked;
+	uint64_t claims_made, claims_standing;        /* by this node; on any member */
 	uint64_t frames_pushed, frames_repair, pulls; /* sent unasked; applied that were asked for; asked */
 };
 void kvs_count(const struct kvs *k, struct kvs_counters *out);

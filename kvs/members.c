@@ -1,15 +1,19 @@
 #include "kvs/members.h"
 
 #include "base/obj.h"
-#include "kvs/dials.h"
+#include "kvs/claims.h"
 #include "kvs/expel.h"
 #include "kvs/out.h"
+#include "kvs/own.h"
 #include "kvs/registers.h"
 #include "kvs/rows.h"
+#include "kvs/watch.h"
+#include "kvs/wiring.h"
 
 #include <string.h>
 
-enum { UNLINKED_PATIENCE = 3 };
+/* A node that is really cut off must not fill the others' rows with its lives. */
+enum { LIFE_WAIT_MIN_MS = 1000, LIFE_WAIT_MAX_MS = 3600 * 1000, LIFE_WAIT_GROWS = 8 };
 
 static size_t lower(const struct kvs *k, const struct node_id *id)
 {
@@ -24,29 +28,29 @@ static size_t lower(const struct kvs *k, const struct node_id *id)
 	return low;
 }
 
-static struct member *ensure(struct kvs *k, const struct node_id *id)
+struct member *members_find(const struct kvs *k, const struct node_id *id)
 {
 	size_t at = lower(k, id);
-	if (at < k->members_n && node_id_eq(&k->members[at]->id, id))
-		return k->members[at];
+	return at < k->members_n && node_id_eq(&k->members[at]->id, id) ? k->members[at] : NULL;
+}
+
+static struct member *ensure(struct kvs *k, const struct node_id *id)
+{
+	struct member *m = members_find(k, id);
+	if (m != NULL)
+		return m;
 	if (k->members_n >= KVS_OWNERS_MAX)
 		return NULL;
-	struct member *m = OBJ_NEW(struct member, KVS_MEMBER_MAGIC);
+	m = OBJ_NEW(struct member, KVS_MEMBER_MAGIC);
 	m->id = *id;
 	m->liveness = KVS_ALIVE;
-	m->since_ms = m->heard_ms = k->now_ms;
-	m->silence = (struct kvs_timer){ .kind = KVS_TIMER_SILENCE, .of = m };
-	if (!node_id_eq(id, &k->cfg.self))
-		timers_arm(
-		    &k->timers, &m->silence.t, k->now_ms + (k->cfg.silence_beats * k->cfg.heartbeat_interval_ms));
+	m->since_ms = k->now_ms;
+	m->expelled = expel_has(k, id);
+	size_t at = lower(k, id);
 	k->members = kvs_grow(k->members, &k->members_cap, k->members_n + 1, sizeof(*k->members));
 	memmove(k->members + at + 1, k->members + at, (k->members_n - at) * sizeof(*k->members));
 	k->members[at] = m;
 	k->members_n++;
-	m->expelled = expel_has(k, id);
-	if (!m->expelled)
-		ring_add(&k->ring, id, m);
-	k->near_stale = true;
 	return m;
 }
 
@@ -56,10 +60,9 @@ void members_free(struct member *m)
 		return;
 	free(m->reg);
 	free(m->dialled);
+	claims_free(m);
 	OBJ_FREE(m);
 }
-
-/* -- liveness -- */
 
 static void changed(struct kvs *k)
 {
@@ -67,14 +70,121 @@ static void changed(struct kvs *k)
 		k->out->members_changed = true;
 }
 
-static void set_liveness(struct kvs *k, struct member *m, enum kvs_liveness to)
+static bool has_left(const struct member *m)
 {
-	if (m->liveness == to)
+	return m->reg != NULL && m->reg->state == NODE_LEFT;
+}
+
+/* -- liveness -- */
+
+static enum kvs_liveness judge(const struct kvs *k, const struct member *m, const char **why)
+{
+	*why = "no claim stands";
+	if (m == k->self)
+		return KVS_ALIVE;
+	*why = "it was expelled";
+	if (m->expelled)
+		return KVS_DOWN;
+	*why = "it has left";
+	if (has_left(m))
+		return KVS_DOWN;
+	*why = "its watchers say so";
+	if (m->down)
+		return KVS_DOWN;
+	*why = "its link broke";
+	if (m->broke)
+		return KVS_SUSPECT;
+	if (m->watch != NULL && m->watch->why != NULL) {
+		*why = m->watch->why;
+		return KVS_SUSPECT;
+	}
+	*why = "a watcher claims it";
+	if (m->claims_on > 0)
+		return KVS_SUSPECT;
+	*why = m->links > 0 ? "linked" : "no claim stands";
+	return KVS_ALIVE;
+}
+
+void members_review(struct kvs *k, struct member *m)
+{
+	static const enum kvs_event_kind EVENTS[] = { [KVS_ALIVE] = KVS_EVENT_NODE_ALIVE,
+		[KVS_SUSPECT] = KVS_EVENT_NODE_SUSPECT,
+		[KVS_DOWN] = KVS_EVENT_NODE_DOWN };
+	const char *why;
+	enum kvs_liveness to = judge(k, m, &why);
+	if (m->is_known && m->liveness == to)
 		return;
+	if (k->out == NULL || out_events_full(k)) {
+		k->review_due = true;
+		if (k->out != NULL)
+			out_later(k);
+		return;
+	}
+	m->is_known = true;
+	if (m->liveness != to)
+		m->since_ms = k->now_ms;
 	m->liveness = to;
-	m->since_ms = k->now_ms;
-	k->near_stale = true;
+	if (m != k->self && !m->expelled)
+		out_event(
+		    k, EVENTS[to], &m->id, why, to == KVS_ALIVE ? m->incarnation.count : (uint64_t)m->claims_on);
+	if (to == KVS_DOWN)
+		m->name_clash = false;
 	changed(k);
+	wiring_changed(k);
+	wiring_follow(k, m);
+}
+
+void members_review_due(struct kvs *k)
+{
+	if (!k->review_due)
+		return;
+	k->review_due = false;
+	for (size_t i = 0; i < k->members_n; i++)
+		members_review(k, k->members[i]);
+}
+
+void members_judged(struct kvs *k, struct member *m, unsigned claims_on, bool down)
+{
+	m->claims_on = (uint8_t)claims_on;
+	m->down = down;
+	members_review(k, m);
+	if (m != k->self || !down || timer_armed(&k->life.t))
+		return;
+	if (k->life_wait_ms == 0 || k->now_ms - k->life_raised_ms > 2 * LIFE_WAIT_MAX_MS)
+		k->life_wait_ms = LIFE_WAIT_MIN_MS;
+	timers_arm(&k->timers, &k->life.t, k->now_ms + k->life_wait_ms);
+}
+
+/* Those who live withdraw their claims when they hear this node; the dead never do. */
+static bool is_claimed_by_dead(const struct kvs *k)
+{
+	struct node_id by[KVS_CLAIMERS_MAX];
+	size_t n = claims_on(k, k->self, by);
+	for (size_t i = 0; i < n; i++)
+		if (members_find(k, &by[i])->liveness == KVS_DOWN)
+			return true;
+	return false;
+}
+
+void members_on_life_timer(struct kvs *k)
+{
+	if (!k->self->down)
+		return;
+	if (!is_claimed_by_dead(k)) {
+		timers_arm(&k->timers, &k->life.t, k->now_ms + LIFE_WAIT_MIN_MS);
+		return;
+	}
+	k->reg->life++;
+	k->life_raised_ms = k->now_ms;
+	k->life_wait_ms *= LIFE_WAIT_GROWS;
+	if (k->life_wait_ms > LIFE_WAIT_MAX_MS)
+		k->life_wait_ms = LIFE_WAIT_MAX_MS;
+	members_set_self(k, k->reg);
+	own_put_register(k);
+	if (!out_events_full(k))
+		out_event(k, KVS_EVENT_LIFE_RAISED, &k->cfg.self, "its watchers say that it is down", k->reg->life);
+	/* Until it is known to be alive again. */
+	timers_arm(&k->timers, &k->life.t, k->now_ms + k->life_wait_ms);
 }
 
 /* Two living ids with one name: said once, by every node that sees it. */
@@ -96,59 +206,26 @@ static void check_name(struct kvs *k, struct member *m)
 	}
 }
 
-void members_heard(struct kvs *k, struct member *m)
+/* -- links -- */
+
+/* It began a new run or a new life: claims on the former one are void. */
+static void renewed(struct kvs *k, struct member *m)
 {
-	m->heard_ms = k->now_ms;
-	if (m->was_heard && m->liveness == KVS_ALIVE)
+	claims_changed(k);
+	watch_renewed(k, m);
+}
+
+static void raise_incarnation(struct kvs *k, struct member *m, struct incarnation incarnation)
+{
+	if (incarnation_cmp(m->incarnation, incarnation) >= 0)
 		return;
-	if (!timer_armed(&m->silence.t))
-		timers_arm(
-		    &k->timers, &m->silence.t, k->now_ms + (k->cfg.silence_beats * k->cfg.heartbeat_interval_ms));
-	if (!m->was_heard && !m->expelled && !out_events_full(k)) {
-		m->was_heard = true;
-		out_event(
-		    k, KVS_EVENT_NODE_ALIVE, &m->id, m->links > 0 ? "linked" : "heard of", m->incarnation.count);
-	}
-	set_liveness(k, m, KVS_ALIVE);
-	check_name(k, m);
+	m->incarnation = incarnation;
+	renewed(k, m);
 }
 
-static void set_down(struct kvs *k, struct member *m, const char *why)
+static uint32_t life_of(const struct member *m)
 {
-	timers_disarm(&k->timers, &m->silence.t);
-	m->was_heard = m->name_clash = false;
-	uint64_t silent_ms = k->now_ms - m->heard_ms;
-	set_liveness(k, m, KVS_DOWN);
-	if (!m->expelled)
-		out_event(k, KVS_EVENT_NODE_DOWN, &m->id, why, silent_ms);
-}
-
-bool members_on_silence(struct kvs *k, struct member *m)
-{
-	/* News of one that was never linked comes through others, and late. */
-	uint64_t patience_ms = (uint64_t)(k->cfg.silence_beats * k->cfg.heartbeat_interval_ms) *
-	                       (m->was_linked ? 1 : UNLINKED_PATIENCE);
-	uint64_t due_ms = m->heard_ms + patience_ms;
-	if (k->now_ms < due_ms) {
-		timers_arm(&k->timers, &m->silence.t, due_ms);
-		return true;
-	}
-	if (out_events_full(k)) {
-		timers_arm(&k->timers, &m->silence.t, k->now_ms);
-		return false;
-	}
-	set_down(k, m, "silent");
-	return true;
-}
-
-void members_on_refused(struct kvs *k, const char *address)
-{
-	for (size_t i = 0; i < k->members_n; i++) {
-		struct member *m = k->members[i];
-		if (m->liveness == KVS_SUSPECT && m->links == 0 && m->dialled != NULL &&
-		    strcmp(m->dialled, address) == 0 && !out_events_full(k))
-			set_down(k, m, "its link broke and nobody listens there");
-	}
+	return m->reg == NULL ? 0 : m->reg->life;
 }
 
 struct member *members_link_up(struct kvs *k, const struct node_id *id, struct incarnation incarnation)
@@ -157,10 +234,10 @@ struct member *members_link_up(struct kvs *k, const struct node_id *id, struct i
 	if (m == NULL)
 		return NULL;
 	m->links++;
-	m->was_linked = true;
-	if (incarnation_cmp(m->incarnation, incarnation) < 0)
-		m->incarnation = incarnation;
-	members_heard(k, m);
+	m->broke = false;
+	raise_incarnation(k, m, incarnation);
+	watch_heard(k, m);
+	members_review(k, m);
 	check_name(k, m);
 	changed(k);
 	return m;
@@ -170,29 +247,65 @@ void members_link_down(struct kvs *k, struct member *m, bool bye)
 {
 	m->links--;
 	changed(k);
-	if (m->links > 0 || m->liveness == KVS_DOWN)
+	if (m->links > 0 || bye)
 		return;
-	if (bye && !out_events_full(k))
-		set_down(k, m, "bye");
-	else
-		set_liveness(k, m, KVS_SUSPECT);
+	/* A link that this node does not need may break without meaning anything. */
+	m->broke = m->wires != 0;
+	watch_broke(k, m);
+	members_review(k, m);
+}
+
+void members_on_refused(struct kvs *k, const char *address)
+{
+	for (size_t i = 0; i < k->watches_n; i++) {
+		struct member *m = k->watches[i]->member;
+		if (m->dialled != NULL && strcmp(m->dialled, address) == 0)
+			watch_refused(k, m);
+	}
 }
 
 /* -- registers and loads -- */
 
+static void set_in_ring(struct kvs *k, struct member *m, bool in_ring)
+{
+	if (m->in_ring == in_ring)
+		return;
+	m->in_ring = in_ring;
+	if (in_ring)
+		ring_add(&k->ring, &m->id, m);
+	else
+		CHECK(ring_remove(&k->ring, &m->id));
+	wiring_changed(k);
+	claims_changed(k);
+}
+
 static void set_register(struct kvs *k, struct member *m, struct rpc_register *reg)
 {
 	bool state = m->reg != NULL && m->reg->state != reg->state;
+	uint32_t life_was = life_of(m);
 	free(m->reg);
 	m->reg = reg;
-	k->near_stale = true;
 	changed(k);
 	if (state && k->out != NULL && !out_events_full(k))
 		out_event(k, KVS_EVENT_NODE_STATE, &m->id, node_state_str(reg->state), reg->state);
-	if (m != k->self)
-		dials_follow(k, m);
+	set_in_ring(k, m, reg->state != NODE_LEFT && !m->expelled);
+	if (reg->life != life_was)
+		renewed(k, m);
+	if (has_left(m))
+		m->broke = false;
+	wiring_follow(k, m);
+	members_review(k, m);
 	if (k->out != NULL)
 		check_name(k, m);
+}
+
+void members_set_expelled(struct kvs *k, struct member *m, bool expelled)
+{
+	m->expelled = expelled;
+	set_in_ring(k, m, !expelled && m->reg != NULL && m->reg->state != NODE_LEFT);
+	wiring_follow(k, m);
+	members_review(k, m);
+	changed(k);
 }
 
 static void read_register(struct kvs *k, struct member *m, const struct row *row)
@@ -220,14 +333,13 @@ void members_on_row(struct kvs *k, struct replica *r)
 	struct member *m = ensure(k, &r->owner);
 	if (m == NULL || r->live.incarnation.count == 0)
 		return;
-	if (incarnation_cmp(m->incarnation, r->live.incarnation) < 0)
-		m->incarnation = r->live.incarnation;
+	raise_incarnation(k, m, r->live.incarnation);
 	if (r->stream == RPC_CONTROL && m != k->self)
 		read_register(k, m, &r->live);
+	if (r->stream == RPC_CONTROL)
+		claims_read(k, m, &r->live);
 	else if (r->stream == RPC_LOAD)
 		read_load(k, m, &r->live);
-	if (m != k->self && !m->was_linked && k->started)
-		members_heard(k, m);
 }
 
 void members_set_self(struct kvs *k, const struct rpc_register *reg)
@@ -239,7 +351,6 @@ void members_set_self(struct kvs *k, const struct rpc_register *reg)
 void members_start(struct kvs *k, const struct rpc_register *self)
 {
 	k->self = ensure(k, &k->cfg.self);
-	k->self->was_heard = true;
 	members_set_self(k, self);
 	for (size_t i = 0; i < k->rows_n; i++)
 		members_on_row(k, k->rows[i]);

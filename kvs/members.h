@@ -1,31 +1,43 @@
-/* Who is in the cluster and who can be reached: registers and loads as the rows say them, liveness by
- * silence, and whom to dial (seeds and every member: a full mesh).
+/* Who is in the cluster: registers and loads as the rows say them, and each member's liveness (R8).
  *
- * A member is heard by any message on a link to it; one that never had a link to this node also by
- * news of it through others, with three times the patience. Silent for silence_beats heartbeats: down. A link
- * that closes with BYE: down at once; without: suspect until it is silent for long enough or back.
+ * Two axes. What a node says of itself is its register's state; whether others reach it is its liveness:
+ *
+ *   down      the verdict on the claims of its watchers (claims.h), or it has left
+ *   suspect   a claim stands, or this node itself does not hear it
+ *   alive     else
  */
 #ifndef KVS_MEMBERS_H
 #define KVS_MEMBERS_H
 
 #include "kvs/state.h"
 
-/* This node, and those whose register was loaded: presumed alive until proven silent. */
+/* This node, and those whose register was loaded. */
 void members_start(struct kvs *k, const struct rpc_register *self);
 void members_free(struct member *m);
+/* NULL when there is none. */
+struct member *members_find(const struct kvs *k, const struct node_id *id);
 /* Own register, copied. */
 void members_set_self(struct kvs *k, const struct rpc_register *reg);
 
 /* The member a link leads to; NULL when there are too many owners. */
 struct member *members_link_up(struct kvs *k, const struct node_id *id, struct incarnation incarnation);
 void members_link_down(struct kvs *k, struct member *m, bool bye);
-void members_heard(struct kvs *k, struct member *m);
-/* Nobody listens at that address: who was linked from there and is not any more is down. */
+/* Nobody listens at that address. */
 void members_on_refused(struct kvs *k, const char *address);
-/* The silence of a member may have lasted long enough. False: no room for the event, ask again. */
-bool members_on_silence(struct kvs *k, struct member *m);
 
-/* A row changed: register and load are read anew, the owner was heard. */
+/* A row changed: register, claims or load are read anew. */
 void members_on_row(struct kvs *k, struct replica *r);
+
+/* What its liveness is made of changed. */
+void members_review(struct kvs *k, struct member *m);
+/* The verdict on it. */
+void members_judged(struct kvs *k, struct member *m, unsigned claims_on, bool down);
+/* At the end of a step: those whose change could not be said before. */
+void members_review_due(struct kvs *k);
+/* This node was down in its own view for a while: it begins a new life, and former claims are void. */
+void members_on_life_timer(struct kvs *k);
+
+/* It was expelled, or is no more: in or out of the ring, dialled or not. */
+void members_set_expelled(struct kvs *k, struct member *m, bool expelled);
 
 #endif

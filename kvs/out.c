@@ -1,6 +1,7 @@
 #include "kvs/out.h"
 
 #include "base/check.h"
+#include "kvs/wiring.h"
 #include "rpc/codec.h"
 
 #include <stdlib.h>
@@ -77,7 +78,7 @@ struct rpc_msg *out_send(struct kvs *k, struct kvs_link *link, enum rpc_kind kin
 	k->out->sends[k->out->sends_n].m = m;
 	k->out->sends_n++;
 	/* Any message is a sign of life: the heartbeat can wait. */
-	timers_arm(&k->timers, &link->beat.t, k->now_ms + k->cfg.heartbeat_interval_ms);
+	timers_arm(&k->timers, &link->beat.t, k->now_ms + wiring_beat_ms(k, link));
 	return m;
 }
 

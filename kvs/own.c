@@ -108,6 +108,15 @@ void own_delete(struct kvs *k, enum rpc_stream stream, struct bytes key)
 	write(k, stream, key, BYTES_NONE, true);
 }
 
+void own_put_register(struct kvs *k)
+{
+	struct buf b;
+	buf_init(&b, RPC_VALUE_MAX);
+	CHECK(rpc_encode_register(k->reg, &b) == OK);
+	own_put(k, RPC_CONTROL, RPC_KEY_REGISTER, buf_bytes(&b));
+	buf_fini(&b);
+}
+
 /* -- batches -- */
 
 /* R4: how far the floor goes with this batch; 0: no further. */

@@ -20,6 +20,8 @@ void own_start(struct kvs *k);
 /* Equal to what is there, or a delete of what is not: no write. */
 void own_put(struct kvs *k, enum rpc_stream stream, struct bytes key, struct bytes value);
 void own_delete(struct kvs *k, enum rpc_stream stream, struct bytes key);
+/* The own register as it is now (k->reg), a write like any other. */
+void own_put_register(struct kvs *k);
 /* What was written last, stored or not; false when there is none or it was deleted. */
 bool own_get(const struct kvs *k, enum rpc_stream stream, struct bytes key, struct bytes *value);
 

@@ -1,6 +1,8 @@
 /* What is known: members, counters, fingerprint, rows and entries. */
 #include "base/check.h"
 #include "base/hash.h"
+#include "kvs/claims.h"
+#include "kvs/members.h"
 #include "kvs/own.h"
 #include "kvs/rows.h"
 #include "kvs/rules.h"
@@ -9,6 +11,9 @@
 
 /* Any constant: nodes compare what it makes. */
 static const struct hash_key PRINT_KEY = { "warmcast kvs all" };
+
+/* R8: for that long what was heard counts against the verdict. */
+enum { DISPUTED_MS = 1000 };
 
 size_t kvs_members_n(const struct kvs *k)
 {
@@ -23,13 +28,17 @@ void kvs_member_at(const struct kvs *k, size_t i, struct kvs_member *out)
 		.id = m->id,
 		.incarnation = m == k->self ? k->incarnation : m->incarnation,
 		.reg = m->reg,
-		.liveness = m->expelled ? KVS_DOWN : m->liveness,
+		.liveness = m->liveness,
 		.expelled = m->expelled,
 		.since_ms = m->since_ms,
 		.has_load = m->has_load,
 		.load = m->load,
 		.load_seen_ms = m->load_seen_ms,
 		.linked = m->links > 0,
+		.heard_ms = m->heard_ms,
+		.claims = m->claims_on,
+		.disputed =
+		    m->liveness == KVS_DOWN && !m->expelled && m->links > 0 && k->now_ms - m->heard_ms <= DISPUTED_MS,
 	};
 	const struct replica *control = rows_find(k, &m->id, RPC_CONTROL);
 	const struct replica *locations = rows_find(k, &m->id, RPC_LOCATIONS);
@@ -39,6 +48,12 @@ void kvs_member_at(const struct kvs *k, size_t i, struct kvs_member *out)
 		out->locations_version = locations->live.have;
 		out->locations_n = locations->live.live;
 	}
+}
+
+size_t kvs_claimers(const struct kvs *k, const struct node_id *on, struct node_id out[KVS_CLAIMERS_MAX])
+{
+	const struct member *m = members_find(k, on);
+	return m == NULL ? 0 : claims_on(k, m, out);
 }
 
 struct incarnation kvs_incarnation(const struct kvs *k)

@@ -9,18 +9,12 @@
 #include "kvs/serve.h"
 #include "kvs/told.h"
 #include "kvs/tree.h"
+#include "kvs/wiring.h"
 
 /* What is sent first when not all can be. */
 static const enum rpc_stream URGENCY[RPC_STREAMS] = { RPC_CONTROL, RPC_LOAD, RPC_LOCATIONS };
 
 /* -- neighbours -- */
-
-static bool is_gone(void *arg, const void *member)
-{
-	const struct member *m = member;
-	(void)arg;
-	return m->liveness == KVS_DOWN || (m->reg != NULL && m->reg->state == NODE_LEFT && m->links == 0);
-}
 
 static void become_neighbour(struct kvs *k, struct kvs_link *link)
 {
@@ -32,16 +26,11 @@ static void become_neighbour(struct kvs *k, struct kvs_link *link)
 
 static void find_neighbours(struct kvs *k)
 {
-	k->near_stale = false;
-	void *near[RING_NEIGHBOURS_MAX];
-	size_t n = ring_neighbours(&k->ring, &k->cfg.self, is_gone, NULL, near);
 	bool mesh = ring_size(&k->ring) <= k->cfg.mesh_max, changed = mesh != k->mesh;
 	k->mesh = mesh;
 	for (size_t i = 0; i < k->links_n; i++) {
 		struct kvs_link *link = k->links[i];
-		bool is_near = false;
-		for (size_t j = 0; j < n && link->speaks_broadcast; j++)
-			is_near = is_near || near[j] == link->member;
+		bool is_near = link->speaks_broadcast && link->member->is_near;
 		if (is_near && !link->near)
 			become_neighbour(k, link);
 		else if (changed)
@@ -83,7 +72,7 @@ static bool push_stream(struct kvs *k, struct kvs_link *link, enum rpc_stream st
 
 void spread_flush(struct kvs *k)
 {
-	if (k->near_stale)
+	if (wiring_refresh(k))
 		find_neighbours(k);
 	for (size_t i = 0; i < k->links_n; i++)
 		k->links[i]->tree = k->links[i]->pulls = NULL;

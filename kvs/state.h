@@ -20,7 +20,10 @@ enum kvs_timer_kind {
 	KVS_TIMER_DIGEST,
 	KVS_TIMER_BEAT,
 	KVS_TIMER_ASK,
-	KVS_TIMER_SILENCE,
+	KVS_TIMER_WATCH,
+	KVS_TIMER_LIFE,
+	KVS_TIMER_SEEDS,
+	KVS_TIMER_GUEST,
 	KVS_TIMER_ANNOUNCE,
 	KVS_TIMER_PULL,
 	KVS_TIMER_COMMANDS,
@@ -32,23 +35,51 @@ struct kvs_timer {
 	void *of; /* the link, member or pull it belongs to; NULL: the node's own */
 };
 
+/* What a member says in its control row of another one. */
+struct member_claim {
+	struct node_id on;
+	struct incarnation incarnation;
+	uint32_t life;
+};
+
 struct member {
 	unsigned magic;
 	struct node_id id;
 	struct incarnation incarnation;
 	struct rpc_register *reg; /* one block with its strings; NULL: not heard of */
 	enum kvs_liveness liveness;
-	uint64_t since_ms, heard_ms;
+	uint64_t since_ms, heard_ms; /* heard over a link; 0: never in this run */
 	size_t links;
-	bool was_linked; /* ever, in this run: then only links speak for it */
-	bool was_heard;  /* KVS_EVENT_NODE_ALIVE was said since it was down */
 	bool expelled;   /* then it is not in the ring */
+	bool is_known;   /* its liveness was said by an event */
 	bool name_clash; /* KVS_EVENT_DUPLICATE_NAME was said */
-	char *dialled;   /* the address wanted for it, or NULL */
+	bool in_ring, is_near;
+	bool broke;              /* the last link to it broke, and none came since */
+	bool down;               /* by the verdict (claims.h) */
+	uint8_t claims_on;       /* how many stand */
+	uint8_t wires, claims_n; /* enum wire; its own claims */
+	uint32_t hearing_slot;
+	struct member_claim *claims;
+	struct watch *watch; /* NULL: not watched by this node */
+	char *dialled;       /* the address wanted for it, or NULL */
 	bool has_load;
 	struct rpc_load load;
 	uint64_t load_seen_ms;
-	struct kvs_timer silence;
+};
+
+#define KVS_WATCH_MAGIC 0x6b767377u
+struct watch {
+	unsigned magic;
+	struct member *member;
+	struct kvs_timer timer;
+	uint64_t since_ms; /* last heard, or watched since */
+	bool broke, claimed;
+	const char *why; /* it is unheard; NULL: it is not */
+};
+
+struct seed {
+	char *address;
+	bool wanted;
 };
 
 /* A range of ids, to be compared in parts or listed. */
@@ -62,6 +93,8 @@ struct kvs_link {
 	unsigned magic;
 	uint64_t id;
 	struct member *member;
+	bool dialled; /* from here */
+	uint64_t since_ms, heard_ms;
 	struct kvs_timer beat;
 	/* The digest that this node sent and that is not answered yet: at most one a link. */
 	struct kvs_timer ask; /* armed: waiting */
@@ -76,7 +109,6 @@ struct kvs_link {
 	/* Spreading (spread.h), only while the peer is a neighbour in the overlay. */
 	bool compared; /* a comparison with that peer came to its end */
 	bool closing;  /* said so already */
-	uint64_t up_ms;
 	bool speaks_broadcast, near;
 	size_t room; /* bytes that may be sent before it is full (R7) */
 	struct told told;
@@ -183,16 +215,29 @@ struct kvs {
 	size_t links_n, links_cap;
 	struct dial *dials; /* sorted by address */
 	size_t dials_n, dials_cap;
-	char **seeds;
+	struct seed *seeds;
 	size_t seeds_n;
+	bool seeding; /* a link may be one to a seed */
 	struct member *self;
 	struct own own;
+
+	/* Liveness and links. */
+	struct ring ring; /* of the members that have not left */
+	struct watch *watches[RING_NEIGHBOURS_MAX];
+	struct member *near[RING_NEIGHBOURS_MAX];
+	size_t watches_n, near_n;
+	uint64_t on_time_ms, doubt_ms; /* watch.h: no claim before */
+	bool near_stale, claims_stale, review_due;
+	struct member **accused; /* with claims on them, at the last verdict */
+	size_t accused_n, accused_cap;
+	struct kvs_timer life, seeds_timer, guest_timer;
+	uint64_t life_wait_ms, life_raised_ms;
+	bool guests; /* there may be some */
 
 	/* Spreading. */
 	struct changes changes[RPC_STREAMS];
 	uint32_t row_numbers;
-	struct ring ring; /* of all members */
-	bool near_stale, spread_due, mesh;
+	bool spread_due, mesh;
 	struct kvs_timer announce;
 	size_t pulls_n;
 	uint64_t prints[KVS_PRINTS]; /* prints.h */

@@ -13,7 +13,13 @@ static const struct {
 	const char *msg;
 } texts[] = {
 	[KVS_EVENT_NODE_ALIVE] = { LOG_INFO, "node-alive", "a node is reachable" },
+	[KVS_EVENT_NODE_SUSPECT] = { LOG_INFO, "node-suspect", "a node may not be reachable: others come first" },
 	[KVS_EVENT_NODE_DOWN] = { LOG_WARN, "node-down", "a node is not reachable: no viewer is sent there" },
+	[KVS_EVENT_CLAIM] = { LOG_INFO, "claim", "this node does not hear one that it watches, and says so" },
+	[KVS_EVENT_CLAIM_WITHDRAWN] = { LOG_INFO, "claim-withdrawn",
+	    "this node hears again one that it watches" },
+	[KVS_EVENT_LIFE_RAISED] = { LOG_WARN, "life-raised",
+	    "others take this node for down, by what nodes said that are gone: it tells them that it lives" },
 	[KVS_EVENT_NODE_STATE] = { LOG_INFO, "node-state", "a node says another state of itself" },
 	[KVS_EVENT_NODE_EXPELLED] = { LOG_WARN, "node-expelled",
 	    "a node was expelled: nobody links to it, and no viewer is sent there" },

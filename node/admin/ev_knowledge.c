@@ -1,4 +1,5 @@
 /* What the node knows of itself and the cluster, as JSON (warmcastctl shows it). */
+#include "base/text.h"
 #include "node/admin/admin.h"
 #include "node/admin/fields.h"
 #include "node/json_text.h"
@@ -110,6 +111,23 @@ void admin_put_status(const struct admin *a, struct buf *out)
 
 /* -- /v1/nodes -- */
 
+/* By name where one is known, else by id. */
+static void put_claimers(const struct kvs *kvs, const struct node_id *on, struct buf *out)
+{
+	struct node_id by[KVS_CLAIMERS_MAX];
+	size_t n = kvs_claimers(kvs, on, by);
+	json_put_key(out, "claimed_by");
+	buf_put_u8(out, '[');
+	for (size_t i = 0; i < n; i++) {
+		char id[2 * NODE_ID_BYTES + 1];
+		text_hex(id, bytes_of(by[i].b, NODE_ID_BYTES));
+		struct bytes name = admin_name_of(kvs, &by[i]);
+		json_put_next(out);
+		json_put_string(out, name.n > 0 ? name : bytes_str(id));
+	}
+	buf_put_u8(out, ']');
+}
+
 static void put_member(const struct admin *a, const struct kvs_member *m, uint64_t now_ms, struct buf *out)
 {
 	static const struct rpc_register unknown = { .state = NODE_JOINING };
@@ -134,6 +152,8 @@ static void put_member(const struct admin *a, const struct kvs_member *m, uint64
 		buf_put_str(out, "null");
 	field_u64(out, "locations", m->locations_n);
 	put_versions(m, out);
+	put_claimers(control_kvs(a->control), &m->id, out);
+	field_bool(out, "disputed", m->disputed);
 	field_bool(out, "linked", m->linked);
 	field_bool(out, "self", node_id_eq(&m->id, a->self));
 	buf_put_u8(out, '}');

@@ -60,6 +60,10 @@ static void put_kvs(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_kvs_probes_fetched_total",
 	    "Probe entries over a minute old when they came: this node was away.", probes->fetched);
 	metrics_counter(out, "warmcast_kvs_resets_total", "Rows whose old history was dropped.", c.kvs.resets);
+	metrics_counter(out, "warmcast_kvs_claims_total", "Claims made here that a node cannot be reached.",
+	    c.kvs.claims_made);
+	metrics_gauge(
+	    out, "warmcast_kvs_claims", "Claims that stand, of all nodes on any.", c.kvs.claims_standing);
 	metrics_counter(out, "warmcast_store_commits_total", "Transactions committed to disk.", c.store.commits);
 	metrics_counter(out, "warmcast_store_failures_total", "Commits that failed.", c.store.failures);
 	metrics_gauge(out, "warmcast_store_queued_bytes", "Bytes that wait for the store.", c.store.queued_bytes);

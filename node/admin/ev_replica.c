@@ -39,24 +39,6 @@ void admin_put_kvs_stats(const struct admin *a, struct buf *out)
 
 /* -- /v1/kvs/owners -- */
 
-struct bytes admin_name_of(const struct kvs *kvs, const struct node_id *id)
-{
-	size_t low = 0, high = kvs_members_n(kvs);
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		struct kvs_member m;
-		kvs_member_at(kvs, mid, &m);
-		int order = node_id_cmp(&m.id, id);
-		if (order == 0)
-			return m.reg != NULL ? m.reg->name : BYTES_NONE;
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return BYTES_NONE;
-}
-
 /* Whose row it is, and of which run; `version` is the caller's. */
 static void put_row_of(const struct kvs *kvs, const struct kvs_row_meta *m, struct buf *out)
 {

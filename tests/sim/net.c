@@ -141,6 +141,7 @@ void net_link_up(struct sim *s, const struct sim_event *e)
 	    peer->boot != l->boots[1 - side])
 		return;
 	l->up[side] = true;
+	sim_say(s, "link %llu up at %zu to %zu", (unsigned long long)l->id, e->node, other);
 	struct kvs_input in = { .kind = KVS_IN_LINK_UP };
 	in.link_up.link = l->id;
 	in.link_up.node = peer->id;
@@ -159,6 +160,7 @@ void net_link_down(struct sim *s, const struct sim_event *e)
 	if (!l->up[side] || n->k == NULL || n->boot != l->boots[side])
 		return;
 	l->up[side] = false;
+	sim_say(s, "link %llu down at %zu%s", (unsigned long long)l->id, e->node, e->flag ? ", bye" : "");
 	struct kvs_input in = { .kind = KVS_IN_LINK_DOWN };
 	in.link_down.link = l->id;
 	in.link_down.bye = e->flag;

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One write of an owner; with key SIM_KEYS it raised the floor. */
+/* One write of an owner; with key SIM_FLOOR it raised the floor. */
 struct written {
 	uint64_t version;
 	size_t key;
-	uint64_t hash; /* of the value; the floor for SIM_KEYS */
+	uint64_t hash; /* of the value; the floor for SIM_FLOOR */
 	bool deleted;
 };
 
@@ -48,9 +48,25 @@ static void append(struct history *h, struct written w)
 	h->w[h->n++] = w;
 }
 
-/* "r" of the control row is key 0, "k<number>" of locations the number. */
-static size_t key_of(struct bytes key)
+/* Of a node that somebody claims. */
+static size_t subject_of(struct sim *s, const struct node_id *id)
 {
+	size_t i = 0;
+	while (i < s->subjects_n && !node_id_eq(&s->subjects[i], id))
+		i++;
+	CHECK(i < SIM_OWNERS_MAX);
+	if (i == s->subjects_n)
+		s->subjects[s->subjects_n++] = *id;
+	return i;
+}
+
+/* "r" of the control row is key 0, a claim stands behind the locations, and "k<number>" of locations is the
+ * number. */
+static size_t key_of(struct sim *s, struct bytes key)
+{
+	struct node_id on;
+	if (rpc_claim_key_split(key, &on))
+		return SIM_KEYS + subject_of(s, &on);
 	if (key.n < 2 || key.n > 4 || key.p[0] != 'k')
 		return 0;
 	size_t n = 0;
@@ -89,7 +105,7 @@ void oracle_submitted(struct sim *s, size_t node, const struct batch *b)
 			continue;
 		if (op->kind == KVS_OP_ROW) {
 			if (h != NULL && floor_at > 0)
-				append(h, (struct written){ .version = floor_at, .key = SIM_KEYS, .hash = floor });
+				append(h, (struct written){ .version = floor_at, .key = SIM_FLOOR, .hash = floor });
 			h = find(s, &op->owner, op->stream, op->row->incarnation);
 			if (h == NULL)
 				h = begin(s, op->row);
@@ -99,19 +115,19 @@ void oracle_submitted(struct sim *s, size_t node, const struct batch *b)
 			h->submitted = op->row->have;
 			uint64_t before = 0;
 			for (size_t j = 0; j < h->n; j++)
-				if (h->w[j].key == SIM_KEYS)
+				if (h->w[j].key == SIM_FLOOR)
 					before = h->w[j].hash;
 			floor = op->row->floor;
 			floor_at = floor > before ? op->row->have : 0;
 		}
 		if (op->kind == KVS_OP_ENTRY && h != NULL)
 			append(h, (struct written){ .version = op->entry.version,
-			              .key = key_of(op->entry.key),
+			              .key = key_of(s, op->entry.key),
 			              .hash = hash64(&HASH_KEY, op->entry.value),
 			              .deleted = op->entry.deleted });
 	}
 	if (h != NULL && floor_at > 0)
-		append(h, (struct written){ .version = floor_at, .key = SIM_KEYS, .hash = floor });
+		append(h, (struct written){ .version = floor_at, .key = SIM_FLOOR, .hash = floor });
 }
 
 void oracle_stored(struct sim *s, size_t node, const struct batch *b)
@@ -141,9 +157,9 @@ void oracle_booted(struct sim *s, size_t node, bool honest_disk)
 /* -- checking -- */
 
 struct expected {
-	const struct written *latest[SIM_KEYS + 1]; /* at or below have */
-	bool superseded[SIM_KEYS + 1];              /* by a write in (have, horizon] */
-	bool found[SIM_KEYS + 1];
+	const struct written *latest[SIM_FLOOR + 1]; /* at or below have */
+	bool superseded[SIM_FLOOR + 1];              /* by a write in (have, horizon] */
+	bool found[SIM_FLOOR + 1];
 };
 
 struct check {
@@ -167,7 +183,7 @@ static void say_wrong(struct check *c, const char *what, uint64_t version, size_
 static const struct written *written_at(const struct history *h, uint64_t version)
 {
 	for (size_t i = 0; i < h->n; i++)
-		if (h->w[i].version == version && h->w[i].key != SIM_KEYS)
+		if (h->w[i].version == version && h->w[i].key != SIM_FLOOR)
 			return &h->w[i];
 	return NULL;
 }
@@ -175,7 +191,7 @@ static const struct written *written_at(const struct history *h, uint64_t versio
 static void check_entry(void *arg, const struct rpc_entry *e)
 {
 	struct check *c = arg;
-	size_t key = key_of(e->key);
+	size_t key = key_of(c->s, e->key);
 	const struct written *w = written_at(c->h, e->version);
 	if (w == NULL || w->key != key || w->deleted != e->deleted || w->hash != hash64(&HASH_KEY, e->value) ||
 	    e->version > c->m->have) {
@@ -200,16 +216,16 @@ static void expect(struct check *c)
 			c->want.latest[w->key] = w;
 		else if (w->version <= c->m->horizon)
 			c->want.superseded[w->key] = true;
-		if (w->key == SIM_KEYS && w->version <= c->m->have)
+		if (w->key == SIM_FLOOR && w->version <= c->m->have)
 			floor = w->hash;
 	}
 	if (c->m->have >= c->m->horizon && c->m->floor != floor)
-		say_wrong(c, "I3: an exact row with another floor", floor, SIM_KEYS);
+		say_wrong(c, "I3: an exact row with another floor", floor, SIM_FLOOR);
 }
 
 static void expect_none_missing(struct check *c)
 {
-	for (size_t key = 0; key < SIM_KEYS; key++) {
+	for (size_t key = 0; key < SIM_FLOOR; key++) {
 		const struct written *w = c->want.latest[key];
 		if (w == NULL || c->want.superseded[key] || c->want.found[key])
 			continue;

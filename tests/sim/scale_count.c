@@ -186,6 +186,14 @@ void scale_count_events(struct scale *s, size_t node)
 				say(s, node, e, "false alarm");
 			}
 			break;
+		case KVS_EVENT_NODE_SUSPECT:
+		case KVS_EVENT_CLAIM:
+			if (scale_runs(s, scale_node_of(&e->node))) {
+				s->errors++;
+				say(s, node, e, "false suspicion");
+			}
+			break;
+		case KVS_EVENT_CLAIM_WITHDRAWN:
 		case KVS_EVENT_NODE_ALIVE:
 		case KVS_EVENT_NODE_STATE: break;
 		default: s->errors++; say(s, node, e, "error");

@@ -12,9 +12,10 @@
 
 enum {
 	SIM_NODES_MAX = 64,
-	SIM_OWNERS_MAX = 256, /* ids ever: a wiped disk makes a new one */
-	SIM_KEYS = 48,
-	SIM_LINES = 256, /* kept for a failure */
+	SIM_OWNERS_MAX = 256,                  /* ids ever: a wiped disk makes a new one */
+	SIM_KEYS = 48,                         /* of locations */
+	SIM_FLOOR = SIM_KEYS + SIM_OWNERS_MAX, /* behind the keys of claims: a floor was raised */
+	SIM_LINES = 256,                       /* kept for a failure */
 };
 
 struct sim;
@@ -163,10 +164,13 @@ struct sim {
 	size_t links_n, links_cap;
 	bool cut[SIM_NODES_MAX][SIM_NODES_MAX];    /* from, to: nothing passes */
 	bool linked[SIM_NODES_MAX][SIM_NODES_MAX]; /* by a link that is not broken */
+	bool most_cut;                             /* for good */
 	bool healing;
 	uint64_t value_number;
 	struct history *histories;
 	size_t histories_n, histories_cap;
+	struct node_id subjects[SIM_OWNERS_MAX]; /* of claims, numbered as they come */
+	size_t subjects_n;
 	struct sim_stats stats;
 	bool failed, done;
 	char why[512];

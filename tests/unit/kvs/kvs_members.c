@@ -1,4 +1,4 @@
-/* Whom to dial, who is who: addresses, names, silence. */
+/* Whom to dial, who is who: addresses and names. */
 #include "pair.h"
 
 #include <setjmp.h>
@@ -149,58 +149,39 @@ static void test_duplicate_name(void **state)
 	alone_fini(&a);
 }
 
-/* A broken link and a refused dial are a death; either alone is none. */
-static void test_refused(void **state)
-{
-	(void)state;
-	struct alone a;
-	struct kvs_config c = pair_config(0);
-	alone_start(&a, &c);
-	link_up(&a, 1, &PEER);
-	tell_register(&a, 1, &PEER, 1, reg_at("p", "peer:1", NODE_READY));
-	struct kvs_input refused = { .kind = KVS_IN_DIAL_FAILED };
-	refused.dial_failed.address = "peer:1";
-	alone_step(&a, &refused);
-	assert_int_equal(events(&a, KVS_EVENT_NODE_DOWN), 0);
-	struct kvs_input down = { .kind = KVS_IN_LINK_DOWN };
-	down.link_down.link = 1;
-	alone_step(&a, &down);
-	assert_int_equal(events(&a, KVS_EVENT_NODE_DOWN), 0);
-	refused.dial_failed.address = "peer:2";
-	alone_step(&a, &refused);
-	assert_int_equal(events(&a, KVS_EVENT_NODE_DOWN), 0);
-	refused.dial_failed.address = "peer:1";
-	alone_step(&a, &refused);
-	assert_int_equal(events(&a, KVS_EVENT_NODE_DOWN), 1);
-	alone_step(&a, &refused);
-	assert_int_equal(events(&a, KVS_EVENT_NODE_DOWN), 0);
-	alone_fini(&a);
-}
-
-/* Many fall silent at once: events come in bounded steps, and none is lost. */
-static void test_many_silent(void **state)
+/* Many are known at once: events come in bounded steps, and none is lost. */
+static void test_many_known(void **state)
 {
 	(void)state;
 	enum { MANY = 300 };
-	struct alone a;
+	struct alone a = { .now_ms = 1000 };
 	struct kvs_config c = pair_config(0);
-	alone_start(&a, &c);
-	alone_step(&a, &(struct kvs_input){ .kind = KVS_IN_TICK });
+	arena_init(&a.arena, (size_t)KVS_ARENA_BYTES * 2);
+	a.out.arena = &a.arena;
+	a.k = kvs_new(&c);
+	struct buf b;
+	buf_init(&b, RPC_VALUE_MAX);
+	struct rpc_register reg = reg_at("p", "peer:1", NODE_READY);
+	assert_int_equal(rpc_encode_register(&reg, &b), OK);
 	for (uint64_t i = 0; i < MANY; i++) {
-		struct node_id id = { { 100, (uint8_t)i, (uint8_t)(i >> 8) } };
-		link_up(&a, i + 1, &id);
-		struct kvs_input down = { .kind = KVS_IN_LINK_DOWN };
-		down.link_down.link = i + 1;
-		alone_step(&a, &down);
+		struct kvs_row_meta m = { .owner = { { 100, (uint8_t)i, (uint8_t)(i >> 8) } },
+			.stream = RPC_CONTROL,
+			.incarnation = { 1, 1 },
+			.have = 1,
+			.horizon = 1 };
+		struct rpc_entry e = { .version = 1, .key = RPC_KEY_REGISTER, .value = buf_bytes(&b) };
+		assert_int_equal(kvs_load_row(a.k, &m), OK);
+		assert_int_equal(kvs_load_entry(a.k, &m.owner, m.stream, &e), OK);
 	}
-	size_t down = 0, steps = 0;
-	a.now_ms += 2000;
+	buf_fini(&b);
+	kvs_start(a.k, a.now_ms);
+	size_t alive = 0, steps = 0;
 	while (kvs_wake_at(a.k) <= a.now_ms && steps++ < 100) {
 		alone_step(&a, &(struct kvs_input){ .kind = KVS_IN_TICK });
-		down += events(&a, KVS_EVENT_NODE_DOWN);
+		alive += events(&a, KVS_EVENT_NODE_ALIVE);
 		assert_true(a.out.events_n <= KVS_EVENTS_MAX);
 	}
-	assert_int_equal(down, MANY);
+	assert_int_equal(alive, MANY);
 	alone_fini(&a);
 }
 
@@ -237,8 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dials),
 		cmocka_unit_test(test_duplicate_name),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_many_silent),
+		cmocka_unit_test(test_many_known),
 		cmocka_unit_test(test_many_links),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,8 @@ static void test_small_budgets(void **state)
 	pair_link(&p, 1, 2);
 	pair_run(&p, p.now_ms + 3000);
 	assert_string_equal(pair_get(&p, 2, 0, "key-0"), "value-0");
+	/* 0 and 2 never meet, and say so: that has to get round, too. */
+	pair_run(&p, p.now_ms + 5000);
 	assert_equal(&p, 3);
 	pair_fini(&p);
 }
@@ -138,15 +140,12 @@ static void test_members(void **state)
 	pair_unlink(&p, 0, 1, false);
 	kvs_member_at(p.nodes[0].k, 1, &m);
 	assert_int_equal(m.liveness, KVS_SUSPECT);
-	pair_run(&p, p.now_ms + 2100);
-	kvs_member_at(p.nodes[0].k, 1, &m);
-	assert_int_equal(m.liveness, KVS_DOWN);
 	pair_link(&p, 0, 1);
 	kvs_member_at(p.nodes[0].k, 1, &m);
 	assert_int_equal(m.liveness, KVS_ALIVE);
-	pair_unlink(&p, 0, 1, true);
+	pair_unlink(&p, 0, 1, true); /* nobody need suspect anything */
 	kvs_member_at(p.nodes[0].k, 1, &m);
-	assert_int_equal(m.liveness, KVS_DOWN);
+	assert_int_equal(m.liveness, KVS_ALIVE);
 	pair_fini(&p);
 }
 

@@ -65,6 +65,15 @@ void kvs_member_at(const struct kvs *k, size_t i, struct kvs_member *out)
 	*out = k->members[i];
 }
 
+/* The first claims the last. */
+size_t kvs_claimers(const struct kvs *k, const struct node_id *on, struct node_id out[KVS_CLAIMERS_MAX])
+{
+	if (!node_id_eq(on, &k->members[k->n - 1].id))
+		return 0;
+	out[0] = k->members[0].id;
+	return 1;
+}
+
 void kvs_count(const struct kvs *k, struct kvs_counters *out)
 {
 	*out = (struct kvs_counters){ .rows = k->n, .entries = 1000000007, .tombstones = 3 };
@@ -358,6 +367,7 @@ static void nodes(void **state)
 	assert_str_at(n, "zone", "\xef\xbf\xbd");
 	assert_str_at(n, "state", "draining");
 	assert_str_at(n, "liveness", "suspect");
+	assert_int_equal(json_array_size(json_object_get(n, "claimed_by")), 0);
 	assert_int_at(n, "sessions", 9);
 	assert_int_at(n, "load_age_ms", 1500);
 	assert_int_equal(json_array_size(json_object_get(n, "http")), 2);
@@ -365,6 +375,9 @@ static void nodes(void **state)
 	n = json_array_get(list, 2);
 	assert_str_at(n, "name", "");
 	assert_str_at(n, "liveness", "down");
+	assert_string_equal(
+	    json_string_value(json_array_get(json_object_get(n, "claimed_by"), 0)), "n\"2\n\xc3\xa9");
+	assert_true(json_is_false(json_object_get(n, "disputed")));
 	assert_int_at(n, "since_ms", 0);
 	json_decref(j);
 }
