@@ -217,6 +217,7 @@ static int run(struct daemon *d)
 		watch(d, &d->interrupt, on_leave, SIGINT);
 		watch(d, &d->hangup, on_reload, SIGHUP);
 		ev_run(d->loop, 0);
+		status = node_was_expelled(d->node) ? NODE_EXIT_EXPELLED : 0;
 		node_stop(d->node);
 		LOG_EVENT(LOG_INFO, "node", "stopped", "this node has left");
 	}
