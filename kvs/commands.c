@@ -464,13 +464,3 @@ bool kvs_has_company(const struct kvs *k)
 	}
 	return false;
 }
-
-bool kvs_caught_up(const struct kvs *k)
-{
-	size_t others = 0;
-	for (size_t i = 0; i < k->members_n; i++) {
-		const struct member *m = k->members[i];
-		others += m != k->self && !m->expelled && !(m->reg != NULL && m->reg->state == NODE_LEFT);
-	}
-	return k->compared >= (others < 2 ? others : 2);
-}

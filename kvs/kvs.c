@@ -184,7 +184,9 @@ static void link_up(struct kvs *k, const struct kvs_input *in)
 	k->links[at] = link;
 	k->links_n++;
 	timers_arm(&k->timers, &link->beat.t, k->now_ms + k->cfg.heartbeat_interval_ms);
-	sync_ask(k, link);
+	sync_on_link(k, link);
+	if (m->expelled)
+		sync_soon(k, link); /* it is to hear of that */
 }
 
 static void link_down(struct kvs *k, const struct kvs_input *in)
@@ -194,15 +196,17 @@ static void link_down(struct kvs *k, const struct kvs_input *in)
 		return;
 	struct kvs_link *link = k->links[at];
 	timers_disarm(&k->timers, &link->beat.t);
+	bool asking = timer_armed(&link->ask.t);
 	timers_disarm(&k->timers, &link->ask.t);
 	members_link_down(k, link->member, in->link_down.bye);
-	k->compared -= link->compared;
 	told_fini(&link->told);
 	wiring_changed(k);
 	memmove(k->links + at, k->links + at + 1, (k->links_n - at - 1) * sizeof(*k->links));
 	k->links_n--;
 	if (k->links_n == 0)
 		timers_arm(&k->timers, &k->seeds_timer.t, k->now_ms);
+	if (asking)
+		sync_next(k);
 	OBJ_FREE(link);
 }
 
@@ -251,7 +255,7 @@ static void run_timers(struct kvs *k)
 		case KVS_TIMER_ANNOUNCE: spread_on_timer(k); break;
 		case KVS_TIMER_PULL: pull_on_timer(k, OBJ_CAST(struct pull, KVS_PULL_MAGIC, timer->of)); break;
 		case KVS_TIMER_COMMANDS: commands_on_timer(k); break;
-		case KVS_TIMER_ASK: break; /* the question is closed: it may be asked again */
+		case KVS_TIMER_ASK: sync_ended(k, OBJ_CAST(struct kvs_link, KVS_LINK_MAGIC, timer->of), false); break;
 		case KVS_TIMER_WATCH:
 			if (!watch_on_timer(k, OBJ_CAST(struct watch, KVS_WATCH_MAGIC, timer->of)))
 				out_later(k);

@@ -276,6 +276,8 @@ void kvs_member_at(const struct kvs *k, size_t i, struct kvs_member *out);
 /* Who claims that it cannot be reached; at most KVS_CLAIMERS_MAX. */
 enum { KVS_CLAIMERS_MAX = 10 };
 size_t kvs_claimers(const struct kvs *k, const struct node_id *on, struct node_id out[KVS_CLAIMERS_MAX]);
+/* A node that just came has what its peers had then. False while no other node is known. */
+bool kvs_caught_up(const struct kvs *k);
 struct incarnation kvs_incarnation(const struct kvs *k);
 /* The own location under that key; false when there is none. */
 bool kvs_own_get(const struct kvs *k, enum rpc_stream stream, struct bytes key, struct bytes *value);
@@ -322,8 +324,6 @@ bool kvs_command_recorded(const struct kvs *k, const struct rpc_command_id *id, 
 bool kvs_has_company(const struct kvs *k);
 /* This node knows that it was expelled: it writes nothing any more. */
 bool kvs_expelled(const struct kvs *k);
-/* This node has compared itself with two others since it started, or with all that there are. */
-bool kvs_caught_up(const struct kvs *k);
 
 struct kvs_counters {
 	uint64_t rows, entries, tombstones, bytes;

@@ -190,7 +190,8 @@ void members_on_life_timer(struct kvs *k)
 /* Two living ids with one name: said once, by every node that sees it. */
 static void check_name(struct kvs *k, struct member *m)
 {
-	if (m->reg == NULL || m->liveness == KVS_DOWN || m->reg->state == NODE_LEFT || out_events_full(k))
+	if (m->reg == NULL || (m->links == 0 && m != k->self) || m->liveness == KVS_DOWN ||
+	    m->reg->state == NODE_LEFT || m->name_clash || out_events_full(k))
 		return;
 	for (size_t i = 0; i < k->members_n; i++) {
 		struct member *other = k->members[i];
@@ -198,7 +199,7 @@ static void check_name(struct kvs *k, struct member *m)
 		    other->reg->state == NODE_LEFT || !bytes_eq(other->reg->name, m->reg->name))
 			continue;
 		/* A restart with a new id is no clash: the old one falls silent. */
-		if (m->name_clash || (m->links == 0 && m != k->self) || (other->links == 0 && other != k->self))
+		if (other->links == 0 && other != k->self)
 			continue;
 		m->name_clash = true;
 		out_event(k, KVS_EVENT_DUPLICATE_NAME, &m->id, "two living ids with one name", other->id.b[0]);

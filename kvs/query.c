@@ -6,6 +6,7 @@
 #include "kvs/own.h"
 #include "kvs/rows.h"
 #include "kvs/rules.h"
+#include "kvs/sync.h"
 
 #include <string.h>
 
@@ -54,6 +55,11 @@ size_t kvs_claimers(const struct kvs *k, const struct node_id *on, struct node_i
 {
 	const struct member *m = members_find(k, on);
 	return m == NULL ? 0 : claims_on(k, m, out);
+}
+
+bool kvs_caught_up(const struct kvs *k)
+{
+	return sync_is_caught_up(k);
 }
 
 struct incarnation kvs_incarnation(const struct kvs *k)

@@ -52,9 +52,7 @@ void ranges_begin(struct kvs *k, struct kvs_link *link)
 void ranges_next(struct kvs *k, struct kvs_link *link)
 {
 	if (link->pending_n == 0) {
-		timers_disarm(&k->timers, &link->ask.t);
-		k->compared += !link->compared;
-		link->compared = true;
+		sync_ended(k, link, true);
 		return;
 	}
 	timers_arm(&k->timers, &link->ask.t, k->now_ms + KVS_ASK_PATIENCE_MS);
@@ -77,9 +75,10 @@ static void answer(struct kvs *k, struct kvs_link *link, const struct rpc_ranges
 	uint32_t *prefixes = arena_array(k->out->arena, q->prefixes_n, sizeof(*prefixes));
 	uint32_t *differ = arena_array(k->out->arena, q->prefixes_n, sizeof(*differ));
 	CHECK(prefixes != NULL && differ != NULL);
+	bool declined = q->rows > 2 * (uint64_t)k->rows_n && !sync_is_caught_up(k);
 	for (size_t i = 0; i < q->prefixes_n; i++) {
 		prefixes[i] = q->prefixes[i];
-		for (uint32_t j = 0; j < RPC_RANGE_FANOUT; j++)
+		for (uint32_t j = 0; !declined && j < RPC_RANGE_FANOUT; j++)
 			if (prints_of(k, q->depth + 1, q->prefixes[i] * 16u + j) != q->sums[i * RPC_RANGE_FANOUT + j])
 				differ[i] |= 1u << j;
 	}
@@ -89,6 +88,8 @@ static void answer(struct kvs *k, struct kvs_link *link, const struct rpc_ranges
 		.prefixes_n = q->prefixes_n,
 		.differ = differ,
 		.rows = k->rows_n };
+	if (declined)
+		sync_soon(k, link);
 }
 
 static void take_answer(struct kvs_link *link, const struct rpc_ranges *a)

@@ -99,6 +99,7 @@ struct kvs_link {
 	/* The digest that this node sent and that is not answered yet: at most one a link. */
 	struct kvs_timer ask; /* armed: waiting */
 	struct row_id ask_first, ask_last;
+	bool ask_due;         /* to be asked when no other is */
 	bool ask_to_end;      /* it had no upper bound */
 	uint64_t ask_applied; /* frames of this link applied since */
 	/* What the comparison with that peer still has to look at (ranges.h). */
@@ -239,12 +240,12 @@ struct kvs {
 	uint32_t row_numbers;
 	bool spread_due, mesh;
 	struct kvs_timer announce;
+	unsigned compared_n; /* sync.h */
 	size_t pulls_n;
 	uint64_t prints[KVS_PRINTS]; /* prints.h */
 	uint8_t misses[KVS_BUCKETS]; /* pulls in a row of what was not pushed */
 
 	struct commands commands;
-	size_t compared; /* links with `compared` set, of this run */
 
 	/* Rows whose stored form lags, oldest first. */
 	struct replica **dirty;

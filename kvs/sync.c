@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+/* Comparisons after which a node has what its peers had when it came: one peer may have just come itself. */
+enum { CAUGHT_UP = 2 };
+
 static const struct row_id FIRST_ID;
 static const struct row_id LAST_ID = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 	0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
@@ -64,10 +67,9 @@ void sync_ask_range(struct kvs *k, struct kvs_link *link, const struct row_id *f
 	timers_arm(&k->timers, &link->ask.t, k->now_ms + KVS_ASK_PATIENCE_MS);
 }
 
-void sync_ask(struct kvs *k, struct kvs_link *link)
+static void ask(struct kvs *k, struct kvs_link *link)
 {
-	if (timer_armed(&link->ask.t))
-		return;
+	link->ask_due = false;
 	if (link->speaks_ranges) {
 		ranges_begin(k, link);
 		return;
@@ -77,21 +79,64 @@ void sync_ask(struct kvs *k, struct kvs_link *link)
 	sync_ask_range(k, link, &FIRST_ID);
 }
 
+/* One at a time: what two peers have in common must not come twice. */
+void sync_next(struct kvs *k)
+{
+	size_t due = 0;
+	for (size_t i = 0; i < k->links_n; i++) {
+		if (timer_armed(&k->links[i]->ask.t))
+			return;
+		due += k->links[i]->ask_due;
+	}
+	if (due == 0)
+		return;
+	size_t pick = prng_below(&k->prng, due);
+	for (size_t i = 0; i < k->links_n; i++)
+		if (k->links[i]->ask_due && pick-- == 0) {
+			ask(k, k->links[i]);
+			return;
+		}
+}
+
+void sync_soon(struct kvs *k, struct kvs_link *link)
+{
+	link->ask_due = true;
+	sync_next(k);
+}
+
+void sync_on_link(struct kvs *k, struct kvs_link *link)
+{
+	/* A comparison serves both; who has little to compare with asks everybody. */
+	if (link->dialled || !sync_is_caught_up(k))
+		sync_soon(k, link);
+}
+
+void sync_ended(struct kvs *k, struct kvs_link *link, bool whole)
+{
+	timers_disarm(&k->timers, &link->ask.t);
+	link->compared |= whole;
+	if (whole && k->compared_n < CAUGHT_UP)
+		k->compared_n++;
+	sync_next(k);
+}
+
+bool sync_is_caught_up(const struct kvs *k)
+{
+	if (k->compared_n >= CAUGHT_UP)
+		return true;
+	size_t others = 0;
+	for (size_t i = 0; i < k->members_n; i++)
+		others += k->members[i] != k->self && k->members[i]->in_ring && k->members[i]->liveness != KVS_DOWN;
+	return others > 0 && k->compared_n >= others;
+}
+
 void sync_on_timer(struct kvs *k)
 {
 	uint64_t interval = k->cfg.repair_interval_ms;
 	uint64_t jittered = interval - interval / 4 + prng_below(&k->prng, interval / 2 + 1);
 	timers_arm(&k->timers, &k->digest.t, k->now_ms + jittered);
-	if (k->links_n == 0)
-		return;
-	size_t start = prng_below(&k->prng, k->links_n);
-	for (size_t i = 0; i < k->links_n; i++) {
-		struct kvs_link *link = k->links[(start + i) % k->links_n];
-		if (timer_armed(&link->ask.t))
-			continue;
-		sync_ask(k, link);
-		return;
-	}
+	if (k->links_n > 0)
+		sync_soon(k, k->links[prng_below(&k->prng, k->links_n)]);
 }
 
 void sync_tell(struct kvs *k, struct kvs_link *link, const struct replica *r)

@@ -4,7 +4,8 @@
  * for what is lacking there, control rows first, as far as one exchange's budget goes (R7), and ends
  * with an answering digest: what it lacks itself, which the asker then sends, and in `first` where to
  * ask on when the budget ended before the page did (empty: all was served). The asker asks on at once
- * while that makes progress. At most one question a link is open.
+ * while that makes progress. A node asks one peer at a time; who was asked by somebody with far more rows
+ * than its own leaves it, and asks back instead.
  *
  * An answering digest with `last` set is no answer to a question: it tells where one row stands here
  * (refused frames, a row to be fetched anew), and is served like any other, if there is something.
@@ -14,8 +15,16 @@
 
 #include "kvs/state.h"
 
-/* Compares all rows with that peer's, unless a question is open. */
-void sync_ask(struct kvs *k, struct kvs_link *link);
+/* The link is up: compare, if it is this node's turn to. */
+void sync_on_link(struct kvs *k, struct kvs_link *link);
+/* Compares all rows with that peer's, after the comparison that is under way. */
+void sync_soon(struct kvs *k, struct kvs_link *link);
+/* The comparison with that peer is over; `whole`: it came to its end. */
+void sync_ended(struct kvs *k, struct kvs_link *link, bool whole);
+/* The next that is due, if none is being asked. */
+void sync_next(struct kvs *k);
+/* This node has compared with enough peers to know what they know. */
+bool sync_is_caught_up(const struct kvs *k);
 /* Asks one random peer, and plans the next time. */
 void sync_on_timer(struct kvs *k);
 /* Asks about the rows from `first` to the link's ask_end. */

@@ -318,7 +318,7 @@ static struct rpc_hello own_hello(const struct control *c)
 		.incarnation = kvs_incarnation(c->kvs),
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX,
-		.features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES,
+		.features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES | RPC_FEATURE_NAMES,
 		.build = BYTES_LIT(WARMCAST_VERSION),
 		.rpc_address = bytes_str(c->c.config->advertise_rpc),
 	};

@@ -13,9 +13,9 @@
 #include "node/http/ev_server.h"
 
 enum {
-	DRAIN_TOLD_MS = 2000,     /* two digest intervals */
+	DRAIN_TOLD_MS = 500,      /* it is pushed: milliseconds, and a commit to disk */
 	DRAIN_CLOSING_MS = 30000, /* longest wait for answers under way */
-	DRAIN_LEFT_MS = 1500,
+	DRAIN_LEFT_MS = 500,
 	DRAIN_POLL_MS = 100,
 };
 

@@ -3,6 +3,7 @@
 #include "base/obj.h"
 #include "node/admin/admin.h"
 #include "node/ev_drain.h"
+#include "node/ev_join.h"
 #include "node/ev_purger.h"
 #include "node/ev_viewers.h"
 #include "node/fs_boot_id.h"
@@ -46,6 +47,7 @@ struct node {
 	struct http_server *admin_server;
 	struct drain drain;
 	bool draining_ready;
+	struct join join;
 };
 
 /* -- clocks and random numbers, handed to the rooms -- */
@@ -372,7 +374,8 @@ static enum err start_all(struct node *n)
 	if (e == OK)
 		e = start_control(n);
 	if (e == OK && n->cache != NULL) {
-		struct purger_config p = { n->control, n->cache, n->fills, &n->mailbox, n->loop };
+		struct purger_config p = { n->control, n->cache, n->fills, &n->mailbox, n->loop,
+			.own_seed = !join_has_other_seeds(n->config) };
 		e = purger_start(&p, &n->purger);
 	}
 	if (e == OK)
@@ -399,11 +402,10 @@ struct node *node_start(
 	}
 	drain_init(&n->drain, n->control, viewers_server(n->viewers), loop);
 	n->draining_ready = true;
-	/* An api node decides from its replica at once, before any peer answers (A6). */
-	control_set_state(n->control, NODE_READY);
 	LOG_EVENT(LOG_INFO, "node", "started", "this node serves", LOG_STR("cluster", c->cluster),
 	    LOG_STR("version", WARMCAST_VERSION), LOG_U64("workers", n->workers),
 	    LOG_U64("incarnation", n->identity.incarnation.count), LOG_U64("start_ms", now_mono_ms() - began_ms));
+	join_begin(&n->join, n->control, c, loop);
 	(void)sd_notify(0, "READY=1");
 	return n;
 }
@@ -411,6 +413,7 @@ struct node *node_start(
 void node_leave(struct node *n)
 {
 	(void)sd_notify(0, "STOPPING=1");
+	join_end(&n->join);
 	drain_begin(&n->drain);
 }
 
@@ -432,6 +435,7 @@ void node_set_cert(struct node *n, struct nng_cert *cert)
 /* In reverse; each part tolerates that it never started. */
 void node_stop(struct node *n)
 {
+	join_end(&n->join);
 	if (n->draining_ready)
 		drain_fini(&n->drain);
 	http_server_stop(n->admin_server);

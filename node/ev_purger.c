@@ -199,6 +199,13 @@ static void hand_over(struct purger *p)
 	CHECK(pthread_mutex_unlock(&p->lock) == 0);
 }
 
+static bool caught_up(const struct purger *p)
+{
+	const struct kvs *kvs = control_kvs(p->c.control);
+	bool alone = p->c.own_seed && kvs_members_n(kvs) == 1 && p->applied.n <= 1;
+	return alone || kvs_caught_up(kvs);
+}
+
 static void look(struct purger *p)
 {
 	const struct kvs *kvs = control_kvs(p->c.control);
@@ -216,7 +223,7 @@ static void look(struct purger *p)
 	}
 	p->look = !all;
 	hand_over(p);
-	if (all && p->job.purges_n == 0 && !p->proven && kvs_caught_up(kvs)) {
+	if (all && p->job.purges_n == 0 && !p->proven && caught_up(p)) {
 		p->proven = true;
 		cache_prove(p->c.cache);
 		LOG_EVENT(LOG_INFO, "cache", "proven",

@@ -1,10 +1,8 @@
-#include "rpc/codec.h"
+#include "rpc/codec_pb.h"
 #include "rpc/limits.h"
-#include "rpc/pb.h"
 #include "rpc/wire.pb-c.h"
 
-/* A length-checked copy of a fixed-size bytes field. */
-static bool take_fixed(ProtobufCBinaryData in, void *out, size_t n)
+bool codec_take_fixed(ProtobufCBinaryData in, void *out, size_t n)
 {
 	if (in.len != n)
 		return false;
@@ -12,7 +10,7 @@ static bool take_fixed(ProtobufCBinaryData in, void *out, size_t n)
 	return true;
 }
 
-static bool take_incarnation(const Warmcast__Incarnation *in, struct incarnation *out)
+bool codec_take_incarnation(const Warmcast__Incarnation *in, struct incarnation *out)
 {
 	if (in == NULL)
 		return false;
@@ -32,7 +30,7 @@ static enum err take_keys(const Warmcast__Hello *in, struct rpc_hello *h)
 	h->keys_n = in->n_key_ids;
 	if (h->keys_n == 0)
 		return in->challenge.len == 0 ? OK : ERR_INVALID;
-	return take_fixed(in->challenge, h->challenge, RPC_CHALLENGE_BYTES) ? OK : ERR_INVALID;
+	return codec_take_fixed(in->challenge, h->challenge, RPC_CHALLENGE_BYTES) ? OK : ERR_INVALID;
 }
 
 static enum err take_hello(const Warmcast__Hello *in, struct rpc_msg *m)
@@ -46,8 +44,8 @@ static enum err take_hello(const Warmcast__Hello *in, struct rpc_msg *m)
 		.build = bytes_str(in->build),
 		.rpc_address = bytes_str(in->rpc_address),
 	};
-	if (!take_fixed(in->node_id, h.node.b, NODE_ID_BYTES) ||
-	    !take_incarnation(in->incarnation, &h.incarnation))
+	if (!codec_take_fixed(in->node_id, h.node.b, NODE_ID_BYTES) ||
+	    !codec_take_incarnation(in->incarnation, &h.incarnation))
 		return ERR_INVALID;
 	enum err e = take_keys(in, &h);
 	if (e != OK)
@@ -60,7 +58,7 @@ static enum err take_hello(const Warmcast__Hello *in, struct rpc_msg *m)
 static enum err take_proof(const Warmcast__Proof *in, struct rpc_msg *m)
 {
 	struct rpc_proof p;
-	if (key_id_set(&p.key, bytes_str(in->key_id)) != OK || !take_fixed(in->mac, p.mac, RPC_MAC_BYTES))
+	if (key_id_set(&p.key, bytes_str(in->key_id)) != OK || !codec_take_fixed(in->mac, p.mac, RPC_MAC_BYTES))
 		return ERR_INVALID;
 	m->kind = RPC_PROOF;
 	m->proof = p;
@@ -77,8 +75,8 @@ static enum err take_position(const Warmcast__RowPosition *in, struct rpc_row_po
 		.base = in->base_floor,
 		.fingerprint = in->fingerprint,
 	};
-	if (!take_fixed(in->owner, p.owner.b, NODE_ID_BYTES) ||
-	    !take_incarnation(in->incarnation, &p.incarnation))
+	if (!codec_take_fixed(in->owner, p.owner.b, NODE_ID_BYTES) ||
+	    !codec_take_incarnation(in->incarnation, &p.incarnation))
 		return ERR_INVALID;
 	*out = p;
 	return OK;
@@ -121,16 +119,15 @@ static enum err take_digest(const Warmcast__Digest *in, struct arena *a, struct 
 	return OK;
 }
 
-static enum err take_ancestors(const Warmcast__RowFrame *in, struct rpc_row_frame *f)
+enum err codec_take_ancestors(Warmcast__Ancestor *const *in, size_t n, struct rpc_ancestor *out)
 {
-	if (in->n_ancestors > RPC_ANCESTORS_MAX)
+	if (n > RPC_ANCESTORS_MAX)
 		return ERR_TOO_BIG;
-	for (size_t i = 0; i < in->n_ancestors; i++) {
-		if (!take_incarnation(in->ancestors[i]->incarnation, &f->ancestors[i].incarnation))
+	for (size_t i = 0; i < n; i++) {
+		if (!codec_take_incarnation(in[i]->incarnation, &out[i].incarnation))
 			return ERR_INVALID;
-		f->ancestors[i].version = in->ancestors[i]->version;
+		out[i].version = in[i]->version;
 	}
-	f->ancestors_n = in->n_ancestors;
 	return OK;
 }
 
@@ -169,11 +166,12 @@ static enum err take_row_frame(const Warmcast__RowFrame *in, struct arena *a, st
 		.floor = in->floor,
 		.reset = in->reset,
 		.repair = in->repair,
+		.ancestors_n = in->n_ancestors,
 	};
-	if (!take_fixed(in->owner, f.owner.b, NODE_ID_BYTES) ||
-	    !take_incarnation(in->incarnation, &f.incarnation))
+	if (!codec_take_fixed(in->owner, f.owner.b, NODE_ID_BYTES) ||
+	    !codec_take_incarnation(in->incarnation, &f.incarnation))
 		return ERR_INVALID;
-	enum err e = take_ancestors(in, &f);
+	enum err e = codec_take_ancestors(in->ancestors, in->n_ancestors, f.ancestors);
 	if (e == OK)
 		e = take_entries(in, a, &f);
 	if (e != OK)
@@ -198,8 +196,8 @@ static enum err take_announce(const Warmcast__Announce *in, struct arena *a, str
 		struct rpc_row_version *v = &rows[n++];
 		v->stream = (enum rpc_stream)r->stream;
 		v->have = r->have;
-		if (!take_fixed(r->owner, v->owner.b, NODE_ID_BYTES) ||
-		    !take_incarnation(r->incarnation, &v->incarnation))
+		if (!codec_take_fixed(r->owner, v->owner.b, NODE_ID_BYTES) ||
+		    !codec_take_incarnation(r->incarnation, &v->incarnation))
 			return ERR_INVALID;
 	}
 	m->kind = RPC_ANNOUNCE;
@@ -255,7 +253,7 @@ static enum err take_sessions(
 	if (ids == NULL)
 		return ERR_TOO_BIG;
 	for (size_t i = 0; i < n; i++) {
-		if (!take_fixed(in[i], ids[i].b, RPC_SESSION_ID_BYTES))
+		if (!codec_take_fixed(in[i], ids[i].b, RPC_SESSION_ID_BYTES))
 			return ERR_INVALID;
 	}
 	*out = ids;
@@ -275,7 +273,8 @@ static enum err take_session_news(const Warmcast__SessionNews *in, struct arena 
 	return OK;
 }
 
-static enum err take_body(const Warmcast__Envelope *env, struct arena *a, struct rpc_msg *m)
+static enum err take_body(
+    const Warmcast__Envelope *env, struct rpc_names *names, struct arena *a, struct rpc_msg *m)
 {
 	switch (env->body_case) {
 	case WARMCAST__ENVELOPE__BODY_HELLO: return take_hello(env->hello, m);
@@ -301,11 +300,15 @@ static enum err take_body(const Warmcast__Envelope *env, struct arena *a, struct
 		m->tree.graft = env->tree->graft;
 		return OK;
 	case WARMCAST__ENVELOPE__BODY_RANGES: return take_ranges(env->ranges, a, m);
+	case WARMCAST__ENVELOPE__BODY_NAMED_FRAME:
+	case WARMCAST__ENVELOPE__BODY_NAMED_ANNOUNCE:
+	case WARMCAST__ENVELOPE__BODY_NAMED_PULL:
+		return names == NULL ? ERR_INVALID : codec_take_named(env, names, a, m);
 	default: m->kind = RPC_UNKNOWN; return OK; /* a kind of a newer peer (V1) */
 	}
 }
 
-enum err rpc_decode(struct bytes frame, struct arena *a, struct rpc_msg *m)
+enum err rpc_decode_named(struct bytes frame, struct rpc_names *names, struct arena *a, struct rpc_msg *m)
 {
 	if (frame.n > RPC_FRAME_MAX)
 		return ERR_TOO_BIG;
@@ -315,10 +318,15 @@ enum err rpc_decode(struct bytes frame, struct arena *a, struct rpc_msg *m)
 		return e;
 	const Warmcast__Envelope *env = (const Warmcast__Envelope *)(const void *)pb;
 	struct rpc_msg got = { .kind = RPC_UNKNOWN, .acked_bytes = env->acked_bytes };
-	e = take_body(env, a, &got);
+	e = take_body(env, names, a, &got);
 	if (e == OK)
 		e = limits_msg(&got);
 	if (e == OK)
 		*m = got;
 	return e;
+}
+
+enum err rpc_decode(struct bytes frame, struct arena *a, struct rpc_msg *m)
+{
+	return rpc_decode_named(frame, NULL, a, m);
 }

@@ -1,16 +1,9 @@
-#include "rpc/codec.h"
+#include "rpc/codec_pb.h"
 #include "rpc/limits.h"
-#include "rpc/pb.h"
+#include "rpc/names.h"
 #include "rpc/wire.pb-c.h"
 
-/* The protobuf-c form of a message: its nodes in one arena, whose exhaustion is kept until the end,
- * so that building reads straight. */
-struct builder {
-	struct arena *arena;
-	bool exhausted;
-};
-
-static void *make(struct builder *b, size_t count, size_t size)
+void *codec_make(struct builder *b, size_t count, size_t size)
 {
 	void *p = arena_array(b->arena, count, size);
 	if (p == NULL)
@@ -26,9 +19,9 @@ static char *make_text(struct builder *b, struct bytes s)
 	return p;
 }
 
-static Warmcast__Incarnation *make_incarnation(struct builder *b, struct incarnation in)
+Warmcast__Incarnation *codec_make_incarnation(struct builder *b, struct incarnation in)
 {
-	Warmcast__Incarnation *m = make(b, 1, sizeof(*m));
+	Warmcast__Incarnation *m = codec_make(b, 1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	warmcast__incarnation__init(m);
@@ -37,7 +30,7 @@ static Warmcast__Incarnation *make_incarnation(struct builder *b, struct incarna
 	return m;
 }
 
-static ProtobufCBinaryData id_data(const struct node_id *id)
+ProtobufCBinaryData codec_make_id(const struct node_id *id)
 {
 	return pb_data(bytes_of(id->b, NODE_ID_BYTES));
 }
@@ -46,7 +39,7 @@ static void make_keys(struct builder *b, const struct rpc_hello *h, Warmcast__He
 {
 	if (h->keys_n == 0)
 		return;
-	char **ids = make(b, h->keys_n, sizeof(*ids));
+	char **ids = codec_make(b, h->keys_n, sizeof(*ids));
 	if (ids == NULL)
 		return;
 	for (size_t i = 0; i < h->keys_n; i++)
@@ -58,14 +51,14 @@ static void make_keys(struct builder *b, const struct rpc_hello *h, Warmcast__He
 
 static Warmcast__Hello *make_hello(struct builder *b, const struct rpc_hello *h)
 {
-	Warmcast__Hello *m = make(b, 1, sizeof(*m));
+	Warmcast__Hello *m = codec_make(b, 1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	warmcast__hello__init(m);
 	m->cluster = make_text(b, h->cluster);
-	m->node_id = id_data(&h->node);
+	m->node_id = codec_make_id(&h->node);
 	m->name = make_text(b, h->name);
-	m->incarnation = make_incarnation(b, h->incarnation);
+	m->incarnation = codec_make_incarnation(b, h->incarnation);
 	m->version_min = h->version_min;
 	m->version_max = h->version_max;
 	m->features = h->features;
@@ -77,7 +70,7 @@ static Warmcast__Hello *make_hello(struct builder *b, const struct rpc_hello *h)
 
 static Warmcast__Proof *make_proof(struct builder *b, const struct rpc_proof *p)
 {
-	Warmcast__Proof *m = make(b, 1, sizeof(*m));
+	Warmcast__Proof *m = codec_make(b, 1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	warmcast__proof__init(m);
@@ -88,7 +81,7 @@ static Warmcast__Proof *make_proof(struct builder *b, const struct rpc_proof *p)
 
 static Warmcast__Refusal *make_refusal(struct builder *b, const struct rpc_msg *in)
 {
-	Warmcast__Refusal *m = make(b, 1, sizeof(*m));
+	Warmcast__Refusal *m = codec_make(b, 1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	warmcast__refusal__init(m);
@@ -99,13 +92,13 @@ static Warmcast__Refusal *make_refusal(struct builder *b, const struct rpc_msg *
 
 static Warmcast__RowPosition *make_position(struct builder *b, const struct rpc_row_position *p)
 {
-	Warmcast__RowPosition *m = make(b, 1, sizeof(*m));
+	Warmcast__RowPosition *m = codec_make(b, 1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	warmcast__row_position__init(m);
-	m->owner = id_data(&p->owner);
+	m->owner = codec_make_id(&p->owner);
 	m->stream = (uint32_t)p->stream;
-	m->incarnation = make_incarnation(b, p->incarnation);
+	m->incarnation = codec_make_incarnation(b, p->incarnation);
 	m->have = p->have;
 	m->horizon = p->horizon;
 	m->floor = p->floor;
@@ -116,8 +109,8 @@ static Warmcast__RowPosition *make_position(struct builder *b, const struct rpc_
 
 static Warmcast__Digest *make_digest(struct builder *b, const struct rpc_digest *d)
 {
-	Warmcast__Digest *m = make(b, 1, sizeof(*m));
-	Warmcast__RowPosition **rows = make(b, d->rows_n, sizeof(*rows));
+	Warmcast__Digest *m = codec_make(b, 1, sizeof(*m));
+	Warmcast__RowPosition **rows = codec_make(b, d->rows_n, sizeof(*rows));
 	if (m == NULL || rows == NULL)
 		return NULL;
 	warmcast__digest__init(m);
@@ -131,20 +124,24 @@ static Warmcast__Digest *make_digest(struct builder *b, const struct rpc_digest 
 	return m;
 }
 
-static Warmcast__Ancestor *make_ancestor(struct builder *b, const struct rpc_ancestor *a)
+Warmcast__Ancestor **codec_make_ancestors(struct builder *b, const struct rpc_ancestor *from, size_t n)
 {
-	Warmcast__Ancestor *m = make(b, 1, sizeof(*m));
-	if (m == NULL)
+	Warmcast__Ancestor **list = codec_make(b, n, sizeof(*list));
+	Warmcast__Ancestor *each = codec_make(b, n, sizeof(*each));
+	if (list == NULL || each == NULL)
 		return NULL;
-	warmcast__ancestor__init(m);
-	m->incarnation = make_incarnation(b, a->incarnation);
-	m->version = a->version;
-	return m;
+	for (size_t i = 0; i < n; i++) {
+		list[i] = &each[i];
+		warmcast__ancestor__init(&each[i]);
+		each[i].incarnation = codec_make_incarnation(b, from[i].incarnation);
+		each[i].version = from[i].version;
+	}
+	return list;
 }
 
 static Warmcast__Entry *make_entry(struct builder *b, const struct rpc_entry *e)
 {
-	Warmcast__Entry *m = make(b, 1, sizeof(*m));
+	Warmcast__Entry *m = codec_make(b, 1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	warmcast__entry__init(m);
@@ -157,18 +154,15 @@ static Warmcast__Entry *make_entry(struct builder *b, const struct rpc_entry *e)
 
 static Warmcast__RowFrame *make_row_frame(struct builder *b, const struct rpc_row_frame *f)
 {
-	Warmcast__RowFrame *m = make(b, 1, sizeof(*m));
-	Warmcast__Ancestor **ancestors = make(b, f->ancestors_n, sizeof(*ancestors));
-	Warmcast__Entry **entries = make(b, f->entries_n, sizeof(*entries));
-	if (m == NULL || ancestors == NULL || entries == NULL)
+	Warmcast__RowFrame *m = codec_make(b, 1, sizeof(*m));
+	Warmcast__Entry **entries = codec_make(b, f->entries_n, sizeof(*entries));
+	if (m == NULL || entries == NULL)
 		return NULL;
 	warmcast__row_frame__init(m);
-	m->owner = id_data(&f->owner);
+	m->owner = codec_make_id(&f->owner);
 	m->stream = (uint32_t)f->stream;
-	m->incarnation = make_incarnation(b, f->incarnation);
-	for (size_t i = 0; i < f->ancestors_n; i++)
-		ancestors[i] = make_ancestor(b, &f->ancestors[i]);
-	m->ancestors = ancestors;
+	m->incarnation = codec_make_incarnation(b, f->incarnation);
+	m->ancestors = codec_make_ancestors(b, f->ancestors, f->ancestors_n);
 	m->n_ancestors = f->ancestors_n;
 	m->from = f->from;
 	m->to = f->to;
@@ -185,18 +179,18 @@ static Warmcast__RowFrame *make_row_frame(struct builder *b, const struct rpc_ro
 
 static Warmcast__Announce *make_announce(struct builder *b, const struct rpc_announce *a)
 {
-	Warmcast__Announce *m = make(b, 1, sizeof(*m));
-	Warmcast__RowVersion **rows = make(b, a->rows_n, sizeof(*rows));
-	Warmcast__RowVersion *each = make(b, a->rows_n, sizeof(*each));
+	Warmcast__Announce *m = codec_make(b, 1, sizeof(*m));
+	Warmcast__RowVersion **rows = codec_make(b, a->rows_n, sizeof(*rows));
+	Warmcast__RowVersion *each = codec_make(b, a->rows_n, sizeof(*each));
 	if (m == NULL || rows == NULL || each == NULL)
 		return NULL;
 	warmcast__announce__init(m);
 	for (size_t i = 0; i < a->rows_n; i++) {
 		rows[i] = &each[i];
 		warmcast__row_version__init(&each[i]);
-		each[i].owner = id_data(&a->rows[i].owner);
+		each[i].owner = codec_make_id(&a->rows[i].owner);
 		each[i].stream = (uint32_t)a->rows[i].stream;
-		each[i].incarnation = make_incarnation(b, a->rows[i].incarnation);
+		each[i].incarnation = codec_make_incarnation(b, a->rows[i].incarnation);
 		each[i].have = a->rows[i].have;
 	}
 	m->rows = rows;
@@ -206,8 +200,8 @@ static Warmcast__Announce *make_announce(struct builder *b, const struct rpc_ann
 
 static Warmcast__Pull *make_pull(struct builder *b, const struct rpc_pull *p)
 {
-	Warmcast__Pull *m = make(b, 1, sizeof(*m));
-	Warmcast__RowPosition **rows = make(b, p->rows_n, sizeof(*rows));
+	Warmcast__Pull *m = codec_make(b, 1, sizeof(*m));
+	Warmcast__RowPosition **rows = codec_make(b, p->rows_n, sizeof(*rows));
 	if (m == NULL || rows == NULL)
 		return NULL;
 	warmcast__pull__init(m);
@@ -220,7 +214,7 @@ static Warmcast__Pull *make_pull(struct builder *b, const struct rpc_pull *p)
 
 static ProtobufCBinaryData make_sums(struct builder *b, const uint64_t *sums, size_t n)
 {
-	uint8_t *p = make(b, n, sizeof(*sums));
+	uint8_t *p = codec_make(b, n, sizeof(*sums));
 	for (size_t i = 0; p != NULL && i < n * sizeof(*sums); i++)
 		p[i] = (uint8_t)(sums[i / 8] >> (56 - 8 * (i % 8)));
 	return (ProtobufCBinaryData){ .len = n * sizeof(*sums), .data = p };
@@ -228,7 +222,7 @@ static ProtobufCBinaryData make_sums(struct builder *b, const uint64_t *sums, si
 
 static uint32_t *make_numbers(struct builder *b, const uint32_t *from, size_t n)
 {
-	uint32_t *p = make(b, n, sizeof(*p));
+	uint32_t *p = codec_make(b, n, sizeof(*p));
 	for (size_t i = 0; p != NULL && i < n; i++)
 		p[i] = from[i];
 	return p;
@@ -236,7 +230,7 @@ static uint32_t *make_numbers(struct builder *b, const uint32_t *from, size_t n)
 
 static Warmcast__Ranges *make_ranges(struct builder *b, const struct rpc_ranges *r)
 {
-	Warmcast__Ranges *m = make(b, 1, sizeof(*m));
+	Warmcast__Ranges *m = codec_make(b, 1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	warmcast__ranges__init(m);
@@ -256,7 +250,7 @@ static Warmcast__Ranges *make_ranges(struct builder *b, const struct rpc_ranges 
 
 static Warmcast__Tree *make_tree(struct builder *b, const struct rpc_msg *in)
 {
-	Warmcast__Tree *m = make(b, 1, sizeof(*m));
+	Warmcast__Tree *m = codec_make(b, 1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	warmcast__tree__init(m);
@@ -267,7 +261,7 @@ static Warmcast__Tree *make_tree(struct builder *b, const struct rpc_msg *in)
 
 static ProtobufCBinaryData *make_sessions(struct builder *b, const struct rpc_session_id *ids, size_t n)
 {
-	ProtobufCBinaryData *list = make(b, n, sizeof(*list));
+	ProtobufCBinaryData *list = codec_make(b, n, sizeof(*list));
 	for (size_t i = 0; list != NULL && i < n; i++)
 		list[i] = pb_data(bytes_of(ids[i].b, RPC_SESSION_ID_BYTES));
 	return list;
@@ -275,7 +269,7 @@ static ProtobufCBinaryData *make_sessions(struct builder *b, const struct rpc_se
 
 static Warmcast__SessionNews *make_session_news(struct builder *b, const struct rpc_session_news *s)
 {
-	Warmcast__SessionNews *m = make(b, 1, sizeof(*m));
+	Warmcast__SessionNews *m = codec_make(b, 1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	warmcast__session_news__init(m);
@@ -343,7 +337,8 @@ static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Env
 	}
 }
 
-enum err rpc_encode(const struct rpc_msg *m, struct arena *scratch, struct buf *out)
+enum err rpc_encode_named(
+    const struct rpc_msg *m, struct rpc_names *names, struct arena *scratch, struct buf *out)
 {
 	if (m->kind == RPC_UNKNOWN)
 		return ERR_INVALID;
@@ -353,10 +348,18 @@ enum err rpc_encode(const struct rpc_msg *m, struct arena *scratch, struct buf *
 	Warmcast__Envelope env = WARMCAST__ENVELOPE__INIT;
 	Warmcast__Bye bye = WARMCAST__BYE__INIT;
 	Warmcast__Heartbeat heartbeat = WARMCAST__HEARTBEAT__INIT;
-	struct builder b = { .arena = scratch };
+	struct builder b = { .arena = scratch, .names = names };
 	env.acked_bytes = m->acked_bytes;
-	make_body(&b, m, &env, &bye, &heartbeat);
+	if (names != NULL)
+		names_begin(names);
+	if (names == NULL || !codec_make_named(&b, m, &env))
+		make_body(&b, m, &env, &bye, &heartbeat);
 	if (b.exhausted)
 		return ERR_TOO_BIG;
 	return pb_pack(&env.base, RPC_FRAME_MAX, out);
+}
+
+enum err rpc_encode(const struct rpc_msg *m, struct arena *scratch, struct buf *out)
+{
+	return rpc_encode_named(m, NULL, scratch, out);
 }

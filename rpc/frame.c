@@ -74,3 +74,8 @@ enum frame_result frame_next(struct frame_reader *r, struct bytes *in, struct by
 	r->done = true;
 	return FRAME_READY;
 }
+
+uint64_t frame_ack(uint64_t consumed, uint64_t told)
+{
+	return consumed - told < FRAME_ACK_BYTES ? 0 : consumed;
+}

@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 
-enum { FRAME_PREFIX_BYTES = 4 };
+enum { FRAME_PREFIX_BYTES = 4, FRAME_ACK_BYTES = 4096 };
 
 struct frame_reader {
 	uint8_t prefix[FRAME_PREFIX_BYTES];
@@ -30,5 +30,9 @@ void frame_reader_fini(struct frame_reader *r);
 enum frame_result frame_next(struct frame_reader *r, struct bytes *in, struct bytes *frame);
 
 void frame_prefix(uint8_t out[FRAME_PREFIX_BYTES], size_t frame_bytes);
+
+/* What the next frame says of `consumed` bytes, of which the peer was told `told` so far: 0, nothing, while
+ * it is too little to matter to the peer's window. */
+uint64_t frame_ack(uint64_t consumed, uint64_t told);
 
 #endif

@@ -37,6 +37,7 @@ enum {
 	RPC_RANGE_FANOUT = 16,
 	RPC_RANGE_DEPTH_MAX = 2,  /* of a question: its parts are one half byte deeper */
 	RPC_CLUSTER_KEYS_MAX = 2, /* the present one and, while they rotate, another */
+	RPC_NAMES_MAX = 4096,     /* numbers of names, of one direction of a link */
 };
 
 /* The bound to give an arena: enough for encoding or decoding any message or entry within the limits,
@@ -65,6 +66,7 @@ enum rpc_kind {
 enum {
 	RPC_FEATURE_BROADCAST = 1 << 0, /* announcements, pulls and trees */
 	RPC_FEATURE_RANGES = 1 << 1,    /* fingerprints of ranges */
+	RPC_FEATURE_NAMES = 1 << 2,     /* rows by number (rpc/names.h) */
 };
 
 enum rpc_refusal {

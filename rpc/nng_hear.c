@@ -29,6 +29,7 @@ void link_say_hello(struct link *l)
 {
 	struct nng_links *set = l->set;
 	struct rpc_msg m = { .kind = RPC_HELLO, .hello = own_hello(l) };
+	l->features = m.hello.features;
 	if (l->keys.n > 0)
 		set->random(m.hello.challenge, sizeof(m.hello.challenge));
 	link_say(l, &m);
@@ -214,6 +215,13 @@ static void let_in(struct link *l)
 	link_come_up(l);
 }
 
+/* Both hellos are said: whoever hears the second one may be told in names at once. */
+static void agree(struct link *l)
+{
+	if ((l->features & l->peer.hello.features & RPC_FEATURE_NAMES) != 0)
+		l->names = rpc_names_new(RPC_NAMES_MAX);
+}
+
 /* On the side that was dialled: the peer is who it says. */
 static void welcome(struct link *l)
 {
@@ -238,6 +246,7 @@ static void answer_hello(struct link *l)
 		return;
 	}
 	link_say_hello(l);
+	agree(l);
 	say_proof(l);
 	l->state = LINK_CONFIRM;
 }
@@ -257,10 +266,12 @@ static void hear_hello(struct link *l, const struct rpc_hello *h)
 		refuse(l, reason);
 	} else if (l->dialled) {
 		answer_hello(l);
-	} else if (l->keys.n > 0) {
-		l->state = LINK_PROOF;
 	} else {
-		welcome(l);
+		agree(l);
+		if (l->keys.n > 0)
+			l->state = LINK_PROOF;
+		else
+			welcome(l);
 	}
 }
 
@@ -321,7 +332,7 @@ static void hear_frame(struct link *l, struct bytes frame)
 	struct rpc_msg m;
 	set->counters.frames_in++;
 	set->counters.bytes_in += FRAME_PREFIX_BYTES + frame.n;
-	enum err e = rpc_decode(frame, &set->decode_arena, &m);
+	enum err e = rpc_decode_named(frame, l->names, &set->decode_arena, &m);
 	if (e == OK && m.kind == RPC_HELLO && l->state == LINK_HELLO)
 		cluster_transcript_put(&l->transcript, peer_role(l), frame);
 	if (e != OK || !take_ack(l, m.acked_bytes))

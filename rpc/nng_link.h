@@ -16,7 +16,11 @@
  *
  * Bounds: a link carries at most RPC_LINK_WINDOW bytes that the peer's core has not acknowledged
  * (acked_bytes of any envelope); past it nng_links_send says ERR_FULL and nothing is kept: the
- * core's cursors make up for it later (R7).
+ * core's cursors make up for it later (R7). An acknowledgement rides on the next frame once FRAME_ACK_BYTES
+ * (rpc/frame.h) are due.
+ *
+ * Names: with RPC_FEATURE_NAMES in both hellos, what is sent and heard is in names (rpc/names.h), of which
+ * the core sees nothing. A number that was never named is a malformed frame, and ends the link.
  */
 #ifndef RPC_NNG_LINK_H
 #define RPC_NNG_LINK_H

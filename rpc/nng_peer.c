@@ -57,10 +57,11 @@ struct link *link_to(const struct nng_links *set, const struct node_id *node)
 	return NULL;
 }
 
-static enum err encode(struct nng_links *set, const struct rpc_msg *m)
+static enum err encode(struct link *l, const struct rpc_msg *m)
 {
+	struct nng_links *set = l->set;
 	buf_clear(&set->frame);
-	enum err e = rpc_encode(m, &set->encode_arena, &set->frame);
+	enum err e = rpc_encode_named(m, l->names, &set->encode_arena, &set->frame);
 	arena_reset(&set->encode_arena);
 	return e;
 }
@@ -74,8 +75,8 @@ enum err link_send(struct link *l, struct rpc_msg *m, bool urgent)
 		set->counters.window_full++;
 		return ERR_FULL;
 	}
-	m->acked_bytes = l->consumed_bytes;
-	enum err e = encode(set, m);
+	m->acked_bytes = frame_ack(l->consumed_bytes, l->told_bytes);
+	enum err e = encode(l, m);
 	if (e != OK)
 		return e;
 	struct bytes frame = buf_bytes(&set->frame);
@@ -88,8 +89,10 @@ enum err link_send(struct link *l, struct rpc_msg *m, bool urgent)
 	e = nng_conn_send(l->conn, bytes_of(prefix, sizeof(prefix)), frame);
 	if (e != OK)
 		return e;
+	rpc_names_said(l->names);
 	l->said_bytes += sizeof(prefix) + frame.n;
-	l->told_bytes = l->consumed_bytes;
+	if (m->acked_bytes != 0)
+		l->told_bytes = m->acked_bytes;
 	set->counters.frames_out++;
 	set->counters.bytes_out += sizeof(prefix) + frame.n;
 	return OK;
@@ -271,6 +274,7 @@ void link_free(struct link *l)
 	stop_timer(l);
 	nng_conn_free(l->conn);
 	frame_reader_fini(&l->frames);
+	rpc_names_free(l->names);
 	cluster_keys_fini(&l->keys);
 	OBJ_FREE(l);
 }

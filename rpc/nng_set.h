@@ -51,6 +51,8 @@ struct link {
 	struct cluster_transcript transcript;
 	struct cluster_keys keys; /* those of the set when it began; wiped when it is up */
 	uint32_t version;
+	uint64_t features;       /* that this node said on it */
+	struct rpc_names *names; /* NULL: not agreed upon, or not yet */
 	ev_timer timer;
 	uint64_t up_at_ms;
 	uint64_t said_bytes;     /* of frames given to conn */

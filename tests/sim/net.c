@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SIM_NAMES = 8 }; /* so few that numbers are given anew */
+
 static struct sim_link *find(struct sim *s, uint64_t id)
 {
 	return id >= 1 && id <= s->links_n ? &s->links[id - 1] : NULL;
@@ -35,6 +37,47 @@ static uint64_t travel_ms(struct sim *s, struct sim_link *l, size_t to_side)
 	return at_ms - s->now_ms;
 }
 
+/* Names belong to a stream, which loses nothing and keeps the order. So they are said and heard here, and
+ * what the seed loses, doubles or holds up are whole messages. */
+static enum err translate(struct sim_link *l, size_t side, const struct rpc_msg *m, struct buf *out)
+{
+	struct arena a;
+	struct buf said;
+	struct rpc_msg heard;
+	arena_init(&a, 4 * RPC_ARENA_MAX);
+	buf_init(&said, RPC_FRAME_MAX);
+	enum err e = rpc_encode_named(m, l->names[side], &a, &said);
+	if (e == OK) {
+		rpc_names_said(l->names[side]);
+		e = rpc_decode_named(buf_bytes(&said), l->names[1 - side], &a, &heard);
+	}
+	if (e == OK)
+		e = rpc_encode(&heard, &a, out);
+	buf_fini(&said);
+	arena_fini(&a);
+	return e;
+}
+
+static enum err encode(struct sim_link *l, size_t side, const struct rpc_msg *m, struct buf *out)
+{
+	struct arena scratch;
+	bool named = m->kind == RPC_ROW_FRAME || m->kind == RPC_ANNOUNCE || m->kind == RPC_PULL;
+	if (named && l->names[side] != NULL)
+		return translate(l, side, m, out);
+	arena_init(&scratch, RPC_ARENA_MAX);
+	enum err e = rpc_encode(m, &scratch, out);
+	arena_fini(&scratch);
+	return e;
+}
+
+void net_forget_names(struct sim_link *l)
+{
+	for (size_t side = 0; side < 2; side++) {
+		rpc_names_free(l->names[side]);
+		l->names[side] = NULL;
+	}
+}
+
 void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m)
 {
 	struct sim_link *l = find(s, link);
@@ -46,12 +89,9 @@ void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m
 	size_t to = l->ends[1 - side];
 	if (s->cut[from][to] || (!s->healing && prng_chance(&s->prng, s->profile.loss_per_mille)))
 		return;
-	struct arena scratch;
-	arena_init(&scratch, 1 << 20);
 	struct buf b;
 	buf_init(&b, RPC_FRAME_MAX);
-	enum err e = rpc_encode(m, &scratch, &b);
-	arena_fini(&scratch);
+	enum err e = encode(l, side, m, &b);
 	if (e != OK) {
 		sim_fail(s, from, "R7: a message that cannot be encoded: %s, kind %d", err_str(e), m->kind);
 		buf_fini(&b);
@@ -125,6 +165,9 @@ void net_connect(struct sim *s, size_t a, size_t b)
 	struct sim_link *l = &s->links[s->links_n++];
 	*l = (struct sim_link){ .id = s->links_n, .ends = { a, b }, .boots = { na->boot, nb->boot } };
 	s->linked[a][b] = s->linked[b][a] = true;
+	bool named = (na->features & nb->features & RPC_FEATURE_NAMES) != 0;
+	for (size_t side = 0; named && side < 2; side++)
+		l->names[side] = rpc_names_new(SIM_NAMES);
 	for (size_t side = 0; side < 2; side++) {
 		struct sim_event *up = sim_push(s, latency(s), SIM_LINK_UP, l->ends[side]);
 		up->link = l->id;
@@ -170,6 +213,7 @@ void net_link_down(struct sim *s, const struct sim_event *e)
 static void break_link(struct sim *s, struct sim_link *l, uint64_t within_ms, bool bye)
 {
 	l->broken = true;
+	net_forget_names(l);
 	s->linked[l->ends[0]][l->ends[1]] = s->linked[l->ends[1]][l->ends[0]] = false;
 	for (size_t side = 0; side < 2; side++) {
 		struct sim_event *down =

@@ -14,6 +14,7 @@
 
 #include "base/prng.h"
 #include "kvs/kvs.h"
+#include "rpc/names.h"
 
 enum {
 	SCALE_NODES_MAX = 20000,
@@ -77,6 +78,8 @@ struct scale_link {
 	bool up[2], closed;
 	uint64_t last_us[2];  /* when the last frame arrives at that end */
 	uint64_t consumed[2]; /* bytes, by the core of that end */
+	uint64_t told[2];     /* of those, acknowledged */
+	struct rpc_names *names[2];
 };
 
 enum scale_event_kind {
@@ -175,6 +178,7 @@ void scale_want(struct scale *s, size_t from, const struct kvs_dial *d);
 void scale_dial(struct scale *s, const struct scale_event *e);
 void scale_dial_failed(struct scale *s, const struct scale_event *e);
 void scale_link_up(struct scale *s, const struct scale_event *e);
+void scale_forget_names(struct scale_link *l);
 void scale_link_down(struct scale *s, const struct scale_event *e);
 /* With BYE. */
 void scale_close(struct scale *s, size_t from, uint64_t link);

@@ -16,6 +16,9 @@ enum {
 	/* A dialler is let in four one-way trips after it began: SYN, SYN and hello, hello, first frame. */
 	TRIPS_ACCEPTED = 3,
 	TRIPS_DIALLED = 4,
+	/* Of so many nodes, a name costs memory on every link: links say fewer of them. */
+	SCALE_MANY = 2000,
+	SCALE_MANY_NAMES = 128,
 };
 
 static size_t side_of(const struct scale_link *l, size_t node)
@@ -50,14 +53,17 @@ void scale_send(struct scale *s, size_t from, uint64_t link, struct rpc_msg *m)
 	size_t side = side_of(l, from);
 	if (!l->up[side])
 		return;
-	m->acked_bytes = l->consumed[side];
+	m->acked_bytes = frame_ack(l->consumed[side], l->told[side]);
 	arena_reset(&s->encode_arena);
 	buf_clear(&s->frame);
-	CHECK(rpc_encode(m, &s->encode_arena, &s->frame) == OK);
+	CHECK(rpc_encode_named(m, l->names[side], &s->encode_arena, &s->frame) == OK);
 	count_sent(s, m->kind, FRAME_PREFIX_BYTES + s->frame.n);
 	bool lost = prng_chance(&s->prng, s->loss_per_mille);
 	if (l->closed || (lost && !s->o.stalls))
-		return;
+		return; /* as if it was never said: the names on both ends stay the same */
+	rpc_names_said(l->names[side]);
+	if (m->acked_bytes != 0)
+		l->told[side] = m->acked_bytes;
 	uint64_t at_us = arrival_us(s, l, 1 - side, lost);
 	struct scale_event *e = scale_push(s, at_us - s->now_us, SCALE_DELIVER, l->ends[1 - side]);
 	e->number = link;
@@ -76,7 +82,8 @@ void scale_deliver(struct scale *s, const struct scale_event *e)
 		return;
 	struct rpc_msg m;
 	arena_reset(&s->decode_arena);
-	CHECK(rpc_decode(bytes_of(e->bytes, e->bytes_n), &s->decode_arena, &m) == OK);
+	struct bytes frame = bytes_of(e->bytes, e->bytes_n);
+	CHECK(rpc_decode_named(frame, l->names[side], &s->decode_arena, &m) == OK);
 	l->consumed[side] += FRAME_PREFIX_BYTES + e->bytes_n;
 	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
 	in.message.link = e->number;
@@ -148,6 +155,8 @@ static void connect(struct scale *s, size_t from, size_t to)
 	s->links = scale_grow(s->links, &s->links_cap, s->links_n + 1, sizeof(*s->links));
 	struct scale_link *l = &s->links[s->links_n++];
 	*l = (struct scale_link){ .ends = { from, to }, .latency_us = (uint32_t)new_latency_us(s) };
+	for (size_t side = 0; side < 2; side++)
+		l->names[side] = rpc_names_new(s->o.nodes > SCALE_MANY ? SCALE_MANY_NAMES : RPC_NAMES_MAX);
 	uint64_t trip_us = l->latency_us;
 	add_peer(&s->nodes[from], to, s->links_n);
 	add_peer(&s->nodes[to], from, s->links_n);
@@ -227,6 +236,14 @@ static void forget_peer(struct scale_node *n, uint64_t link)
 	}
 }
 
+void scale_forget_names(struct scale_link *l)
+{
+	for (size_t side = 0; side < 2; side++) {
+		rpc_names_free(l->names[side]);
+		l->names[side] = NULL;
+	}
+}
+
 void scale_link_down(struct scale *s, const struct scale_event *e)
 {
 	struct scale_link *l = &s->links[e->number - 1];
@@ -234,6 +251,7 @@ void scale_link_down(struct scale *s, const struct scale_event *e)
 	struct scale_node *n = &s->nodes[e->node];
 	bool was_up = l->up[side];
 	l->up[side] = false;
+	scale_forget_names(l);
 	forget_peer(n, e->number);
 	struct scale_dial *d = find_dial(n, l->ends[1 - side]);
 	if (d != NULL)

@@ -133,6 +133,8 @@ void scale_fini(struct scale *s)
 		free(s->updates[i].known);
 	free(s->updates);
 	free(s->heap);
+	for (size_t i = 0; i < s->links_n; i++)
+		scale_forget_names(&s->links[i]);
 	free(s->links);
 	free(s->nodes);
 	free(s->out);

@@ -330,6 +330,8 @@ void sim_fini(struct sim *s)
 	for (size_t i = 0; i < s->heap_n; i++)
 		free(s->heap[i].bytes);
 	free(s->heap);
+	for (size_t i = 0; i < s->links_n; i++)
+		net_forget_names(&s->links[i]);
 	free(s->links);
 	oracle_fini(s);
 }

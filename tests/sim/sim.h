@@ -9,6 +9,7 @@
 
 #include "base/prng.h"
 #include "kvs/kvs.h"
+#include "rpc/names.h"
 
 enum {
 	SIM_NODES_MAX = 64,
@@ -99,8 +100,9 @@ struct sim_link {
 	size_t ends[2];
 	unsigned boots[2];
 	bool up[2];
-	uint64_t last_ms[2]; /* when the last message in order arrives at that end */
-	bool broken;         /* no message passes any more; ends are or will be told */
+	uint64_t last_ms[2];        /* when the last message in order arrives at that end */
+	struct rpc_names *names[2]; /* of each end; NULL: not agreed upon */
+	bool broken;                /* no message passes any more; ends are or will be told */
 };
 
 enum sim_event_kind {
@@ -206,6 +208,7 @@ void host_fini(struct sim_node *n);
 /* -- net.c -- */
 void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m);
 void net_deliver(struct sim *s, const struct sim_event *e);
+void net_forget_names(struct sim_link *l);
 void net_connect(struct sim *s, size_t a, size_t b);
 void net_link_up(struct sim *s, const struct sim_event *e);
 void net_link_down(struct sim *s, const struct sim_event *e);

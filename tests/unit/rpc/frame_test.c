@@ -97,6 +97,17 @@ static void the_prefix_is_big_endian(void **state)
 	assert_memory_equal(p, "\1\2\3\4", 4);
 }
 
+static void an_acknowledgement_waits_until_it_matters(void **state)
+{
+	(void)state;
+	assert_int_equal(frame_ack(0, 0), 0);
+	assert_int_equal(frame_ack(FRAME_ACK_BYTES - 1, 0), 0);
+	assert_int_equal(frame_ack(FRAME_ACK_BYTES, 0), FRAME_ACK_BYTES);
+	assert_int_equal(frame_ack(FRAME_ACK_BYTES + 70, 71), 0);
+	assert_int_equal(frame_ack(FRAME_ACK_BYTES + 71, 71), FRAME_ACK_BYTES + 71);
+	assert_int_equal(frame_ack(UINT64_MAX, UINT64_MAX), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +115,7 @@ int main(void)
 		cmocka_unit_test(a_frame_past_the_cap_ends_the_stream),
 		cmocka_unit_test(memory_follows_what_came),
 		cmocka_unit_test(the_prefix_is_big_endian),
+		cmocka_unit_test(an_acknowledgement_waits_until_it_matters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,6 +153,80 @@ static void the_bytes_of_messages(void **state)
 	}
 }
 
+/* What one side says on a link with names, from its first word on; each message twice. */
+static const struct {
+	struct rpc_msg msg;
+	const char *first, *again;
+} conversation[] = {
+	{ { .kind = RPC_ANNOUNCE, .announce = { versions, 1 } },
+	    "7a290a01021201071a2108011210010000000000000000000000000000001a0b0805110600000000000000",
+	    "7a060a0106120107" },
+	{ { .kind = RPC_ROW_FRAME,
+	      .acked_bytes = 9,
+	      .row_frame = { .owner = { { 0xb1 } },
+	          .stream = RPC_LOCATIONS,
+	          .incarnation = { 2, 0xff },
+	          .ancestors = { { { 1, 0xfe }, 77 } },
+	          .ancestors_n = 1,
+	          .from = 6,
+	          .to = 200,
+	          .horizon = 201,
+	          .floor = 5,
+	          .reset = true,
+	          .repair = true,
+	          .entries = entries,
+	          .entries_n = 2 } },
+	    "0809725f0802123208021210b10000000000000000000000000000001a0b080211ff00000000000000220f0a"
+	    "0b080111fe00000000000000104d18c80120820328023005380140014a0f12096f6d61696e006c76311a0208"
+	    "014a0808c0011201722001",
+	    "0809722b080a18c80120820328023005380140014a0f12096f6d61696e006c76311a0208014a0808c0011201"
+	    "722001" },
+	{ { .kind = RPC_ROW_FRAME,
+	      .row_frame = { .owner = { { 1 } },
+	          .stream = RPC_LOCATIONS,
+	          .incarnation = { 5, 6 },
+	          .from = 6,
+	          .to = 7,
+	          .horizon = 7,
+	          .entries = entries,
+	          .entries_n = 1 } },
+	    "7215080618074a0f12096f6d61696e006c76311a020801", "7215080618074a0f12096f6d61696e006c76311a020801" },
+	{ { .kind = RPC_PULL, .pull = { rows, 2 } },
+	    "82015e0a35122108031210a10000000000000000000000000000af1a0b080311080706050403020118ac0220"
+	    "02280a300139f8f7f6f5f4f3f2f10a250802122108041210a20000000000000000000000000000001a0b0801"
+	    "110100000000000000",
+	    "82011a0a14080c18ac022002280a300139f8f7f6f5f4f3f2f10a020812" },
+};
+
+static void the_bytes_of_a_conversation_with_names(void **state)
+{
+	(void)state;
+	struct rpc_names *from = rpc_names_new(RPC_NAMES_MAX), *to = rpc_names_new(0);
+	for (size_t i = 0; i < 2 * sizeof(conversation) / sizeof(conversation[0]); i++) {
+		struct arena a;
+		struct buf out, plain, heard;
+		struct rpc_msg got;
+		const struct rpc_msg *m = &conversation[i / 2].msg;
+		arena_init(&a, RPC_ARENA_MAX);
+		buf_init(&out, RPC_FRAME_MAX);
+		buf_init(&plain, RPC_FRAME_MAX);
+		buf_init(&heard, RPC_FRAME_MAX);
+		assert_int_equal(rpc_encode_named(m, from, &a, &out), OK);
+		rpc_names_said(from);
+		assert_hex(buf_bytes(&out), i % 2 == 0 ? conversation[i / 2].first : conversation[i / 2].again);
+		assert_int_equal(rpc_decode_named(buf_bytes(&out), to, &a, &got), OK);
+		assert_int_equal(rpc_encode(m, &a, &plain), OK);
+		assert_int_equal(rpc_encode(&got, &a, &heard), OK);
+		assert_bytes_equal(buf_bytes(&heard), buf_bytes(&plain));
+		arena_fini(&a);
+		buf_fini(&out);
+		buf_fini(&plain);
+		buf_fini(&heard);
+	}
+	rpc_names_free(from);
+	rpc_names_free(to);
+}
+
 static void the_bytes_of_entries(void **state)
 {
 	(void)state;
@@ -234,12 +308,46 @@ static int write_seeds(const char *folder)
 	return failed;
 }
 
+/* The conversation as one file of that folder: each frame behind its length in two bytes. */
+static int write_conversation(const char *folder)
+{
+	char path[512];
+	struct arena a;
+	struct buf out, all;
+	struct rpc_names *from = rpc_names_new(RPC_NAMES_MAX);
+	arena_init(&a, RPC_ARENA_MAX);
+	buf_init(&out, RPC_FRAME_MAX);
+	buf_init(&all, RPC_FRAME_MAX);
+	for (size_t i = 0; i < 2 * sizeof(conversation) / sizeof(conversation[0]); i++) {
+		buf_clear(&out);
+		if (rpc_encode_named(&conversation[i / 2].msg, from, &a, &out) != OK)
+			return 1;
+		rpc_names_said(from);
+		buf_put_u8(&all, (uint8_t)(out.n >> 8));
+		buf_put_u8(&all, (uint8_t)out.n);
+		buf_put_bytes(&all, buf_bytes(&out));
+	}
+	snprintf(path, sizeof(path), "%s/golden_conversation", folder);
+	FILE *f = fopen(path, "wb");
+	bool written = f != NULL && fwrite(all.p, 1, all.n, f) == all.n;
+	if (f != NULL && fclose(f) != 0)
+		written = false;
+	rpc_names_free(from);
+	arena_fini(&a);
+	buf_fini(&out);
+	buf_fini(&all);
+	return written ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
 		return write_seeds(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "--conversation") == 0)
+		return write_conversation(argv[2]);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bytes_of_messages),
+		cmocka_unit_test(the_bytes_of_a_conversation_with_names),
 		cmocka_unit_test(the_bytes_of_entries),
 		cmocka_unit_test(every_kind_is_here),
 	};

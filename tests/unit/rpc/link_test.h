@@ -61,6 +61,8 @@ int raw_connect(const struct side *to);
 int raw_listen(unsigned *port);
 int raw_accept(int listener);
 void raw_send(int fd, struct bytes b);
+/* Raw messages are in those names from now on; NULL: in plain forms. */
+void raw_speak(struct rpc_names *names);
 void raw_send_msg(int fd, struct rpc_msg *m);
 /* The next message, in *m until the next call. False when the peer has hung up. */
 bool raw_receive(int fd, struct rpc_msg *m);

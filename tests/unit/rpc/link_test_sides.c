@@ -240,13 +240,21 @@ void raw_send_frame(int fd, struct bytes frame)
 	raw_send(fd, frame);
 }
 
+static struct rpc_names *raw_names;
+
+void raw_speak(struct rpc_names *names)
+{
+	raw_names = names;
+}
+
 void raw_send_msg(int fd, struct rpc_msg *m)
 {
 	struct arena scratch;
 	struct buf out;
 	arena_init(&scratch, RPC_ARENA_MAX);
 	buf_init(&out, RPC_FRAME_MAX);
-	assert_int_equal(rpc_encode(m, &scratch, &out), OK);
+	assert_int_equal(rpc_encode_named(m, raw_names, &scratch, &out), OK);
+	rpc_names_said(raw_names);
 	raw_send_frame(fd, buf_bytes(&out));
 	arena_fini(&scratch);
 	buf_fini(&out);
@@ -288,7 +296,7 @@ bool raw_receive(int fd, struct rpc_msg *m)
 	frame_n = n;
 	raw_forget();
 	arena_init(&received, RPC_ARENA_MAX);
-	assert_int_equal(rpc_decode(bytes_of(frame, n), &received, m), OK);
+	assert_int_equal(rpc_decode_named(bytes_of(frame, n), raw_names, &received, m), OK);
 	return true;
 }
 

@@ -1,0 +1,31 @@
+/* A node that starts: joining until its replica has what its peers had, then ready.
+ *
+ * It serves from the first moment with what its disks hold; being ready only says that others may prefer it.
+ * When no peer is there to compare with it becomes ready after JOIN_PATIENCE_MS, and at once when it is its
+ * own only seed.
+ *
+ * Threading: the control loop's.
+ */
+#ifndef NODE_EV_JOIN_H
+#define NODE_EV_JOIN_H
+
+#include "node/ev_control.h"
+
+#include <ev.h>
+
+enum { JOIN_PATIENCE_MS = 3000 };
+
+struct join {
+	struct control *control;
+	struct ev_loop *loop;
+	ev_timer look;
+	double began;
+};
+
+void join_begin(struct join *j, struct control *control, const struct config *config, struct ev_loop *loop);
+/* Whether a cluster may be found, other than this node alone. */
+bool join_has_other_seeds(const struct config *c);
+/* A node that stops, or that leaves, does not become ready any more. */
+void join_end(struct join *j);
+
+#endif
