@@ -3,6 +3,7 @@
 #include "base/obj.h"
 #include "base/text.h"
 #include "node/fs_log.h"
+#include "node/purge_reader.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -10,20 +11,12 @@
 
 #define PURGER_MAGIC 0x70757267u
 
-enum { JOB_PURGES_MAX = 256, LOOK_EVERY_MS = 1000, LOOK_FIRST_MS = 50 }; /* often, until it is proven */
-
-struct job_purge {
-	struct rpc_command_id id;
-	size_t content_n;
-	uint8_t content[RPC_SUBJECT_MAX];
-	uint64_t units; /* removed */
-};
+enum { LOOK_EVERY_MS = 1000, LOOK_FIRST_MS = 50 }; /* often, until it is proven */
 
 /* What the thread is to do: its own from the hand-over until its letter is delivered. */
 struct job {
 	struct letter letter;
-	struct job_purge purges[JOB_PURGES_MAX];
-	size_t purges_n;
+	struct purge_reading reading;
 	struct purges_row *rows;
 	size_t rows_n;
 	struct cache_purge_ids ids;
@@ -34,8 +27,7 @@ struct purger {
 	unsigned magic;
 	struct purger_config c;
 	ev_timer timer;
-	struct purges applied; /* as the disks have it, or will when the job is done */
-	struct cache_purge_ids ids;
+	struct purge_reader reader; /* as the disks have it, or will when the job is done */
 	bool look, proven, told;
 	struct job job;
 	bool busy; /* the job is the thread's */
@@ -50,8 +42,8 @@ struct purger {
 
 static void apply(struct purger *p, struct job *j)
 {
-	for (size_t i = 0; i < j->purges_n; i++) {
-		struct job_purge *one = &j->purges[i];
+	for (size_t i = 0; i < j->reading.found_n; i++) {
+		struct purge_found *one = &j->reading.found[i];
 		struct bytes content = bytes_of(one->content, one->content_n);
 		fills_purge(p->c.fills, content);
 		one->units = cache_purge(p->c.cache, content);
@@ -80,113 +72,29 @@ static void *run(void *arg)
 
 /* -- reading the replica -- */
 
-/* It was applied lately, or was read in the row of whom it was said to. */
-static bool is_known(const struct purger *p, const struct node_id *owner, const struct kvs_command *c)
+static void log_doubt(const struct node_id *owner)
 {
-	uint8_t key[RPC_COMMAND_KEY_BYTES];
-	struct rpc_entry e;
-	for (size_t i = 0; i < p->ids.n; i++)
-		if (memcmp(p->ids.ids[i].b, c->id.b, sizeof(c->id.b)) == 0)
-			return true;
-	const struct purges_row *issuer = purges_find(&p->applied, &c->what.issuer);
-	rpc_command_key(&c->id, key);
-	return issuer != NULL && !node_id_eq(owner, &c->what.issuer) &&
-	       kvs_entry_of(
-	           control_kvs(p->c.control), &c->what.issuer, RPC_CONTROL, bytes_of(key, sizeof(key)), &e) &&
-	       e.version <= issuer->version;
-}
-
-static void remember(struct cache_purge_ids *ids, const struct rpc_command_id *id)
-{
-	if (ids->n == CACHE_PURGE_IDS_MAX)
-		memmove(ids->ids, ids->ids + 1, --ids->n * sizeof(ids->ids[0]));
-	memcpy(ids->ids[ids->n++].b, id->b, sizeof(id->b));
-}
-
-struct reading {
-	struct purger *p;
-	const struct node_id *owner;
-	uint64_t up_to; /* the last version that was taken; the job had no room for those above */
-	bool full, any;
-};
-
-static void take(void *arg, const struct kvs_command *c)
-{
-	struct reading *r = arg;
-	struct job *j = &r->p->job;
-	if (c->what.kind != RPC_COMMAND_PURGE || r->full)
-		return;
-	/* Its record by another node comes as well. */
-	if (!is_known(r->p, r->owner, c)) {
-		if (j->purges_n == JOB_PURGES_MAX) {
-			r->full = true;
-			return;
-		}
-		struct job_purge *one = &j->purges[j->purges_n++];
-		one->id = c->id;
-		one->content_n = c->what.subject.n;
-		memcpy(one->content, c->what.subject.p, c->what.subject.n);
-		remember(&r->p->ids, &c->id);
-	}
-	r->any = true;
-	r->up_to = c->version;
-}
-
-static bool inherits(void *arg, struct incarnation former, uint64_t version)
-{
-	const struct kvs_row_meta *m = arg;
-	for (size_t i = 0; i < m->ancestors_n; i++)
-		if (incarnation_cmp(m->ancestors[i].incarnation, former) == 0)
-			return version <= m->ancestors[i].version;
-	return false;
-}
-
-/* False: the job is full. */
-static bool read_owner(struct purger *p, const struct node_id *owner)
-{
-	const struct kvs *kvs = control_kvs(p->c.control);
-	struct kvs_row row;
-	if (!kvs_row_of(kvs, owner, RPC_CONTROL, &row))
-		return true;
-	struct purges_row *known = purges_find(&p->applied, owner);
-	struct purges_seen seen = { row.meta.incarnation, inherits, &row.meta, kvs_forgotten(kvs, owner) };
-	uint64_t after;
-	bool whole = purges_read_on(known, &seen, &after);
-	if (!whole) {
-		char id[2 * NODE_ID_BYTES + 1];
-		text_hex(id, bytes_of(owner->b, NODE_ID_BYTES));
-		LOG_EVENT(LOG_WARN, "cache", "purges-missed",
-		    "purges of a node may have been missed: what the cache holds is confirmed by the origin store "
-		    "before "
-		    "it is served",
-		    LOG_STR("owner_id", id));
-		cache_doubt(p->c.cache);
-	}
-	struct reading r = { .p = p, .owner = owner, .up_to = after };
-	kvs_each_command(kvs, owner, after, take, &r);
-	if (!r.full)
-		r.up_to = row.meta.have;
-	bool renamed = known == NULL || incarnation_cmp(known->incarnation, row.meta.incarnation) != 0;
-	known = purges_at(&p->applied, owner);
-	known->incarnation = row.meta.incarnation;
-	known->version = r.up_to;
-	known->dirty |= renamed || r.any || !whole;
-	return !r.full;
+	char id[2 * NODE_ID_BYTES + 1];
+	text_hex(id, bytes_of(owner->b, NODE_ID_BYTES));
+	LOG_EVENT(LOG_WARN, "cache", "purges-missed",
+	    "purges of a node may have been missed: what the cache holds is confirmed by the origin store before "
+	    "it is served",
+	    LOG_STR("owner_id", id));
 }
 
 static void hand_over(struct purger *p)
 {
 	struct job *j = &p->job;
-	j->rows = calloc(p->applied.n + 1, sizeof(j->rows[0]));
+	j->rows = calloc(p->reader.applied.n + 1, sizeof(j->rows[0]));
 	CHECK(j->rows != NULL);
 	j->rows_n = 0;
-	for (size_t i = 0; i < p->applied.n; i++) {
-		if (!p->applied.rows[i].dirty)
+	for (size_t i = 0; i < p->reader.applied.n; i++) {
+		if (!p->reader.applied.rows[i].dirty)
 			continue;
-		j->rows[j->rows_n++] = p->applied.rows[i];
-		p->applied.rows[i].dirty = false;
+		j->rows[j->rows_n++] = p->reader.applied.rows[i];
+		p->reader.applied.rows[i].dirty = false;
 	}
-	j->ids = p->ids;
+	j->ids = p->reader.ids;
 	if (j->rows_n == 0) {
 		free(j->rows);
 		j->rows = NULL;
@@ -202,7 +110,7 @@ static void hand_over(struct purger *p)
 static bool caught_up(const struct purger *p)
 {
 	const struct kvs *kvs = control_kvs(p->c.control);
-	bool alone = p->c.own_seed && kvs_members_n(kvs) == 1 && p->applied.n <= 1;
+	bool alone = p->c.own_seed && kvs_members_n(kvs) == 1 && p->reader.applied.n <= 1;
 	return alone || kvs_caught_up(kvs);
 }
 
@@ -214,16 +122,15 @@ static void look(struct purger *p)
 		return;
 	}
 	p->look = false;
-	p->job.purges_n = 0;
-	bool all = true;
-	for (size_t i = 0; all && i < kvs_members_n(kvs); i++) {
-		struct kvs_member m;
-		kvs_member_at(kvs, i, &m);
-		all = read_owner(p, &m.id);
+	purge_reader_read(&p->reader, kvs, &p->job.reading);
+	if (p->job.reading.doubts) {
+		log_doubt(&p->job.reading.doubted);
+		cache_doubt(p->c.cache);
 	}
+	bool all = p->job.reading.whole;
 	p->look = !all;
 	hand_over(p);
-	if (all && p->job.purges_n == 0 && !p->proven && caught_up(p)) {
+	if (all && p->job.reading.found_n == 0 && !p->proven && caught_up(p)) {
 		p->proven = true;
 		cache_prove(p->c.cache);
 		LOG_EVENT(LOG_INFO, "cache", "proven",
@@ -249,12 +156,12 @@ static void tell(struct purger *p)
 
 static void log_purges(const struct job *j)
 {
-	for (size_t i = 0; i < j->purges_n; i++) {
+	for (size_t i = 0; i < j->reading.found_n; i++) {
 		char id[2 * RPC_COMMAND_ID_BYTES + 1];
-		text_hex(id, bytes_of(j->purges[i].id.b, RPC_COMMAND_ID_BYTES));
+		text_hex(id, bytes_of(j->reading.found[i].id.b, RPC_COMMAND_ID_BYTES));
 		LOG_EVENT(LOG_INFO, "cache", "content-purged", "a content was purged from this node's cache",
-		    LOG_BYTES("content", bytes_of(j->purges[i].content, j->purges[i].content_n)),
-		    LOG_STR("purge", id), LOG_U64("units", j->purges[i].units));
+		    LOG_BYTES("content", bytes_of(j->reading.found[i].content, j->reading.found[i].content_n)),
+		    LOG_STR("purge", id), LOG_U64("units", j->reading.found[i].units));
 	}
 }
 
@@ -274,11 +181,11 @@ static void on_done(struct letter *l)
 		    "a cache disk cannot remember which purges it has applied; it is tried again",
 		    LOG_STR("error", err_str(j->result)));
 		for (size_t i = 0; i < j->rows_n; i++)
-			purges_at(&p->applied, &j->rows[i].owner)->dirty = true;
+			purges_at(&p->reader.applied, &j->rows[i].owner)->dirty = true;
 	}
 	free(j->rows);
 	j->rows = NULL;
-	j->purges_n = 0;
+	j->reading.found_n = 0;
 	if (p->look && j->result == OK)
 		look(p);
 }
@@ -288,9 +195,9 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	struct purger *p = OBJ_CAST(struct purger, PURGER_MAGIC, w->data);
 	if (!p->told && !p->busy) {
-		p->job.ids = p->ids; /* of the run before */
+		p->job.ids = p->reader.ids; /* of the run before */
 		p->told = true;
-		if (p->ids.n > 0)
+		if (p->reader.ids.n > 0)
 			tell(p);
 	}
 	look(p);
@@ -303,12 +210,12 @@ enum err purger_start(const struct purger_config *c, struct purger **out)
 	struct purger *p = OBJ_NEW(struct purger, PURGER_MAGIC);
 	p->c = *c;
 	p->job.letter.deliver = on_done;
-	purges_init(&p->applied);
-	cache_purges_load(c->cache, &p->applied, &p->ids);
+	purges_init(&p->reader.applied);
+	cache_purges_load(c->cache, &p->reader.applied, &p->reader.ids);
 	CHECK(pthread_mutex_init(&p->lock, NULL) == 0);
 	CHECK(pthread_cond_init(&p->work, NULL) == 0);
 	if (pthread_create(&p->thread, NULL, run, p) != 0) {
-		purges_fini(&p->applied);
+		purges_fini(&p->reader.applied);
 		OBJ_FREE(p);
 		return ERR_NO_MEMORY;
 	}
@@ -335,7 +242,7 @@ void purger_stop(struct purger *p)
 	CHECK(pthread_join(p->thread, NULL) == 0);
 	mailbox_withdraw(p->c.mailbox, &p->job.letter);
 	free(p->job.rows);
-	purges_fini(&p->applied);
+	purges_fini(&p->reader.applied);
 	CHECK(pthread_cond_destroy(&p->work) == 0);
 	CHECK(pthread_mutex_destroy(&p->lock) == 0);
 	OBJ_FREE(p);
