@@ -11,6 +11,9 @@ static bool is_known(const struct purge_reader *r, const struct kvs *kvs, const 
 	for (size_t i = 0; i < r->ids.n; i++)
 		if (memcmp(r->ids.ids[i].b, c->id.b, sizeof(c->id.b)) == 0)
 			return true;
+	for (size_t i = 0; i < r->seen_n && i < PURGE_SEEN_MAX; i++)
+		if (rpc_command_id_cmp(&r->seen[i], &c->id) == 0)
+			return true;
 	const struct purges_row *issuer = purges_find(&r->applied, &c->what.issuer);
 	rpc_command_key(&c->id, key);
 	return issuer != NULL && !node_id_eq(owner, &c->what.issuer) &&
@@ -18,8 +21,10 @@ static bool is_known(const struct purge_reader *r, const struct kvs *kvs, const 
 	       e.version <= issuer->version;
 }
 
-static void remember(struct cache_purge_ids *ids, const struct rpc_command_id *id)
+static void remember(struct purge_reader *r, const struct rpc_command_id *id)
 {
+	struct cache_purge_ids *ids = &r->ids;
+	r->seen[r->seen_n++ % PURGE_SEEN_MAX] = *id;
 	if (ids->n == CACHE_PURGE_IDS_MAX)
 		memmove(ids->ids, ids->ids + 1, --ids->n * sizeof(ids->ids[0]));
 	memcpy(ids->ids[ids->n++].b, id->b, sizeof(id->b));
@@ -50,7 +55,7 @@ static void take(void *arg, const struct kvs_command *c)
 		one->content_n = c->what.subject.n;
 		one->units = 0;
 		memcpy(one->content, c->what.subject.p, c->what.subject.n);
-		remember(&x->r->ids, &c->id);
+		remember(x->r, &c->id);
 	}
 	x->any = true;
 	x->up_to = c->version;

@@ -9,7 +9,7 @@
 #include "kvs/kvs.h"
 #include "node/cache/cache.h"
 
-enum { PURGE_FOUND_MAX = 256 };
+enum { PURGE_FOUND_MAX = 256, PURGE_SEEN_MAX = 1024 };
 
 struct purge_found {
 	struct rpc_command_id id;
@@ -21,6 +21,10 @@ struct purge_found {
 struct purge_reader {
 	struct purges applied;
 	struct cache_purge_ids ids; /* the last ones */
+	/* Of this run, by number modulo PURGE_SEEN_MAX: a purge stands in two rows. Past that, or after a
+	 * restart, one may be applied again, which costs fills. */
+	struct rpc_command_id seen[PURGE_SEEN_MAX];
+	size_t seen_n;
 };
 
 struct purge_reading {

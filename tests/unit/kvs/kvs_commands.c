@@ -236,6 +236,13 @@ static void an_expelled_node_is_out_everywhere_and_falls_silent(void **state)
 	pair_put(&p, 3, "okey", "value");
 	pair_run(&p, p.now_ms + 1000);
 	assert_int_equal(p.nodes[3].own_ops, own);
+	struct kvs_input load = { .kind = KVS_IN_PUT };
+	struct bytes value;
+	load.put.stream = RPC_LOAD;
+	load.put.key = RPC_KEY_LOAD;
+	load.put.value = BYTES_LIT("x");
+	pair_step(&p, 3, &load);
+	assert_false(kvs_own_get(p.nodes[3].k, RPC_LOAD, RPC_KEY_LOAD, &value));
 	assert_int_equal(kvs_command_check(p.nodes[3].k, RPC_COMMAND_PURGE, BYTES_LIT("a")), ERR_CLOSED);
 	pair_fini(&p);
 }

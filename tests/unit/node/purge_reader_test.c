@@ -52,6 +52,7 @@ static void copy(struct purge_reader *to, const struct purge_reader *from)
 	for (size_t i = 0; i < from->applied.n; i++)
 		*purges_at(&to->applied, &from->applied.rows[i].owner) = from->applied.rows[i];
 	to->ids = from->ids;
+	to->seen_n = 0;
 }
 
 /* Only what is dirty is written. */
