@@ -11,7 +11,6 @@ enum { DELETED = 1 };
 static const struct hash_key record_key = { "warmcast record." };
 static const struct hash_key entry_key_key = { "warmcast ent key" };
 static const struct hash_key entry_value_key = { "warmcast ent val" };
-static const struct hash_key holder_key = { "warmcast holders" };
 
 /* -- numbers -- */
 
@@ -131,6 +130,27 @@ enum err kvs_format_parse_row_key(struct bytes in, struct kvs_row_key *out)
 	return OK;
 }
 
+void kvs_format_row_name(
+    const struct node_id *owner, enum rpc_stream stream, uint8_t out[KVS_FORMAT_ROW_NAME])
+{
+	memcpy(out, owner->b, NODE_ID_BYTES);
+	out[NODE_ID_BYTES] = (uint8_t)stream;
+}
+
+enum err kvs_format_parse_row_name(struct bytes in, struct node_id *owner, enum rpc_stream *stream)
+{
+	if (in.n < KVS_FORMAT_ROW_NAME || in.p[NODE_ID_BYTES] >= RPC_STREAMS)
+		return ERR_CORRUPT;
+	memcpy(owner->b, in.p, NODE_ID_BYTES);
+	*stream = (enum rpc_stream)in.p[NODE_ID_BYTES];
+	return OK;
+}
+
+enum err kvs_format_row_whose(struct bytes in, struct node_id *owner, enum rpc_stream *stream)
+{
+	return in.n < 8 ? ERR_CORRUPT : kvs_format_parse_row_name(bytes_from(in, 8), owner, stream);
+}
+
 struct bytes kvs_format_row(const struct kvs_row_record *r, uint8_t out[KVS_FORMAT_ROW_MAX])
 {
 	const struct kvs_row_meta *m = &r->meta;
@@ -215,9 +235,14 @@ enum err kvs_format_parse_entry(struct bytes in, struct rpc_entry *e)
 	return OK;
 }
 
-uint64_t kvs_format_entry_hash(struct bytes key, struct bytes encoded)
+uint64_t kvs_format_key_hash(struct bytes key)
 {
-	return hash_mix(hash64(&entry_key_key, key) ^ hash64(&entry_value_key, encoded));
+	return hash64(&entry_key_key, key);
+}
+
+uint64_t kvs_format_entry_hash(uint64_t key_hash, struct bytes encoded)
+{
+	return hash_mix(key_hash ^ hash64(&entry_value_key, encoded));
 }
 
 /* -- identity -- */
@@ -251,15 +276,4 @@ enum err kvs_format_parse_identity(struct bytes in, struct kvs_identity_record *
 		return ERR_CORRUPT;
 	*out = rec;
 	return OK;
-}
-
-/* -- holders -- */
-
-bool kvs_format_holder_key(struct bytes entry_key, uint8_t out[KVS_FORMAT_HOLDER_KEY])
-{
-	struct bytes origin, content;
-	if (rpc_location_key_split(entry_key, &origin, &content) != OK)
-		return false;
-	put_u64(out, hash64(&holder_key, entry_key));
-	return true;
 }

@@ -3,7 +3,7 @@
  * Pure. Numbers are little-endian in values and big-endian in keys, so that keys sort as numbers. A
  * record begins with a keyed hash of the rest; what fails it, or is too short, is ERR_CORRUPT, never
  * believed. Growth (V4): fields are appended; a reader takes what it knows and ignores what follows.
- * What an older reader could not understand raises KVS_FORMAT_VERSION, which it refuses.
+ * What an older reader could not understand raises the format of its side, which it refuses.
  */
 #ifndef KVS_FORMAT_H
 #define KVS_FORMAT_H
@@ -11,7 +11,8 @@
 #include "kvs/kvs.h"
 
 enum {
-	KVS_FORMAT_VERSION = 1,
+	KVS_SELF_FORMAT = 1,
+	KVS_VIEW_FORMAT = 2,         /* 1 had a record an entry: dropped, for peers have all of it */
 	KVS_FORMAT_BOOT_ID_MAX = 64, /* bytes of a boot id that are kept */
 	/* Bounds of the encoded records in bytes. */
 	KVS_FORMAT_ROW_KEY = 5,
@@ -19,11 +20,11 @@ enum {
 	KVS_FORMAT_ROW_MAX = 8 + NODE_ID_BYTES + 1 + 8 * 8 + 1 + RPC_ANCESTORS_MAX * 24,
 	KVS_FORMAT_VALUE_MAX = 9 + RPC_VALUE_MAX,
 	KVS_FORMAT_IDENTITY_MAX = 8 + NODE_ID_BYTES + 16 + 2 + KVS_FORMAT_BOOT_ID_MAX,
-	KVS_FORMAT_OWNER = 4,
-	KVS_FORMAT_HOLDER_KEY = 8,
+	KVS_FORMAT_SLOT = 4,
+	KVS_FORMAT_ROW_NAME = NODE_ID_BYTES + 1,
 };
 
-/* The owner by its index in the table of owners; an index is never given to another owner. */
+/* In `self`; the only owner has number 0. */
 struct kvs_row_key {
 	uint32_t owner;
 	enum rpc_stream stream;
@@ -62,14 +63,21 @@ MUST_USE enum err kvs_format_parse_row(struct bytes in, struct kvs_row_record *o
 struct bytes kvs_format_entry(const struct rpc_entry *e, uint8_t *out);
 /* Slices point into `in`; the key is not part of it and stays as it is. */
 MUST_USE enum err kvs_format_parse_entry(struct bytes in, struct rpc_entry *e);
-/* Of a key (without its row's) and an encoded entry. */
-uint64_t kvs_format_entry_hash(struct bytes key, struct bytes encoded);
+/* Of a key (without its row's): where its bundle stands, and half of the following. */
+uint64_t kvs_format_key_hash(struct bytes key);
+/* Of an entry under a key with that hash, `encoded` as by kvs_format_entry. */
+uint64_t kvs_format_entry_hash(uint64_t key_hash, struct bytes encoded);
 
 struct bytes kvs_format_identity(const struct kvs_identity_record *r, uint8_t out[KVS_FORMAT_IDENTITY_MAX]);
 MUST_USE enum err kvs_format_parse_identity(struct bytes in, struct kvs_identity_record *out);
 
-/* The key of the holders' index for a location's key; false when it is no such key. Two contents may share
- * one: whoever looks up compares the entry's key. */
-bool kvs_format_holder_key(struct bytes entry_key, uint8_t out[KVS_FORMAT_HOLDER_KEY]);
+/* In `view` a row has a slot, a number under which its entries stand. It is never given out again: a row that
+ * is dropped takes none of its entries along, they are no row's. */
+void kvs_format_row_name(
+    const struct node_id *owner, enum rpc_stream stream, uint8_t out[KVS_FORMAT_ROW_NAME]);
+/* ERR_CORRUPT too for a stream that this build does not know. */
+MUST_USE enum err kvs_format_parse_row_name(struct bytes in, struct node_id *owner, enum rpc_stream *stream);
+/* Who a row's record is of, without a look at the rest of it. */
+MUST_USE enum err kvs_format_row_whose(struct bytes in, struct node_id *owner, enum rpc_stream *stream);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -19,6 +20,9 @@ enum {
 	PATH_BYTES = 4096,
 	/* A disk with less than this left counts as full when a write to it failed. */
 	FULL_BYTES = 1 << 20,
+	MAP_BYTES_MIN = 64 << 20,
+	/* Of LMDB's lock file, somewhat more than it wants: a head and a cache line a reader. */
+	LOCK_BYTES = 4096 + READERS_MAX * 64,
 };
 
 void lmdb_say(struct lmdb_detail *d, const char *format, ...)
@@ -89,21 +93,59 @@ enum err lmdb_sync_folder(const char *folder)
 	return e;
 }
 
-static enum err open_mdb(const struct lmdb_env_config *c, MDB_env *env, struct lmdb_detail *d)
+static int open_mdb(const struct lmdb_env_config *c, size_t map_bytes, MDB_env **out)
 {
-	int rc = mdb_env_set_maxdbs(env, c->tables);
+	MDB_env *env;
+	int dead, rc = mdb_env_create(&env);
+	if (rc != 0)
+		return rc;
+	rc = mdb_env_set_maxdbs(env, c->tables);
 	if (rc == 0)
 		rc = mdb_env_set_maxreaders(env, READERS_MAX);
 	if (rc == 0)
-		rc = mdb_env_set_mapsize(env, c->map_bytes);
+		rc = mdb_env_set_mapsize(env, map_bytes);
 	if (rc == 0)
 		rc = mdb_env_open(env, c->folder, c->flags | MDB_NOTLS, 0600);
-	int dead;
 	if (rc == 0)
 		rc = mdb_reader_check(env, &dead);
-	if (rc != 0)
-		lmdb_say(d, "%s: %s", c->folder, mdb_strerror(rc));
-	return lmdb_write_err(env, rc);
+	if (rc == 0) {
+		*out = env;
+		return 0;
+	}
+	if (rc == EIO && is_full(env))
+		rc = ENOSPC;
+	mdb_env_close(env);
+	return rc;
+}
+
+/* What is wanted; where there is no such range of addresses (RLIMIT_AS, valgrind), half of what there is, for
+ * others want maps too. LMDB itself takes more when the file is larger. Asked without LMDB: an environment
+ * that could not be opened can only be closed, and its errors have other causes too. */
+static size_t map_bytes_for(size_t wanted)
+{
+	for (size_t map = wanted;; map /= 2) {
+		if (map < MAP_BYTES_MIN)
+			return wanted < MAP_BYTES_MIN ? wanted : MAP_BYTES_MIN;
+		void *p = mmap(NULL, map, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (p == MAP_FAILED)
+			continue;
+		CHECK(munmap(p, map) == 0);
+		return map == wanted || map / 2 < MAP_BYTES_MIN ? map : map / 2;
+	}
+}
+
+/* LMDB makes its lock file with a hole and writes to it through a map, which is SIGBUS on a full disk. */
+static enum err reserve_lock(const char *folder)
+{
+	char path[PATH_BYTES];
+	if (snprintf(path, sizeof(path), "%s/lock.mdb", folder) >= (int)sizeof(path))
+		return ERR_TOO_BIG;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_from_errno(errno);
+	int rc = posix_fallocate(fd, 0, LOCK_BYTES);
+	close(fd);
+	return lmdb_err(rc);
 }
 
 enum err lmdb_env_open(const struct lmdb_env_config *c, MDB_env **out, struct lmdb_detail *d)
@@ -121,17 +163,18 @@ enum err lmdb_env_open(const struct lmdb_env_config *c, MDB_env **out, struct lm
 		lmdb_say(d, "%s: %s", path, why != NULL ? why : err_str(e));
 		return e;
 	}
-	MDB_env *env;
-	int rc = mdb_env_create(&env);
-	if (rc != 0)
-		return lmdb_err(rc);
-	e = open_mdb(c, env, d);
+	e = reserve_lock(c->folder);
 	if (e != OK) {
-		mdb_env_close(env);
+		lmdb_say(d, "%s: the lock file: %s", c->folder, err_str(e));
 		return e;
 	}
-	*out = env;
-	return OK;
+	size_t map = map_bytes_for(c->map_bytes);
+	int rc = open_mdb(c, map, out);
+	if (rc != 0)
+		lmdb_say(d, "%s: %s", c->folder, mdb_strerror(rc));
+	else if (map < c->map_bytes)
+		lmdb_say(d, "%s: a map of %zu MiB, wanted were %zu", c->folder, map >> 20, c->map_bytes >> 20);
+	return lmdb_err(rc);
 }
 
 enum err lmdb_env_set_aside(const char *folder, const char *name, struct lmdb_detail *d)

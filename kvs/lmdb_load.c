@@ -1,15 +1,14 @@
 #include "kvs/lmdb_store_impl.h"
 
-/* What a start reads back. Rows that are damaged, or that the core finds do not fit together, are dropped:
- * others' are fetched again from peers, an own one begins anew and inherits nothing.
+/* What a start reads back of `self`, and what it puts right. Rows that are damaged, or that the core finds do
+ * not fit together, are dropped: others' are fetched again from peers, an own one begins anew and inherits
+ * nothing.
  */
 
 struct loading {
 	struct kvs_store *s;
 	struct kvs *k;
 	MDB_txn *txn;
-	bool own_known; /* whether this node has an index in the view */
-	uint32_t own_index;
 	struct kvs_row_key *dropped;
 	size_t dropped_n, dropped_cap;
 };
@@ -71,7 +70,7 @@ static enum err drop_now(struct loading *l, struct lmdb_rows *t, MDB_txn *txn)
 static enum err feed_own_row(void *arg, struct kvs_row_key k, const struct kvs_row_record *r)
 {
 	struct loading *l = arg;
-	enum err e = r == NULL ? ERR_CORRUPT : feed_row(l, &l->s->self.rows, k, r, &l->s->identity.id);
+	enum err e = r == NULL ? ERR_CORRUPT : feed_row(l, &l->s->own, k, r, &l->s->identity.id);
 	return is_refusal(e) ? drop_later(l, k) : e;
 }
 
@@ -82,7 +81,7 @@ static enum err drop_own(struct loading *l)
 	int rc = mdb_txn_begin(self->env, NULL, 0, &txn);
 	if (rc != 0)
 		return lmdb_err(rc);
-	enum err e = drop_now(l, &self->rows, txn);
+	enum err e = drop_now(l, &l->s->own, txn);
 	if (e == OK)
 		return lmdb_write_err(self->env, mdb_txn_commit(txn));
 	mdb_txn_abort(txn);
@@ -96,29 +95,9 @@ static enum err load_own(struct loading *l)
 	int rc = mdb_txn_begin(l->s->self.env, NULL, MDB_RDONLY, &l->txn);
 	if (rc != 0)
 		return lmdb_err(rc);
-	enum err e = lmdb_rows_each(&l->s->self.rows, l->txn, feed_own_row, l);
+	enum err e = lmdb_rows_each(&l->s->own, l->txn, feed_own_row, l);
 	mdb_txn_abort(l->txn);
 	return e == OK && l->dropped_n > 0 ? drop_own(l) : e;
-}
-
-/* -- others' rows -- */
-
-static enum err feed_view_row(void *arg, struct kvs_row_key k, const struct kvs_row_record *r)
-{
-	struct loading *l = arg;
-	if (l->own_known && k.owner == l->own_index)
-		return OK; /* `self` alone says what is own */
-	struct node_id owner;
-	enum err e = lmdb_owner_id(l->s, l->txn, k.owner, &owner);
-	if (e == OK)
-		e = r == NULL ? ERR_CORRUPT : feed_row(l, &l->s->view.rows, k, r, &owner);
-	return is_refusal(e) ? drop_later(l, k) : e;
-}
-
-static enum err load_view(struct loading *l)
-{
-	enum err e = lmdb_rows_each(&l->s->view.rows, l->txn, feed_view_row, l);
-	return e == OK ? drop_now(l, &l->s->view.rows, l->txn) : e;
 }
 
 /* -- own rows as the view's readers see them -- */
@@ -129,35 +108,46 @@ static bool same_record(const struct kvs_row_record *a, const struct kvs_row_rec
 	return bytes_eq(kvs_format_row(a, ea), kvs_format_row(b, eb));
 }
 
-static enum err copy_row(struct loading *l, MDB_txn *self_txn, struct kvs_row_key from,
-    const struct kvs_row_record *r, struct kvs_row_key to)
+static enum err copy_row(
+    struct loading *l, MDB_txn *self_txn, struct kvs_row_key from, const struct kvs_row_record *r)
 {
-	struct lmdb_rows *view = &l->s->view.rows;
+	struct lmdb_view *view = &l->s->rows;
+	const struct node_id *self = &l->s->identity.id;
 	struct lmdb_row_entries entries;
-	enum err e = lmdb_rows_read(&l->s->self.rows, self_txn, from, &l->s->identity.id, r, &entries);
+	enum err e = lmdb_rows_read(&l->s->own, self_txn, from, self, r, &entries);
 	if (e != OK)
 		return e;
-	e = lmdb_rows_set(view, l->txn, to, &r->meta);
+	e = lmdb_view_set(view, l->txn, &r->meta);
 	for (size_t i = 0; i < entries.n && e == OK; i++)
-		e = lmdb_rows_put(view, l->txn, to, &entries.e[i]);
+		e = lmdb_view_put(view, l->txn, self, from.stream, &entries.e[i]);
 	lmdb_row_entries_fini(&entries);
 	return e;
+}
+
+static enum err seen_row(struct loading *l, enum rpc_stream stream, struct kvs_row_record *out)
+{
+	uint32_t slot;
+	struct bytes record;
+	enum err e = lmdb_view_slot(&l->s->rows, l->txn, &l->s->identity.id, stream, &slot);
+	if (e == OK)
+		e = lmdb_view_row(&l->s->rows, l->txn, slot, &record);
+	return e == OK ? kvs_format_parse_row(record, out) : e;
 }
 
 /* Equal sums say that the view has the row as `self` has it; otherwise it is written anew: the view is new,
  * or the process ended between the two commits. */
 static enum err mirror_row(struct loading *l, MDB_txn *self_txn, enum rpc_stream stream)
 {
-	struct kvs_row_key from = { LMDB_OWN_INDEX, stream }, to = { l->own_index, stream };
+	struct kvs_row_key from = { LMDB_OWN_INDEX, stream };
 	struct kvs_row_record own, seen;
-	enum err own_e = lmdb_rows_get(&l->s->self.rows, self_txn, from, &own);
-	enum err seen_e = lmdb_rows_get(&l->s->view.rows, l->txn, to, &seen);
+	enum err own_e = lmdb_rows_get(&l->s->own, self_txn, from, &own);
+	enum err seen_e = seen_row(l, stream, &seen);
 	if (own_e != OK && own_e != ERR_NOT_FOUND)
 		return own_e;
 	if (own_e == seen_e && (own_e == ERR_NOT_FOUND || same_record(&own, &seen)))
 		return OK;
-	enum err e = lmdb_rows_drop(&l->s->view.rows, l->txn, to);
-	return e == OK && own_e == OK ? copy_row(l, self_txn, from, &own, to) : e;
+	enum err e = lmdb_view_drop(&l->s->rows, l->txn, &l->s->identity.id, stream);
+	return e == OK && own_e == OK ? copy_row(l, self_txn, from, &own) : e;
 }
 
 static enum err mirror_own(struct loading *l)
@@ -166,19 +156,16 @@ static enum err mirror_own(struct loading *l)
 	int rc = mdb_txn_begin(l->s->self.env, NULL, MDB_RDONLY, &self_txn);
 	if (rc != 0)
 		return lmdb_err(rc);
-	enum err e = lmdb_owner_index(l->s, l->txn, &l->s->identity.id, &l->own_index);
+	enum err e = OK;
 	for (enum rpc_stream stream = 0; stream < RPC_STREAMS && e == OK; stream++)
 		e = mirror_row(l, self_txn, stream);
 	mdb_txn_abort(self_txn);
-	return e == OK ? lmdb_rows_flush(&l->s->view.rows, l->txn) : e;
+	return e == OK ? lmdb_view_flush(&l->s->rows, l->txn) : e;
 }
 
 static enum err load_and_mend(struct loading *l)
 {
-	enum err e = lmdb_owner_find(l->s, l->txn, &l->s->identity.id, &l->own_index);
-	l->own_known = e == OK;
-	if (e == OK || e == ERR_NOT_FOUND)
-		e = load_view(l);
+	enum err e = lmdb_load_view(l->s, l->txn, l->k);
 	return e == OK ? mirror_own(l) : e;
 }
 
@@ -193,8 +180,12 @@ static enum err load_into(struct loading *l)
 		return lmdb_err(rc);
 	e = load_and_mend(l);
 	if (e == OK)
-		return lmdb_write_err(s->view.env, mdb_txn_commit(l->txn));
-	mdb_txn_abort(l->txn);
+		e = lmdb_write_err(s->view.env, mdb_txn_commit(l->txn));
+	else
+		mdb_txn_abort(l->txn);
+	if (s->rows.dropped)
+		atomic_fetch_add(&s->drops, 1);
+	lmdb_view_ended(&s->rows, e == OK);
 	return e;
 }
 
@@ -205,8 +196,6 @@ enum err kvs_store_load(struct kvs_store *s, struct kvs *k)
 	struct loading l = { .s = s, .k = k };
 	enum err e = load_into(&l);
 	free(l.dropped);
-	lmdb_rows_forget(&s->self.rows);
-	lmdb_rows_forget(&s->view.rows);
-	s->owner_cached = false;
+	lmdb_rows_forget(&s->own);
 	return e;
 }

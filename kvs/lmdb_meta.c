@@ -2,7 +2,7 @@
 
 #include "kvs/lmdb_env.h"
 
-static const char key_format[] = "format", key_identity[] = "identity";
+static const char key_format[] = "format", key_identity[] = "identity", key_slots[] = "slots";
 
 static enum err meta_get(MDB_txn *txn, MDB_dbi meta, const char *name, struct bytes *out)
 {
@@ -34,7 +34,14 @@ enum err lmdb_identity_put(MDB_txn *txn, MDB_dbi meta, const struct kvs_identity
 	return meta_put(txn, meta, key_identity, kvs_format_identity(r, encoded));
 }
 
-enum err lmdb_format_get(MDB_txn *txn, bool *fresh)
+static enum err put_u32(MDB_txn *txn, MDB_dbi meta, const char *name, uint32_t v)
+{
+	uint8_t encoded[4];
+	kvs_format_put_u32(encoded, v);
+	return meta_put(txn, meta, name, bytes_of(encoded, sizeof(encoded)));
+}
+
+enum err lmdb_format_get(MDB_txn *txn, uint32_t known, enum lmdb_age *age)
 {
 	MDB_dbi root, meta;
 	MDB_stat stat;
@@ -43,8 +50,8 @@ enum err lmdb_format_get(MDB_txn *txn, bool *fresh)
 		rc = mdb_stat(txn, root, &stat);
 	if (rc != 0)
 		return lmdb_err(rc);
-	*fresh = stat.ms_entries == 0;
-	if (*fresh)
+	*age = LMDB_FRESH;
+	if (stat.ms_entries == 0)
 		return OK;
 	rc = mdb_dbi_open(txn, "meta", 0, &meta);
 	struct bytes value;
@@ -54,12 +61,27 @@ enum err lmdb_format_get(MDB_txn *txn, bool *fresh)
 	if (e != OK)
 		return e;
 	uint32_t format = kvs_format_u32(value.p);
-	return format == 0 ? ERR_CORRUPT : format > KVS_FORMAT_VERSION ? ERR_VERSION : OK;
+	*age = format < known ? LMDB_OLDER : LMDB_CURRENT;
+	return format == 0 ? ERR_CORRUPT : format > known ? ERR_VERSION : OK;
 }
 
-enum err lmdb_format_put(MDB_txn *txn, MDB_dbi meta)
+enum err lmdb_format_put(MDB_txn *txn, MDB_dbi meta, uint32_t format)
 {
-	uint8_t format[4];
-	kvs_format_put_u32(format, KVS_FORMAT_VERSION);
-	return meta_put(txn, meta, key_format, bytes_of(format, sizeof(format)));
+	return put_u32(txn, meta, key_format, format);
+}
+
+enum err lmdb_next_slot_get(MDB_txn *txn, MDB_dbi meta, uint32_t *slot)
+{
+	struct bytes value;
+	enum err e = meta_get(txn, meta, key_slots, &value);
+	if (e == OK && value.n < 4)
+		return ERR_CORRUPT;
+	if (e == OK || e == ERR_NOT_FOUND)
+		*slot = e == OK ? kvs_format_u32(value.p) : 0;
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err lmdb_next_slot_put(MDB_txn *txn, MDB_dbi meta, uint32_t slot)
+{
+	return put_u32(txn, meta, key_slots, slot);
 }

@@ -6,11 +6,24 @@
 
 #define KVS_READER_MAGIC 0x72656164u
 
+/* Whose a slot is, as remembered. */
+struct whose {
+	uint32_t slot;
+	bool known;
+	uint8_t stream;
+	struct node_id owner;
+};
+
+enum { WHOSE_MAX = 4096 }; /* a power of two */
+
 struct kvs_reader {
 	unsigned magic;
 	struct kvs_store *store;
 	MDB_txn *txn; /* reset between calls */
-	MDB_cursor *holders;
+	MDB_cursor *bundles;
+	uint64_t drops; /* of the store, when `whose` was begun */
+	struct whose whose[WHOSE_MAX];
+	struct kvs_bundle_reader bundle;
 };
 
 enum err kvs_reader_open(struct kvs_store *s, struct kvs_reader **out)
@@ -20,8 +33,8 @@ enum err kvs_reader_open(struct kvs_store *s, struct kvs_reader **out)
 	int rc = mdb_txn_begin(s->view.env, NULL, MDB_RDONLY, &txn);
 	if (rc != 0)
 		return lmdb_err(rc);
-	MDB_cursor *holders;
-	rc = mdb_cursor_open(txn, s->view.rows.holders, &holders);
+	MDB_cursor *bundles;
+	rc = mdb_cursor_open(txn, s->rows.bundles.table, &bundles);
 	if (rc != 0) {
 		mdb_txn_abort(txn);
 		return lmdb_err(rc);
@@ -30,7 +43,7 @@ enum err kvs_reader_open(struct kvs_store *s, struct kvs_reader **out)
 	struct kvs_reader *r = OBJ_NEW(struct kvs_reader, KVS_READER_MAGIC);
 	r->store = s;
 	r->txn = txn;
-	r->holders = holders;
+	r->bundles = bundles;
 	atomic_fetch_add(&s->readers, 1);
 	*out = r;
 	return OK;
@@ -41,29 +54,74 @@ void kvs_reader_close(struct kvs_reader *r)
 	if (r == NULL)
 		return;
 	OBJ_CHECK(r, KVS_READER_MAGIC);
-	mdb_cursor_close(r->holders);
+	mdb_cursor_close(r->bundles);
 	mdb_txn_abort(r->txn);
 	atomic_fetch_sub(&r->store->readers, 1);
 	OBJ_FREE(r);
 }
 
-/* A live entry's value; ERR_NOT_FOUND for a tombstone too. The slice ends with the transaction. */
-static enum err get_value(
-    const struct kvs_reader *r, struct kvs_row_key k, struct bytes key, struct bytes *value)
+/* -- one lookup -- */
+
+static enum err begin(struct kvs_reader *r)
 {
-	uint8_t full[KVS_FORMAT_KEY_MAX];
-	MDB_val mk = lmdb_val(kvs_format_entry_key(k, key, full)), mv;
-	int rc = mdb_get(r->txn, r->store->view.rows.entries, &mk, &mv);
+	/* Before the transaction: when a row is dropped in between, the next lookup forgets. */
+	uint64_t drops = atomic_load(&r->store->drops);
+	if (drops != r->drops) {
+		memset(r->whose, 0, sizeof(r->whose));
+		r->drops = drops;
+	}
+	int rc = mdb_txn_renew(r->txn);
 	if (rc != 0)
 		return lmdb_err(rc);
-	struct rpc_entry e;
-	enum err parsed = kvs_format_parse_entry(lmdb_bytes(&mv), &e);
-	if (parsed != OK)
-		return parsed;
-	if (e.deleted)
-		return ERR_NOT_FOUND;
-	*value = e.value;
-	return OK;
+	rc = mdb_cursor_renew(r->txn, r->bundles);
+	if (rc == 0)
+		return OK;
+	mdb_txn_reset(r->txn);
+	return lmdb_err(rc);
+}
+
+/* NULL: no row has that slot any more. */
+static const struct whose *whose_slot(struct kvs_reader *r, uint32_t slot)
+{
+	struct whose *w = &r->whose[slot % WHOSE_MAX];
+	if (w->known && w->slot == slot)
+		return w;
+	struct bytes record;
+	enum rpc_stream stream;
+	struct node_id owner;
+	if (lmdb_view_row(&r->store->rows, r->txn, slot, &record) != OK ||
+	    kvs_format_row_whose(record, &owner, &stream) != OK)
+		return NULL;
+	*w = (struct whose){ .slot = slot, .known = true, .stream = (uint8_t)stream, .owner = owner };
+	return w;
+}
+
+/* Steps through the bundles of a key, r->bundle at the beginning of each; ERR_NOT_FOUND behind the last. */
+struct bundles {
+	struct bytes key;
+	uint64_t hash;
+	bool begun;
+};
+
+static enum err next_bundle(struct kvs_reader *r, struct bundles *b)
+{
+	for (;;) {
+		uint8_t from[KVS_BUNDLE_TABLE_KEY_MAX];
+		struct kvs_bundle_key at = { .hash = b->hash & r->store->rows.bundles.hash_mask };
+		MDB_val mk = lmdb_val(kvs_bundle_table_key(at, from)), mv;
+		int rc = mdb_cursor_get(r->bundles, &mk, &mv, b->begun ? MDB_NEXT : MDB_SET_RANGE);
+		if (rc != 0)
+			return lmdb_err(rc);
+		b->begun = true;
+		struct kvs_bundle_key k;
+		enum err e = kvs_bundle_parse_table_key(lmdb_bytes(&mk), &k);
+		if (e == OK && k.hash != at.hash)
+			return ERR_NOT_FOUND;
+		if (e == OK)
+			e = kvs_bundle_open(&r->bundle, lmdb_bytes(&mv));
+		if (e != OK || bytes_eq(r->bundle.key, b->key))
+			return e;
+	}
 }
 
 /* -- holders -- */
@@ -74,55 +132,54 @@ struct sorted {
 	size_t n, max;
 };
 
-/* Where `id` belongs, or max when it is past those that are wanted. Room is made for it. */
-static size_t make_room(struct sorted *l, const struct node_id *id)
+/* Where `id` belongs, or max when it is past those that are wanted. */
+static size_t place_of(const struct sorted *l, const struct node_id *id)
 {
 	size_t at = l->n;
 	while (at > 0 && node_id_cmp(id, &l->h[at - 1].node) < 0)
 		at--;
-	if (at == l->max)
-		return at;
-	if (l->n < l->max)
-		l->n++;
-	memmove(&l->h[at + 1], &l->h[at], (l->n - at - 1) * sizeof(l->h[0]));
 	return at;
 }
 
 static enum err add_holder(
-    const struct kvs_reader *r, uint32_t owner, struct bytes key, struct arena *a, struct sorted *l)
+    struct kvs_reader *r, const struct kvs_bundle_entry *entry, struct arena *a, struct sorted *l)
 {
-	struct bytes value;
-	struct kvs_holder h;
-	enum err e = get_value(r, (struct kvs_row_key){ owner, RPC_LOCATIONS }, key, &value);
-	if (e == OK)
-		e = lmdb_owner_id(r->store, r->txn, owner, &h.node);
-	if (e == OK)
-		e = rpc_decode_location(value, a, &h.location);
+	if (entry->deleted)
+		return OK;
+	const struct whose *w = whose_slot(r, entry->slot);
+	if (w == NULL || w->stream != RPC_LOCATIONS)
+		return OK;
+	size_t at = place_of(l, &w->owner);
+	if (at == l->max)
+		return OK;
+	struct kvs_holder h = { .node = w->owner };
+	enum err e = rpc_decode_location(entry->value, a, &h.location);
 	if (e == ERR_NO_MEMORY)
 		return e;
 	if (e != OK)
-		return OK; /* another content under this hash, or a location that says nothing */
-	size_t at = make_room(l, &h.node);
-	if (at < l->max)
-		l->h[at] = h;
+		return OK; /* a location that says nothing */
+	if (l->n < l->max)
+		l->n++;
+	memmove(&l->h[at + 1], &l->h[at], (l->n - at - 1) * sizeof(l->h[0]));
+	l->h[at] = h;
 	return OK;
 }
 
-static enum err scan_holders(const struct kvs_reader *r, struct bytes key, struct arena *a, struct sorted *l)
+static enum err scan_holders(struct kvs_reader *r, struct bytes key, struct arena *a, struct sorted *l)
 {
-	uint8_t hash[KVS_FORMAT_HOLDER_KEY];
-	if (!kvs_format_holder_key(key, hash))
-		return OK;
-	MDB_val mk = lmdb_val(bytes_of(hash, sizeof(hash))), mv;
-	enum err e = OK;
-	int rc = mdb_cursor_get(r->holders, &mk, &mv, MDB_SET);
-	while (rc == 0 && e == OK) {
-		if (mv.mv_size == KVS_FORMAT_OWNER)
-			e = add_holder(r, kvs_format_u32(mv.mv_data), key, a, l);
-		if (e == OK)
-			rc = mdb_cursor_get(r->holders, &mk, &mv, MDB_NEXT_DUP);
+	struct bundles b = { .key = key, .hash = kvs_format_key_hash(key) };
+	enum err e;
+	while ((e = next_bundle(r, &b)) == OK) {
+		struct kvs_bundle_entry entry;
+		while ((e = kvs_bundle_next(&r->bundle, &entry)) == OK) {
+			e = add_holder(r, &entry, a, l);
+			if (e != OK)
+				return e;
+		}
+		if (e != ERR_NOT_FOUND)
+			return e;
 	}
-	return e == OK && rc != MDB_NOTFOUND ? lmdb_err(rc) : e;
+	return e == ERR_NOT_FOUND ? OK : e;
 }
 
 enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct bytes content, struct arena *a,
@@ -132,14 +189,12 @@ enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct by
 	uint8_t key[RPC_KEY_MAX];
 	size_t key_n = sizeof(key);
 	enum err e = rpc_location_key(origin, content, key, &key_n);
+	if (e == OK)
+		e = begin(r);
 	if (e != OK)
 		return e;
-	int rc = mdb_txn_renew(r->txn);
-	if (rc != 0)
-		return lmdb_err(rc);
 	struct sorted l = { .h = out, .max = max };
-	rc = mdb_cursor_renew(r->txn, r->holders);
-	e = rc != 0 ? lmdb_err(rc) : scan_holders(r, bytes_of(key, key_n), a, &l);
+	e = scan_holders(r, bytes_of(key, key_n), a, &l);
 	mdb_txn_reset(r->txn);
 	if (e == OK)
 		*n = l.n;
@@ -148,14 +203,33 @@ enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct by
 
 /* -- any entry -- */
 
-static enum err get_copy(const struct kvs_reader *r, const struct node_id *owner, enum rpc_stream stream,
+/* A live entry's value; ERR_NOT_FOUND for a tombstone too. The slice ends with the lookup. */
+static enum err get_value(struct kvs_reader *r, uint32_t slot, struct bytes key, struct bytes *value)
+{
+	struct bundles b = { .key = key, .hash = kvs_format_key_hash(key) };
+	enum err e;
+	while ((e = next_bundle(r, &b)) == OK) {
+		struct kvs_bundle_entry entry;
+		while ((e = kvs_bundle_next(&r->bundle, &entry)) == OK && entry.slot < slot)
+			;
+		if (e == OK && entry.slot == slot) {
+			*value = entry.value;
+			return entry.deleted ? ERR_NOT_FOUND : OK;
+		}
+		if (e != OK && e != ERR_NOT_FOUND)
+			return e;
+	}
+	return e;
+}
+
+static enum err get_copy(struct kvs_reader *r, const struct node_id *owner, enum rpc_stream stream,
     struct bytes key, struct arena *a, struct bytes *out)
 {
-	struct kvs_row_key k = { .stream = stream };
+	uint32_t slot;
 	struct bytes value;
-	enum err e = lmdb_owner_find(r->store, r->txn, owner, &k.owner);
+	enum err e = lmdb_view_slot(&r->store->rows, r->txn, owner, stream, &slot);
 	if (e == OK)
-		e = get_value(r, k, key, &value);
+		e = get_value(r, slot, key, &value);
 	if (e != OK)
 		return e;
 	struct bytes copy = arena_dup(a, value);
@@ -171,10 +245,10 @@ enum err kvs_reader_get(struct kvs_reader *r, const struct node_id *owner, enum 
 	OBJ_CHECK(r, KVS_READER_MAGIC);
 	if (key.n > RPC_KEY_MAX)
 		return ERR_NOT_FOUND;
-	int rc = mdb_txn_renew(r->txn);
-	if (rc != 0)
-		return lmdb_err(rc);
-	enum err e = get_copy(r, owner, stream, key, a, value);
+	enum err e = begin(r);
+	if (e != OK)
+		return e;
+	e = get_copy(r, owner, stream, key, a, value);
 	mdb_txn_reset(r->txn);
 	return e;
 }

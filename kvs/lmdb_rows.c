@@ -5,14 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum err lmdb_rows_open(struct lmdb_rows *t, MDB_txn *txn, bool with_holders)
+enum err lmdb_rows_open(struct lmdb_rows *t, MDB_txn *txn)
 {
 	int rc = mdb_dbi_open(txn, "rows", MDB_CREATE, &t->rows);
 	if (rc == 0)
 		rc = mdb_dbi_open(txn, "entries", MDB_CREATE, &t->entries);
-	if (rc == 0 && with_holders)
-		rc = mdb_dbi_open(txn, "holders", MDB_CREATE | MDB_DUPSORT | MDB_DUPFIXED, &t->holders);
-	t->has_holders = with_holders;
 	lmdb_rows_forget(t);
 	return lmdb_write_err(mdb_txn_env(txn), rc);
 }
@@ -69,39 +66,19 @@ enum err lmdb_rows_set(struct lmdb_rows *t, MDB_txn *txn, struct kvs_row_key k, 
 
 /* -- entries -- */
 
-static enum err index_holder(
-    struct lmdb_rows *t, MDB_txn *txn, struct kvs_row_key k, struct bytes key, bool holds)
-{
-	uint8_t hash[KVS_FORMAT_HOLDER_KEY], owner[KVS_FORMAT_OWNER];
-	if (!t->has_holders || k.stream != RPC_LOCATIONS || !kvs_format_holder_key(key, hash))
-		return OK;
-	kvs_format_put_u32(owner, k.owner);
-	MDB_val mk = lmdb_val(bytes_of(hash, sizeof(hash))), mv = lmdb_val(bytes_of(owner, sizeof(owner)));
-	/* Two contents of one owner under one hash share an index entry, and the first to go takes it along:
-	 * at ten million contents the odds are three in a million, and the price is a cold assignment. */
-	int rc = holds ? mdb_put(txn, t->holders, &mk, &mv, MDB_NODUPDATA) : mdb_del(txn, t->holders, &mk, &mv);
-	if (rc == (holds ? MDB_KEYEXIST : MDB_NOTFOUND))
-		rc = 0;
-	return lmdb_write_err(mdb_txn_env(txn), rc);
-}
-
-/* Takes what is stored under the key out of the row's sums. *held: it was a live entry. */
-static enum err discount(struct lmdb_rows *t, MDB_txn *txn, MDB_val *full_key, struct bytes key, bool *held)
+/* Takes what is stored under the key out of the row's sums. ERR_NOT_FOUND: nothing is. */
+static enum err discount(struct lmdb_rows *t, MDB_txn *txn, MDB_val *full_key, struct bytes key)
 {
 	MDB_val value;
 	int rc = mdb_get(txn, t->entries, full_key, &value);
-	*held = false;
-	if (rc == MDB_NOTFOUND)
-		return ERR_NOT_FOUND;
 	if (rc != 0)
 		return lmdb_err(rc);
 	struct rpc_entry old;
 	enum err e = kvs_format_parse_entry(lmdb_bytes(&value), &old);
 	if (e != OK)
 		return e;
-	*held = !old.deleted;
 	t->record.entries_n--;
-	t->record.sum -= kvs_format_entry_hash(key, lmdb_bytes(&value));
+	t->record.sum -= kvs_format_entry_hash(kvs_format_key_hash(key), lmdb_bytes(&value));
 	t->dirty = true;
 	return OK;
 }
@@ -115,8 +92,7 @@ enum err lmdb_rows_put(struct lmdb_rows *t, MDB_txn *txn, struct kvs_row_key k, 
 		return e;
 	uint8_t key_bytes[KVS_FORMAT_KEY_MAX];
 	MDB_val key = lmdb_val(kvs_format_entry_key(k, entry->key, key_bytes));
-	bool held;
-	e = discount(t, txn, &key, entry->key, &held);
+	e = discount(t, txn, &key, entry->key);
 	if (e != OK && e != ERR_NOT_FOUND)
 		return e;
 	struct bytes encoded = kvs_format_entry(entry, t->scratch);
@@ -125,9 +101,9 @@ enum err lmdb_rows_put(struct lmdb_rows *t, MDB_txn *txn, struct kvs_row_key k, 
 	if (rc != 0)
 		return lmdb_write_err(mdb_txn_env(txn), rc);
 	t->record.entries_n++;
-	t->record.sum += kvs_format_entry_hash(entry->key, encoded);
+	t->record.sum += kvs_format_entry_hash(kvs_format_key_hash(entry->key), encoded);
 	t->dirty = true;
-	return held == !entry->deleted ? OK : index_holder(t, txn, k, entry->key, !entry->deleted);
+	return OK;
 }
 
 enum err lmdb_rows_remove(struct lmdb_rows *t, MDB_txn *txn, struct kvs_row_key k, struct bytes entry_key)
@@ -139,14 +115,11 @@ enum err lmdb_rows_remove(struct lmdb_rows *t, MDB_txn *txn, struct kvs_row_key 
 		return e;
 	uint8_t key_bytes[KVS_FORMAT_KEY_MAX];
 	MDB_val key = lmdb_val(kvs_format_entry_key(k, entry_key, key_bytes));
-	bool held;
-	e = discount(t, txn, &key, entry_key, &held);
+	e = discount(t, txn, &key, entry_key);
 	if (e != OK)
 		return e == ERR_NOT_FOUND ? OK : e;
 	int rc = mdb_del(txn, t->entries, &key, NULL);
-	if (rc != 0)
-		return lmdb_write_err(mdb_txn_env(txn), rc);
-	return held ? index_holder(t, txn, k, entry_key, false) : OK;
+	return lmdb_write_err(mdb_txn_env(txn), rc);
 }
 
 /* Steps a cursor through the entries of a row: MDB_NOTFOUND behind the last. */
@@ -162,24 +135,16 @@ static int next_entry(
 	return rc;
 }
 
-static enum err drop_entries(struct lmdb_rows *t, MDB_txn *txn, MDB_cursor *c, struct kvs_row_key k)
+static enum err drop_entries(MDB_txn *txn, MDB_cursor *c, struct kvs_row_key k)
 {
-	uint8_t row_key[KVS_FORMAT_ROW_KEY], copy[KVS_FORMAT_KEY_MAX];
+	uint8_t row_key[KVS_FORMAT_ROW_KEY];
 	kvs_format_row_key(k, row_key);
 	MDB_val key, value;
 	int rc;
 	for (bool first = true; (rc = next_entry(c, row_key, first, &key, &value)) == 0; first = false) {
-		/* What a cursor points to does not outlive a write. */
-		size_t n = key.mv_size - KVS_FORMAT_ROW_KEY;
-		if (n > RPC_KEY_MAX)
-			return ERR_CORRUPT;
-		memcpy(copy, (const uint8_t *)key.mv_data + KVS_FORMAT_ROW_KEY, n);
 		rc = mdb_cursor_del(c, 0);
 		if (rc != 0)
 			break;
-		enum err e = index_holder(t, txn, k, bytes_of(copy, n), false);
-		if (e != OK)
-			return e;
 	}
 	return rc == MDB_NOTFOUND ? OK : lmdb_write_err(mdb_txn_env(txn), rc);
 }
@@ -192,7 +157,7 @@ enum err lmdb_rows_drop(struct lmdb_rows *t, MDB_txn *txn, struct kvs_row_key k)
 	int rc = mdb_cursor_open(txn, t->entries, &c);
 	if (rc != 0)
 		return lmdb_err(rc);
-	enum err e = drop_entries(t, txn, c, k);
+	enum err e = drop_entries(txn, c, k);
 	mdb_cursor_close(c);
 	if (e != OK)
 		return e;
@@ -248,7 +213,7 @@ static enum err read_entries(MDB_cursor *c, struct kvs_row_key k, struct lmdb_ro
 		enum err parsed = kvs_format_parse_entry(lmdb_bytes(&value), &e);
 		if (parsed != OK)
 			return parsed;
-		*sum += kvs_format_entry_hash(e.key, lmdb_bytes(&value));
+		*sum += kvs_format_entry_hash(kvs_format_key_hash(e.key), lmdb_bytes(&value));
 		if (!push(l, &e))
 			return ERR_NO_MEMORY;
 	}

@@ -1,5 +1,4 @@
-/* Rows and their entries in the tables of one environment, each row with the count and checksum of its
- * entries, and, in the view, the index of holders.
+/* Own rows and their entries in the tables of `self`, each row with the count and checksum of its entries.
  *
  * All within a write transaction that the caller begins and ends. The row written last is kept in memory
  * until another one comes: lmdb_rows_flush before a commit, lmdb_rows_forget after an abort.
@@ -11,8 +10,7 @@
 #include "kvs/lmdb_env.h"
 
 struct lmdb_rows {
-	MDB_dbi rows, entries, holders;
-	bool has_holders;
+	MDB_dbi rows, entries;
 	/* The row written last. */
 	bool cached, dirty;
 	struct kvs_row_key key;
@@ -21,7 +19,7 @@ struct lmdb_rows {
 };
 
 /* Opens the tables, making those that are missing. */
-MUST_USE enum err lmdb_rows_open(struct lmdb_rows *t, MDB_txn *txn, bool with_holders);
+MUST_USE enum err lmdb_rows_open(struct lmdb_rows *t, MDB_txn *txn);
 
 MUST_USE enum err lmdb_rows_set(
     struct lmdb_rows *t, MDB_txn *txn, struct kvs_row_key k, const struct kvs_row_meta *m);

@@ -2,13 +2,27 @@
 
 /* -- one operation -- */
 
-static enum err apply_to(struct lmdb_side *side, struct kvs_row_key k, const struct kvs_op *op)
+enum { SWEEP_BUNDLES = 256 }; /* a group looks at that many for what dropped rows left */
+
+static enum err apply_self(struct kvs_store *s, struct kvs_row_key k, const struct kvs_op *op)
 {
 	switch (op->kind) {
-	case KVS_OP_ROW: return lmdb_rows_set(&side->rows, side->txn, k, op->row);
-	case KVS_OP_DROP_ROW: return lmdb_rows_drop(&side->rows, side->txn, k);
-	case KVS_OP_ENTRY: return lmdb_rows_put(&side->rows, side->txn, k, &op->entry);
-	case KVS_OP_DROP_ENTRY: return lmdb_rows_remove(&side->rows, side->txn, k, op->entry.key);
+	case KVS_OP_ROW: return lmdb_rows_set(&s->own, s->self.txn, k, op->row);
+	case KVS_OP_DROP_ROW: return lmdb_rows_drop(&s->own, s->self.txn, k);
+	case KVS_OP_ENTRY: return lmdb_rows_put(&s->own, s->self.txn, k, &op->entry);
+	case KVS_OP_DROP_ENTRY: return lmdb_rows_remove(&s->own, s->self.txn, k, op->entry.key);
+	}
+	UNREACHABLE();
+}
+
+static enum err apply_view(
+    struct kvs_store *s, const struct node_id *owner, enum rpc_stream stream, const struct kvs_op *op)
+{
+	switch (op->kind) {
+	case KVS_OP_ROW: return lmdb_view_set(&s->rows, s->view.txn, op->row);
+	case KVS_OP_DROP_ROW: return lmdb_view_drop(&s->rows, s->view.txn, owner, stream);
+	case KVS_OP_ENTRY: return lmdb_view_put(&s->rows, s->view.txn, owner, stream, &op->entry);
+	case KVS_OP_DROP_ENTRY: return lmdb_view_remove(&s->rows, s->view.txn, owner, stream, op->entry.key);
 	}
 	UNREACHABLE();
 }
@@ -27,11 +41,11 @@ static enum err apply_own(struct kvs_store *s, enum rpc_stream stream, const str
 		return e;
 	if (op->kind == KVS_OP_ROW && incarnation_cmp(op->row->incarnation, s->next_identity.incarnation) > 0) {
 		s->next_identity.incarnation = op->row->incarnation;
-		e = lmdb_identity_put(s->self.txn, s->self.meta, &s->next_identity);
+		e = lmdb_identity_put(s->self.txn, s->self_meta, &s->next_identity);
 		if (e != OK)
 			return e;
 	}
-	return apply_to(&s->self, (struct kvs_row_key){ LMDB_OWN_INDEX, stream }, op);
+	return apply_self(s, (struct kvs_row_key){ LMDB_OWN_INDEX, stream }, op);
 }
 
 static enum err apply_op(struct kvs_store *s, const struct kvs_op *op)
@@ -39,11 +53,8 @@ static enum err apply_op(struct kvs_store *s, const struct kvs_op *op)
 	const struct node_id *owner = op->kind == KVS_OP_ROW ? &op->row->owner : &op->owner;
 	enum rpc_stream stream = op->kind == KVS_OP_ROW ? op->row->stream : op->stream;
 	CHECK(stream == RPC_CONTROL || stream == RPC_LOCATIONS); /* load is never stored */
-	struct kvs_row_key k = { .stream = stream };
-	enum err e = lmdb_owner_index(s, s->view.txn, owner, &k.owner);
-	if (e == OK && node_id_eq(owner, &s->identity.id))
-		e = apply_own(s, stream, op);
-	return e == OK ? apply_to(&s->view, k, op) : e;
+	enum err e = node_id_eq(owner, &s->identity.id) ? apply_own(s, stream, op) : OK;
+	return e == OK ? apply_view(s, owner, stream, op) : e;
 }
 
 /* -- groups -- */
@@ -53,6 +64,7 @@ enum err kvs_store_begin(struct kvs_store *s)
 	OBJ_CHECK(s, KVS_STORE_MAGIC);
 	CHECK(!s->grouped);
 	enum err e = begin_side(&s->view);
+	lmdb_store_say_why(s, e);
 	if (e != OK)
 		return e;
 	s->next_identity = s->identity;
@@ -67,6 +79,8 @@ enum err kvs_store_apply(struct kvs_store *s, const struct kvs_op *ops, size_t n
 	CHECK(s->grouped);
 	for (size_t i = 0; i < n && s->failed == OK; i++)
 		s->failed = apply_op(s, &ops[i]);
+	if (s->failed != OK)
+		lmdb_store_say_why(s, s->failed);
 	return s->failed;
 }
 
@@ -75,12 +89,6 @@ static void abort_side(struct lmdb_side *side)
 	if (side->txn != NULL)
 		mdb_txn_abort(side->txn);
 	side->txn = NULL;
-	lmdb_rows_forget(&side->rows);
-}
-
-static enum err flush_side(struct lmdb_side *side)
-{
-	return side->txn == NULL ? OK : lmdb_rows_flush(&side->rows, side->txn);
 }
 
 /* LMDB frees the transaction whether it could be committed or not. */
@@ -90,7 +98,6 @@ static enum err commit_side(struct lmdb_side *side)
 		return OK;
 	int rc = mdb_txn_commit(side->txn);
 	side->txn = NULL;
-	lmdb_rows_forget(&side->rows);
 	return lmdb_write_err(side->env, rc);
 }
 
@@ -99,8 +106,29 @@ void kvs_store_abort(struct kvs_store *s)
 	OBJ_CHECK(s, KVS_STORE_MAGIC);
 	abort_side(&s->self);
 	abort_side(&s->view);
-	s->owner_cached = false; /* its index may have been given out by what was undone */
+	lmdb_rows_forget(&s->own);
+	lmdb_view_ended(&s->rows, false);
 	s->grouped = false;
+}
+
+static enum err flush(struct kvs_store *s)
+{
+	enum err e = s->self.txn == NULL ? OK : lmdb_rows_flush(&s->own, s->self.txn);
+	if (e == OK)
+		e = lmdb_view_flush(&s->rows, s->view.txn);
+	return e == OK ? lmdb_view_sweep(&s->rows, s->view.txn, SWEEP_BUNDLES) : e;
+}
+
+static enum err commit_view(struct kvs_store *s)
+{
+	enum err e = commit_side(&s->view);
+	if (e != OK)
+		return e;
+	/* After the commit: a reader that sees the count sees that the row is gone as well. */
+	if (s->rows.dropped)
+		atomic_fetch_add(&s->drops, 1);
+	lmdb_view_ended(&s->rows, true);
+	return OK;
 }
 
 enum err kvs_store_commit(struct kvs_store *s)
@@ -109,15 +137,15 @@ enum err kvs_store_commit(struct kvs_store *s)
 	CHECK(s->grouped);
 	enum err e = s->failed;
 	if (e == OK)
-		e = flush_side(&s->self);
-	if (e == OK)
-		e = flush_side(&s->view);
+		e = flush(s);
 	if (e == OK)
 		e = commit_side(&s->self);
 	if (e == OK) {
 		s->identity.incarnation = s->next_identity.incarnation;
-		e = commit_side(&s->view);
+		e = commit_view(s);
 	}
+	if (e != OK && s->failed == OK)
+		lmdb_store_say_why(s, e);
 	kvs_store_abort(s);
 	return e;
 }

@@ -18,14 +18,17 @@
 
 struct kvs_store;
 
+enum { KVS_STORE_DETAIL_BYTES = 200 };
+
 /* What happened at open, for one clear log line each. */
 struct kvs_store_report {
 	bool first_start;    /* an identity was made */
 	bool self_set_aside; /* `self` was corrupt: kept as self.corrupt-N, new identity and incarnation */
 	bool view_set_aside; /* `view` was corrupt, kept as view.corrupt-N */
-	bool view_dropped;   /* host crash: not trusted, removed */
+	bool view_dropped;   /* host crash, or an older format: removed */
+	bool map_limited;    /* address space is short: what a file can grow to is in `detail` */
 	bool inherits;       /* own rows were proved whole */
-	char detail[200];    /* what LMDB said, and the path */
+	char detail[KVS_STORE_DETAIL_BYTES]; /* what LMDB said, and the path */
 };
 
 struct kvs_store_identity {
@@ -36,10 +39,14 @@ struct kvs_store_identity {
 
 struct kvs_store_config {
 	const char *data_dir; /* made with mode 0700 when missing */
-	size_t map_bytes;     /* bound on `view`; address space, not disk; 0 = 16 GiB. Past it: ERR_NO_SPACE */
+	/* Bound on `view`: address space, not disk. 0: 64 GiB, or what the process may have; that is more than
+	 * the core could keep in memory, so that it never has to grow beside readers. Past it: ERR_NO_SPACE, and
+	 * a start with more goes on where it ended. */
+	size_t map_bytes;
 	/* Random bytes come from the caller (libsodium), so that tests replay. */
 	void (*random)(void *p, size_t n);
 	const char *boot_id; /* text of this boot */
+	unsigned hash_bits;  /* of keys in the view; 0 = 64. Tests take few, so that keys collide */
 };
 
 /* ERR_BUSY: another process has the directory; ERR_VERSION: written by a newer format; ERR_NO_SPACE,
@@ -60,6 +67,20 @@ MUST_USE enum err kvs_store_begin(struct kvs_store *s);
 MUST_USE enum err kvs_store_apply(struct kvs_store *s, const struct kvs_op *ops, size_t n);
 MUST_USE enum err kvs_store_commit(struct kvs_store *s);
 void kvs_store_abort(struct kvs_store *s);
+/* Why the last group failed, for a person; valid until the next one begins. */
+const char *kvs_store_why(const struct kvs_store *s);
+
+/* The view as operators watch it. */
+struct kvs_store_gauges {
+	uint64_t commits; /* ever, over all runs */
+	/* Read transactions that are open at this moment, of other processes too, and the commit that the oldest
+	 * of them sees. Pages freed since then are not used again: one that is forgotten makes the file grow
+	 * without bound. */
+	uint64_t open_readers, oldest_reader;
+	uint64_t file_bytes, map_bytes;
+};
+/* From any thread. */
+void kvs_store_gauge(struct kvs_store *s, struct kvs_store_gauges *out);
 /* Syncs, marks clean, closes. Readers must be closed before. NULL is fine. */
 void kvs_store_close(struct kvs_store *s);
 const struct node_id *kvs_store_self(const struct kvs_store *s);

@@ -8,19 +8,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SELF_TABLES = 3, VIEW_TABLES = 6, PATH_BYTES = 4096 };
+enum { SELF_TABLES = 3, VIEW_TABLES = 8, PATH_BYTES = 4096 };
 
-/* Own rows: a gigabyte of address space holds ten million locations. */
-#define SELF_MAP_BYTES ((size_t)4 << 30)
-#define VIEW_MAP_BYTES ((size_t)16 << 30)
+/* Address space, not disk: more than the core, which has all of it in memory too, could use. So no map has to
+ * grow while readers look into it: LMDB would have to unmap it first, and readers take no lock. */
+#define SELF_MAP_BYTES ((size_t)16 << 30)
+#define VIEW_MAP_BYTES ((size_t)64 << 30)
 
 struct opening {
 	struct kvs_store *s;
 	const struct kvs_store_config *c;
 	struct kvs_store_report *report;
 	struct lmdb_detail detail;
-	bool self_fresh, view_fresh;       /* without a format: made just now */
-	struct kvs_identity_record before; /* of the former run, when !self_fresh */
+	enum lmdb_age self_age, view_age;
+	struct kvs_identity_record before; /* of the former run, unless self is fresh */
 };
 
 /* -- one environment -- */
@@ -32,25 +33,28 @@ static void close_side(struct lmdb_side *side)
 	side->env = NULL;
 }
 
-static enum err probe_format(struct lmdb_side *side, bool *fresh)
+static enum err probe_format(struct lmdb_side *side, uint32_t format, enum lmdb_age *age)
 {
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(side->env, NULL, MDB_RDONLY, &txn);
 	if (rc != 0)
 		return lmdb_err(rc);
-	enum err e = lmdb_format_get(txn, fresh);
+	enum err e = lmdb_format_get(txn, format, age);
 	mdb_txn_abort(txn);
 	return e;
 }
 
 /* Opens data_dir/name; on failure nothing is open. */
-static enum err open_side(
-    struct opening *o, struct lmdb_side *side, const struct lmdb_env_config *c, bool *fresh)
+static enum err open_side(struct opening *o, struct lmdb_side *side, const struct lmdb_env_config *c,
+    uint32_t format, enum lmdb_age *age)
 {
 	enum err e = lmdb_env_open(c, &side->env, &o->detail);
 	if (e != OK)
 		return e;
-	e = probe_format(side, fresh);
+	MDB_envinfo info;
+	if (mdb_env_info(side->env, &info) == 0 && info.me_mapsize < c->map_bytes)
+		o->report->map_limited = true;
+	e = probe_format(side, format, age);
 	if (e != OK) {
 		lmdb_say(&o->detail, "%s: %s", c->folder, err_str(e));
 		close_side(side);
@@ -64,7 +68,7 @@ static enum err open_self(struct opening *o)
 	if (snprintf(folder, sizeof(folder), "%s/self", o->s->folder) >= (int)sizeof(folder))
 		return ERR_TOO_BIG;
 	struct lmdb_env_config c = { folder, SELF_MAP_BYTES, 0, SELF_TABLES };
-	return open_side(o, &o->s->self, &c, &o->self_fresh);
+	return open_side(o, &o->s->self, &c, KVS_SELF_FORMAT, &o->self_age);
 }
 
 static enum err open_view(struct opening *o)
@@ -75,15 +79,7 @@ static enum err open_view(struct opening *o)
 	size_t map = o->c->map_bytes != 0 ? o->c->map_bytes : VIEW_MAP_BYTES;
 	/* Never MDB_WRITEMAP: a stray pointer must not reach the pages. */
 	struct lmdb_env_config c = { folder, map, MDB_NOSYNC | MDB_NORDAHEAD, VIEW_TABLES };
-	enum err e = open_side(o, &o->s->view, &c, &o->view_fresh);
-	if (e != OK || o->view_fresh)
-		return e;
-	e = lmdb_owners_check(o->s);
-	if (e != OK) {
-		lmdb_say(&o->detail, "%s: table of owners: %s", folder, err_str(e));
-		close_side(&o->s->view);
-	}
-	return e;
+	return open_side(o, &o->s->view, &c, KVS_VIEW_FORMAT, &o->view_age);
 }
 
 /* -- self: who this is -- */
@@ -112,14 +108,14 @@ static enum err verify_row(void *arg, struct kvs_row_key k, const struct kvs_row
 static enum err read_self(struct opening *o, MDB_txn *txn)
 {
 	struct lmdb_side *self = &o->s->self;
-	int rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &self->meta);
-	enum err e = rc != 0 ? lmdb_write_err(self->env, rc) : lmdb_rows_open(&self->rows, txn, false);
-	if (e != OK || o->self_fresh)
+	int rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &o->s->self_meta);
+	enum err e = rc != 0 ? lmdb_write_err(self->env, rc) : lmdb_rows_open(&o->s->own, txn);
+	if (e != OK || o->self_age == LMDB_FRESH)
 		return e;
-	e = lmdb_identity_get(txn, self->meta, &o->before);
-	struct verify v = { &self->rows, txn, &o->before.id };
+	e = lmdb_identity_get(txn, o->s->self_meta, &o->before);
+	struct verify v = { &o->s->own, txn, &o->before.id };
 	if (e == OK)
-		e = lmdb_rows_each(&self->rows, txn, verify_row, &v);
+		e = lmdb_rows_each(&o->s->own, txn, verify_row, &v);
 	return e == ERR_NOT_FOUND ? ERR_CORRUPT : e;
 }
 
@@ -164,8 +160,8 @@ static void next_identity(struct opening *o)
 {
 	struct kvs_identity_record *id = &o->s->identity;
 	*id = o->before;
-	o->s->inherits = !o->self_fresh;
-	if (o->self_fresh)
+	o->s->inherits = o->self_age != LMDB_FRESH;
+	if (o->self_age == LMDB_FRESH)
 		o->c->random(id->id.b, NODE_ID_BYTES);
 	id->incarnation.count++;
 	o->c->random(&id->incarnation.nonce, sizeof(id->incarnation.nonce));
@@ -176,9 +172,10 @@ static void next_identity(struct opening *o)
 static enum err commit_identity(struct opening *o)
 {
 	struct lmdb_side *self = &o->s->self;
-	enum err e = o->self_fresh ? lmdb_format_put(self->txn, self->meta) : OK;
+	enum err e =
+	    o->self_age == LMDB_FRESH ? lmdb_format_put(self->txn, o->s->self_meta, KVS_SELF_FORMAT) : OK;
 	if (e == OK)
-		e = lmdb_identity_put(self->txn, self->meta, &o->s->identity);
+		e = lmdb_identity_put(self->txn, o->s->self_meta, &o->s->identity);
 	if (e != OK)
 		return e;
 	int rc = mdb_txn_commit(self->txn);
@@ -202,10 +199,24 @@ static enum err commit_identity(struct opening *o)
  * closed. Whoever lost `self` lost that mark. */
 static bool view_is_sound(const struct opening *o)
 {
-	if (o->self_fresh)
+	if (o->self_age == LMDB_FRESH)
 		return false;
 	const char *boot_id = o->s->identity.boot_id;
 	return o->before.clean || (boot_id[0] != '\0' && strcmp(o->before.boot_id, boot_id) == 0);
+}
+
+static enum err drop_view(struct opening *o, const char *why)
+{
+	char folder[PATH_BYTES];
+	close_side(&o->s->view);
+	if (snprintf(folder, sizeof(folder), "%s/view", o->s->folder) >= (int)sizeof(folder))
+		return ERR_TOO_BIG;
+	enum err e = lmdb_env_remove(folder);
+	if (e != OK)
+		return e;
+	o->report->view_dropped = true;
+	lmdb_say(&o->detail, "%s: %s", folder, why);
+	return open_view(o);
 }
 
 static enum err take_view(struct opening *o)
@@ -218,32 +229,18 @@ static enum err take_view(struct opening *o)
 		o->report->view_set_aside = true;
 		return open_view(o);
 	}
-	if (e != OK || o->view_fresh || view_is_sound(o))
+	if (e != OK || o->view_age == LMDB_FRESH)
 		return e;
-	close_side(&o->s->view);
-	char folder[PATH_BYTES];
-	if (snprintf(folder, sizeof(folder), "%s/view", o->s->folder) >= (int)sizeof(folder))
-		return ERR_TOO_BIG;
-	e = lmdb_env_remove(folder);
-	if (e != OK)
-		return e;
-	o->report->view_dropped = true;
-	lmdb_say(&o->detail, "%s: not closed cleanly before the host started anew", folder);
-	return open_view(o);
+	if (o->view_age == LMDB_OLDER)
+		return drop_view(o, "of an older format");
+	return view_is_sound(o) ? OK : drop_view(o, "not closed cleanly before the host started anew");
 }
 
 static enum err open_view_tables(struct opening *o, MDB_txn *txn)
 {
-	struct kvs_store *s = o->s;
-	int rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &s->view.meta);
-	if (rc == 0)
-		rc = mdb_dbi_open(txn, "owners", MDB_CREATE, &s->owners);
-	if (rc == 0)
-		rc = mdb_dbi_open(txn, "ids", MDB_CREATE, &s->ids);
-	if (rc != 0)
-		return lmdb_write_err(s->view.env, rc);
-	enum err e = lmdb_rows_open(&s->view.rows, txn, true);
-	return e == OK && o->view_fresh ? lmdb_format_put(txn, s->view.meta) : e;
+	struct lmdb_view *v = &o->s->rows;
+	enum err e = lmdb_view_open(v, txn);
+	return e == OK && o->view_age == LMDB_FRESH ? lmdb_format_put(txn, v->meta, KVS_VIEW_FORMAT) : e;
 }
 
 static enum err begin_view(struct opening *o)
@@ -313,6 +310,7 @@ static void free_store(struct kvs_store *s)
 	close_side(&s->view);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
+	lmdb_bundles_fini(&s->rows.bundles);
 	free(s->folder);
 	OBJ_FREE(s);
 }
@@ -324,6 +322,9 @@ enum err kvs_store_open(const struct kvs_store_config *c, struct kvs_store **out
 	*report = (struct kvs_store_report){ 0 };
 	o.s = OBJ_NEW(struct kvs_store, KVS_STORE_MAGIC);
 	o.s->lock_fd = -1;
+	lmdb_bundles_init(&o.s->rows.bundles);
+	if (c->hash_bits > 0 && c->hash_bits < 64)
+		o.s->rows.bundles.hash_mask = ((uint64_t)1 << c->hash_bits) - 1;
 	o.s->folder = strdup(c->data_dir);
 	CHECK(o.s->folder != NULL);
 	enum err e = open_all(&o);
@@ -332,7 +333,7 @@ enum err kvs_store_open(const struct kvs_store_config *c, struct kvs_store **out
 		free_store(o.s);
 		return e;
 	}
-	report->first_start = o.self_fresh && !report->self_set_aside;
+	report->first_start = o.self_age == LMDB_FRESH && !report->self_set_aside;
 	report->inherits = o.s->inherits;
 	*id = (struct kvs_store_identity){
 		.self = o.s->identity.id,
@@ -353,7 +354,7 @@ static void mark_clean(struct kvs_store *s)
 	if (mdb_txn_begin(s->self.env, NULL, 0, &txn) != 0)
 		return;
 	s->identity.clean = true;
-	if (lmdb_identity_put(txn, s->self.meta, &s->identity) != OK)
+	if (lmdb_identity_put(txn, s->self_meta, &s->identity) != OK)
 		mdb_txn_abort(txn);
 	else if (mdb_txn_commit(txn) != 0)
 		return;

@@ -10,7 +10,10 @@
 #include <time.h>
 
 /* Memory of one step: a bound against a bug; a step uses some hundred KiB. */
-enum { STEP_ARENA_BYTES = 64 * 1024 * 1024 };
+enum {
+	STEP_ARENA_BYTES = 64 * 1024 * 1024,
+	READER_STAYS_MS = 10000, /* a lookup takes microseconds, a tool's look around some seconds */
+};
 
 uint64_t control_now_ms(void)
 {
@@ -280,11 +283,21 @@ static void on_stored(void *ctx, uint64_t seq)
 static void on_store_failed(void *ctx, enum err e)
 {
 	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
+	char why[KVS_STORE_DETAIL_BYTES];
+	store_why(c->store, why);
 	LOG_EVENT(LOG_ERROR, "kvs", "store-failed",
 	    "the replica cannot be written: this node tells nothing new until it can; serving goes on",
-	    LOG_STR("data_dir", c->c.config->data_dir), LOG_STR("error", err_str(e)));
+	    LOG_STR("data_dir", c->c.config->data_dir), LOG_STR("error", err_str(e)), LOG_STR("detail", why));
 	c->mute = true;
 	control_step(c, &(struct kvs_input){ .kind = KVS_IN_STORE_FAILED });
+}
+
+static void on_reader_stays(void *ctx, uint64_t age_ms, uint64_t commits)
+{
+	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
+	LOG_EVENT(LOG_WARN, "kvs", "reader-stays",
+	    "a read transaction on the replica does not end: while it lasts the replica's file grows",
+	    LOG_STR("data_dir", c->c.config->data_dir), LOG_U64("age_ms", age_ms), LOG_U64("commits", commits));
 }
 
 /* -- life -- */
@@ -372,7 +385,8 @@ static enum err listen_rpc(struct control *c)
 
 enum err control_new(const struct control_config *config, struct control **out)
 {
-	static const struct store_events events = { on_stored, on_store_failed };
+	static const struct store_events events = { on_stored, on_store_failed, on_reader_stays,
+		READER_STAYS_MS };
 	struct control *c = OBJ_NEW(struct control, CONTROL_MAGIC);
 	c->c = *config;
 	c->state = NODE_JOINING;

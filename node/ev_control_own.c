@@ -56,6 +56,8 @@ static void tell_load(struct control *c)
 		.cached_bytes = held.bytes,
 	};
 	c->last_load = load;
+	if (!load_damping_tells(&c->damping, &load, kvs_members_n(c->kvs), control_now_ms()))
+		return;
 	struct buf value;
 	buf_init(&value, RPC_VALUE_MAX);
 	CHECK(rpc_encode_load(&load, &value) == OK);
@@ -184,6 +186,8 @@ void control_own_start(struct control *c)
 	ev_timer_init(&c->news_timer, on_news_timer, 0.0, NEWS_INTERVAL_MS / 1000.0);
 	c->news_timer.data = c;
 	c->cache_letter.deliver = on_cache_news;
+	c->damping.capacity_sessions = c->c.config->capacity_sessions;
+	c->damping.capacity_mbps = c->c.config->capacity_mbps;
 	locations_init(&c->locations, c->kvs, &c->c.identity->self);
 	if (c->c.cache != NULL) {
 		cache_on_news(c->c.cache, wake_for_cache, c);

@@ -6,6 +6,7 @@
 #include "node/ev_control.h"
 #include "node/ev_session_news.h"
 #include "node/fs_locations.h"
+#include "node/load_damping.h"
 
 #define CONTROL_MAGIC 0x6374726cu
 
@@ -38,6 +39,7 @@ struct control {
 	ev_timer wake, second, news_timer;
 	struct letter cache_letter;
 	struct rpc_load last_load;
+	struct load_damping damping;
 	uint64_t last_bytes, last_requests, last_hits;
 };
 

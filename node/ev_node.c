@@ -91,7 +91,12 @@ static void log_store_report(const struct config *c, const struct kvs_store_repo
 		    LOG_STR("detail", r->detail));
 	if (r->view_dropped)
 		LOG_EVENT(LOG_INFO, "kvs", "view-dropped",
-		    "the host went down meanwhile: the replica is fetched anew", LOG_STR("data_dir", c->data_dir));
+		    "the replica cannot be trusted or read: it is fetched anew", LOG_STR("data_dir", c->data_dir),
+		    LOG_STR("detail", r->detail));
+	if (r->map_limited)
+		LOG_EVENT(LOG_WARN, "kvs", "map-limited",
+		    "this process has little address space: the replica's files cannot grow past what is said here",
+		    LOG_STR("data_dir", c->data_dir), LOG_STR("detail", r->detail));
 	if (r->first_start)
 		LOG_EVENT(
 		    LOG_INFO, "kvs", "first-start", "a new identity was made", LOG_STR("data_dir", c->data_dir));

@@ -2,6 +2,7 @@
 
 #include "base/obj.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,6 +13,8 @@ struct batch {
 	struct batch *next;
 	uint64_t seq;
 	size_t bytes;
+	bool own; /* waited for by frames to peers */
+	uint64_t submitted_ms;
 	struct arena memory;
 	struct kvs_op *ops;
 	size_t ops_n;
@@ -29,14 +32,17 @@ struct store {
 	pthread_cond_t changed;
 	struct batch *first;
 	struct batch **end;
+	uint64_t queued_n, own_n;
 	struct store_counters count;
+	uint64_t oldest_reader, oldest_since_ms; /* the oldest open transaction, and when it was first seen */
+	char why[KVS_STORE_DETAIL_BYTES];
 	uint64_t submitted_seq, stored_seq;
 	enum err error; /* of the last commit */
 	bool stopping;
 
 	struct letter news; /* to control: stored_seq or error changed */
 	uint64_t told_seq;  /* control's own */
-	bool told_error;
+	bool told_error, told_reader;
 };
 
 static void lock(struct store *s)
@@ -47,6 +53,13 @@ static void lock(struct store *s)
 static void unlock(struct store *s)
 {
 	CHECK(pthread_mutex_unlock(&s->lock) == 0);
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 /* -- copying a batch -- */
@@ -80,6 +93,8 @@ static struct batch *batch_new(const struct kvs_outputs *out)
 		}
 	}
 	b->bytes = b->memory.used;
+	b->own = out->ops_own;
+	b->submitted_ms = now_us() / 1000;
 	return b;
 }
 
@@ -111,46 +126,110 @@ static enum err commit_all(struct store *s, const struct batch *first)
 	return kvs_store_commit(s->kvs);
 }
 
+/* Until `ms` on the clock of now_us; false: it has come. */
+static bool wait_until(struct store *s, uint64_t ms)
+{
+	struct timespec until = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+	return pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0;
+}
+
 static void wait_before_retry(struct store *s)
 {
-	struct timespec until;
-	CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
-	until.tv_sec += STORE_RETRY_MS / 1000;
-	while (!s->stopping && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
+	uint64_t until = now_us() / 1000 + STORE_RETRY_MS;
+	while (!s->stopping && wait_until(s, until))
 		;
 }
 
-/* Takes what is queued, commits it without the lock, and puts it back when that failed. */
+/* Nothing more is waited for: frames wait, the core soon emits no more, or the group is full. */
+static bool urgent(const struct store *s)
+{
+	return s->own_n > 0 || s->queued_n >= KVS_BATCHES_MAX / 2 || s->count.queued_bytes >= STORE_GROUP_BYTES;
+}
+
+static void linger(struct store *s)
+{
+	uint64_t until = s->first->submitted_ms + STORE_LINGER_MS;
+	while (!s->stopping && !urgent(s) && wait_until(s, until))
+		;
+}
+
+struct group {
+	struct batch *first, *last;
+	uint64_t n, own_n;
+	size_t bytes;
+};
+
+static struct group take_group(struct store *s)
+{
+	struct group g = { .first = s->first };
+	for (struct batch *b = s->first; b != NULL && (g.n == 0 || g.bytes + b->bytes <= STORE_GROUP_BYTES);
+	     b = b->next) {
+		g.last = b;
+		g.bytes += b->bytes;
+		g.own_n += b->own;
+		g.n++;
+	}
+	s->first = g.last->next;
+	g.last->next = NULL;
+	if (s->first == NULL)
+		s->end = &s->first;
+	s->queued_n -= g.n;
+	s->own_n -= g.own_n;
+	return g;
+}
+
+static void put_back(struct store *s, const struct group *g)
+{
+	g->last->next = s->first;
+	if (s->first == NULL)
+		s->end = &g->last->next;
+	s->first = g->first;
+	s->queued_n += g->n;
+	s->own_n += g->own_n;
+}
+
+static void watch_readers(struct store *s)
+{
+	struct kvs_store_gauges *k = &s->count.kvs;
+	kvs_store_gauge(s->kvs, k);
+	uint64_t now_ms = now_us() / 1000;
+	if (k->oldest_reader != s->oldest_reader || k->open_readers == 0)
+		s->oldest_since_ms = now_ms;
+	s->oldest_reader = k->oldest_reader;
+	s->count.oldest_reader_ms = k->open_readers == 0 ? 0 : now_ms - s->oldest_since_ms;
+	s->count.oldest_reader_commits = k->open_readers == 0 ? 0 : k->commits - k->oldest_reader;
+}
+
+static void count_commit(struct store *s, const struct group *g, uint64_t took_us)
+{
+	s->stored_seq = g->last->seq;
+	s->count.commits++;
+	s->count.batches += g->n;
+	s->count.queued_bytes -= g->bytes;
+	s->count.commit_us += took_us;
+	if (took_us > s->count.commit_max_us)
+		s->count.commit_max_us = took_us;
+}
+
+/* Takes a group of what is queued, commits it without the lock, and puts it back when that failed. */
 static void commit_queue(struct store *s)
 {
-	struct batch *taken = s->first;
-	uint64_t seq = 0, n = 0;
-	size_t bytes = 0;
-	for (struct batch *b = taken; b != NULL; b = b->next) {
-		seq = b->seq;
-		bytes += b->bytes;
-		n++;
-	}
-	struct batch **taken_end = s->end;
-	s->first = NULL;
-	s->end = &s->first;
+	struct group g = take_group(s);
 	unlock(s);
-	enum err e = commit_all(s, taken);
+	uint64_t began_us = now_us();
+	enum err e = commit_all(s, g.first);
+	uint64_t took_us = now_us() - began_us;
 	lock(s);
 	s->error = e;
 	if (e == OK) {
-		s->stored_seq = seq;
-		s->count.commits++;
-		s->count.batches += n;
-		s->count.queued_bytes -= bytes;
-		batches_free(taken);
+		count_commit(s, &g, took_us);
+		batches_free(g.first);
 	} else {
 		s->count.failures++;
-		*taken_end = s->first;
-		if (s->first == NULL)
-			s->end = taken_end;
-		s->first = taken;
+		snprintf(s->why, sizeof(s->why), "%s", kvs_store_why(s->kvs));
+		put_back(s, &g);
 	}
+	watch_readers(s);
 	mailbox_post(s->control, &s->news);
 }
 
@@ -163,6 +242,7 @@ static void *store_main(void *arg)
 			CHECK(pthread_cond_wait(&s->changed, &s->lock) == 0);
 		if (s->first == NULL)
 			break;
+		linger(s);
 		commit_queue(s);
 		if (s->error != OK) {
 			if (s->stopping)
@@ -176,12 +256,21 @@ static void *store_main(void *arg)
 
 /* -- control's side -- */
 
+static void tell_reader(struct store *s, uint64_t age_ms, uint64_t commits)
+{
+	bool stays = age_ms >= s->events.reader_stays_ms && commits > 0;
+	if (stays && !s->told_reader)
+		s->events.reader_stays(s->ctx, age_ms, commits);
+	s->told_reader = stays;
+}
+
 static void on_news(struct letter *l)
 {
 	struct store *s = CONTAINER_OF(l, struct store, news);
 	lock(s);
 	uint64_t seq = s->stored_seq;
 	enum err e = s->error;
+	uint64_t reader_ms = s->count.oldest_reader_ms, reader_commits = s->count.oldest_reader_commits;
 	unlock(s);
 	if (seq > s->told_seq) {
 		s->told_seq = seq;
@@ -191,6 +280,7 @@ static void on_news(struct letter *l)
 	if (e != OK && !s->told_error)
 		s->events.failed(s->ctx, e);
 	s->told_error = e != OK;
+	tell_reader(s, reader_ms, reader_commits);
 }
 
 struct store *store_start(
@@ -221,7 +311,10 @@ void store_submit(struct store *s, const struct kvs_outputs *batch)
 	s->end = &b->next;
 	s->submitted_seq = b->seq;
 	s->count.queued_bytes += b->bytes;
-	CHECK(pthread_cond_signal(&s->changed) == 0);
+	s->own_n += b->own;
+	/* What only adds to a group that is waited for wakes nobody. */
+	if (s->queued_n++ == 0 || urgent(s))
+		CHECK(pthread_cond_signal(&s->changed) == 0);
 	unlock(s);
 }
 
@@ -244,7 +337,15 @@ bool store_idle(struct store *s)
 void store_count(struct store *s, struct store_counters *out)
 {
 	lock(s);
+	watch_readers(s);
 	*out = s->count;
+	unlock(s);
+}
+
+void store_why(struct store *s, char out[KVS_STORE_DETAIL_BYTES])
+{
+	lock(s);
+	memcpy(out, s->why, sizeof(s->why));
 	unlock(s);
 }
 

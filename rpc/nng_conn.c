@@ -132,6 +132,9 @@ enum err nng_conn_new(struct nng_hub *hub, struct nng_stream *stream, size_t out
 	int rv = c->in == NULL ? NNG_ENOMEM : nng_aio_alloc(&c->recv_aio, on_received, c);
 	if (rv == 0)
 		rv = nng_aio_alloc(&c->send_aio, on_sent, c);
+	/* nng leaves Nagle's algorithm on: a frame would wait 40 ms for the peer's acknowledgement of another. */
+	if (rv == 0)
+		rv = nng_stream_set_bool(stream, NNG_OPT_TCP_NODELAY, true);
 	if (rv != 0) {
 		nng_conn_free(c);
 		return err_from_nng(rv);

@@ -38,6 +38,24 @@ static void put_members(const struct admin *a, struct buf *out)
 	labelled(out, "warmcast_members", "liveness", "down", n[KVS_DOWN]);
 }
 
+static void put_store(const struct store_counters *s, struct buf *out)
+{
+	metrics_counter(
+	    out, "warmcast_store_batches_total", "Batches committed, several to a transaction.", s->batches);
+	metrics_family(out, "warmcast_store_commit_seconds_total", METRIC_COUNTER, "Time that commits took.");
+	metrics_double(out, "warmcast_store_commit_seconds_total", NULL, 0, (double)s->commit_us / 1e6);
+	metrics_family(
+	    out, "warmcast_store_commit_longest_seconds", METRIC_GAUGE, "Time that the longest commit took.");
+	metrics_double(out, "warmcast_store_commit_longest_seconds", NULL, 0, (double)s->commit_max_us / 1e6);
+	metrics_gauge(out, "warmcast_store_file_bytes", "Size of the replica's file.", s->kvs.file_bytes);
+	metrics_gauge(out, "warmcast_store_map_bytes", "What the replica's file can grow to.", s->kvs.map_bytes);
+	metrics_family(out, "warmcast_store_oldest_reader_seconds", METRIC_GAUGE,
+	    "Age of the oldest open read transaction; one that is forgotten makes the file grow without bound.");
+	metrics_double(out, "warmcast_store_oldest_reader_seconds", NULL, 0, (double)s->oldest_reader_ms / 1e3);
+	metrics_gauge(out, "warmcast_store_oldest_reader_commits",
+	    "Commits since that transaction began, whose pages cannot be used again.", s->oldest_reader_commits);
+}
+
 static void put_kvs(const struct admin *a, struct buf *out)
 {
 	struct control_counters c;
@@ -67,6 +85,7 @@ static void put_kvs(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_store_commits_total", "Transactions committed to disk.", c.store.commits);
 	metrics_counter(out, "warmcast_store_failures_total", "Commits that failed.", c.store.failures);
 	metrics_gauge(out, "warmcast_store_queued_bytes", "Bytes that wait for the store.", c.store.queued_bytes);
+	put_store(&c.store, out);
 }
 
 static void put_links(const struct admin *a, struct buf *out)

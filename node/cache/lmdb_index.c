@@ -3,6 +3,7 @@
 #include "base/obj.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -190,6 +191,23 @@ static int open_databases(struct lmdb_index *x)
 	return mdb_txn_commit(txn);
 }
 
+/* LMDB makes its lock file with a hole and writes to it through a map, which is SIGBUS on a full disk. */
+static int reserve_lock(const char *folder)
+{
+	enum {
+		LOCK_BYTES = 4096 + 126 * 64
+	}; /* a head, and a cache line for each of LMDB's default of readers */
+	char path[4096];
+	if (snprintf(path, sizeof(path), "%s/lock.mdb", folder) >= (int)sizeof(path))
+		return ENAMETOOLONG;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno;
+	int rc = posix_fallocate(fd, 0, LOCK_BYTES);
+	close(fd);
+	return rc;
+}
+
 enum err lmdb_index_open(const char *folder, struct lmdb_index **out, char detail[200])
 {
 	if (probe_in_child(folder) != OK) {
@@ -197,7 +215,9 @@ enum err lmdb_index_open(const char *folder, struct lmdb_index **out, char detai
 		return ERR_CORRUPT;
 	}
 	struct lmdb_index *x = OBJ_NEW(struct lmdb_index, INDEX_MAGIC);
-	int rc = open_env(folder, 0, &x->env);
+	int rc = reserve_lock(folder);
+	if (rc == 0)
+		rc = open_env(folder, 0, &x->env);
 	if (rc == 0) {
 		rc = open_databases(x);
 		if (rc != 0)

@@ -5,6 +5,7 @@
 #include "base/prng.h"
 #include "kvs/lmdb_check.h"
 
+#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,7 @@ static void test_a_new_store(void **state)
 	assert_sound(f);
 }
 
-/* So many holders of one content that they leave their node for a tree of their own, and come back. */
+/* So many holders of one content that they take many bundles, and are swept out again. */
 static void test_many_holders_of_one_content(void **state)
 {
 	struct fixture *f = *state;
@@ -64,6 +65,33 @@ static void test_many_holders_of_one_content(void **state)
 		assert_int_equal(kvs_store_commit(f->store), OK);
 		assert_sound(f);
 	}
+}
+
+/* The first layout of the view had a table of duplicates: it is to be known as old, not as damaged. */
+static void test_a_table_of_duplicates(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	close_store(f);
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi table;
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
+	assert_int_equal(mdb_env_open(env, path_in(f, "view"), 0, 0600), 0);
+	for (uint32_t i = 0; i < 5000; i++) {
+		uint32_t key = i % 3, value = i * 7919;
+		MDB_val k = { sizeof(key), &key }, v = { sizeof(value), &value };
+		if (i % 100 == 0)
+			assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+		assert_int_equal(mdb_dbi_open(txn, "holders", MDB_CREATE | MDB_DUPSORT | MDB_DUPFIXED, &table), 0);
+		assert_int_equal(mdb_put(txn, table, &k, &v, 0), 0);
+		if (i % 100 == 99) {
+			assert_int_equal(mdb_txn_commit(txn), 0);
+			assert_sound(f);
+		}
+	}
+	mdb_env_close(env);
 }
 
 /* One random write: values of all sizes, so that they move onto pages of their own and back. */
@@ -130,6 +158,7 @@ int main(void)
 		TEST(test_no_file),
 		TEST(test_a_new_store),
 		TEST(test_many_holders_of_one_content),
+		TEST(test_a_table_of_duplicates),
 		TEST(test_random_writes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

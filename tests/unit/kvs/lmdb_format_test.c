@@ -92,11 +92,8 @@ static void test_golden(void **state)
 	assert_true(id_back.clean);
 	assert_string_equal(id_back.boot_id, id.boot_id);
 	/* Hashes that stand in files. */
-	uint8_t holder[KVS_FORMAT_HOLDER_KEY];
-	static const uint8_t golden_holder[] = { 0x07, 0xd7, 0xe2, 0xd2, 0x75, 0x76, 0xa7, 0x39 };
-	assert_true(kvs_format_holder_key(bytes_of("omain\0lv1", 9), holder));
-	assert_memory_equal(holder, golden_holder, sizeof(holder));
-	assert_int_equal(kvs_format_entry_hash(BYTES_LIT("key"), BYTES_LIT("encoded")), 18067264120186577257u);
+	uint64_t key_hash = kvs_format_key_hash(BYTES_LIT("key"));
+	assert_int_equal(kvs_format_entry_hash(key_hash, BYTES_LIT("encoded")), 18067264120186577257u);
 }
 
 static void test_every_flipped_bit_and_every_cut_is_seen(void **state)
@@ -182,16 +179,29 @@ static void test_entries(void **state)
 	assert_int_equal(kvs_format_parse_entry(bytes_head(encoded, 8), &back), ERR_CORRUPT);
 }
 
-static void test_only_locations_have_holders(void **state)
+static void test_names_of_rows(void **state)
 {
 	(void)state;
-	uint8_t a[KVS_FORMAT_HOLDER_KEY], b[KVS_FORMAT_HOLDER_KEY];
-	assert_false(kvs_format_holder_key(BYTES_LIT("r"), a));
-	assert_false(kvs_format_holder_key(BYTES_NONE, a));
-	assert_false(kvs_format_holder_key(BYTES_LIT("omain"), a));
-	assert_true(kvs_format_holder_key(bytes_of("oab\0c", 5), a));
-	assert_true(kvs_format_holder_key(bytes_of("oa\0bc", 5), b));
-	assert_memory_not_equal(a, b, sizeof(a));
+	uint8_t name[KVS_FORMAT_ROW_NAME];
+	struct kvs_row_record row = sample_row();
+	struct node_id owner;
+	enum rpc_stream stream;
+	kvs_format_row_name(&row.meta.owner, RPC_LOCATIONS, name);
+	assert_int_equal(kvs_format_parse_row_name(bytes_of(name, sizeof(name)), &owner, &stream), OK);
+	assert_true(node_id_eq(&owner, &row.meta.owner));
+	assert_int_equal(stream, RPC_LOCATIONS);
+	assert_int_equal(
+	    kvs_format_parse_row_name(bytes_of(name, sizeof(name) - 1), &owner, &stream), ERR_CORRUPT);
+	name[NODE_ID_BYTES] = RPC_STREAMS;
+	assert_int_equal(kvs_format_parse_row_name(bytes_of(name, sizeof(name)), &owner, &stream), ERR_CORRUPT);
+	/* The same stands in a record. */
+	memset(&owner, 0, sizeof(owner));
+	struct bytes golden = bytes_of(golden_row, sizeof(golden_row));
+	assert_int_equal(kvs_format_row_whose(golden, &owner, &stream), OK);
+	assert_true(node_id_eq(&owner, &row.meta.owner));
+	assert_int_equal(stream, RPC_LOCATIONS);
+	assert_int_equal(kvs_format_row_whose(bytes_head(golden, 24), &owner, &stream), ERR_CORRUPT);
+	assert_int_equal(kvs_format_row_whose(bytes_head(golden, 7), &owner, &stream), ERR_CORRUPT);
 }
 
 int main(void)
@@ -202,7 +212,7 @@ int main(void)
 		cmocka_unit_test(test_what_follows_is_ignored),
 		cmocka_unit_test(test_keys_sort_as_numbers),
 		cmocka_unit_test(test_entries),
-		cmocka_unit_test(test_only_locations_have_holders),
+		cmocka_unit_test(test_names_of_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

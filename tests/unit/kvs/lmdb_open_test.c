@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,6 +84,34 @@ static void test_one_at_a_time(void **state)
 	f->store = first;
 	reopen(f);
 	assert_int_equal(f->id.incarnation.count, 2);
+}
+
+/* Less address space than the maps want: they take what there is, and a later start has the rest. */
+static void test_a_limit_of_address_space(void **state)
+{
+	struct fixture *f = *state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	skip(); /* they take more than that for themselves */
+#endif
+	pid_t child = fork();
+	if (child == 0) {
+		struct rlimit limit = { (rlim_t)2 << 30, (rlim_t)2 << 30 };
+		struct kvs_store_gauges g;
+		if (setrlimit(RLIMIT_AS, &limit) != 0 || open_store(f) != OK)
+			_exit(1);
+		if (!f->report.map_limited || strstr(f->report.detail, "self: a map of") == NULL)
+			_exit(3);
+		kvs_store_gauge(f->store, &g);
+		_exit(g.map_bytes >= (64 << 20) && g.map_bytes < ((size_t)2 << 30) ? 0 : 2);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	reopen(f);
+	assert_false(f->report.map_limited);
+	struct kvs_store_gauges g;
+	kvs_store_gauge(f->store, &g);
+	assert_true(g.map_bytes >= (size_t)16 << 30);
 }
 
 /* A host that crashed: nobody closed, and the boot id is another. */
@@ -348,14 +377,14 @@ static void test_random_damage_never_ends_the_process(void **state)
 
 /* -- formats -- */
 
-static void write_format(const char *folder, uint32_t format)
+static void write_meta(const char *folder, const char *name, uint32_t number)
 {
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi meta;
 	uint8_t encoded[4];
-	kvs_format_put_u32(encoded, format);
-	MDB_val k = { 6, (void *)(uintptr_t) "format" }, v = { 4, encoded };
+	kvs_format_put_u32(encoded, number);
+	MDB_val k = { strlen(name), (void *)(uintptr_t)name }, v = { 4, encoded };
 	assert_int_equal(mdb_env_create(&env), 0);
 	assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
 	assert_int_equal(mdb_env_open(env, folder, 0, 0600), 0);
@@ -376,13 +405,13 @@ static void copy_of(const char *path, uint8_t **p, size_t *n)
 	close(fd);
 }
 
-static void assert_newer_is_refused(struct fixture *f, const char *side)
+static void assert_newer_is_refused(struct fixture *f, const char *side, uint32_t format)
 {
 	char name[32];
 	snprintf(name, sizeof(name), "%s/data.mdb", side);
 	fill(f, 5);
 	struct node_id old = f->id.self;
-	write_format(path_in(f, side), KVS_FORMAT_VERSION + 1);
+	write_meta(path_in(f, side), "format", format + 1);
 	uint8_t *before, *after;
 	size_t before_n, after_n;
 	copy_of(path_in(f, name), &before, &before_n);
@@ -394,7 +423,7 @@ static void assert_newer_is_refused(struct fixture *f, const char *side)
 	free(before);
 	free(after);
 	/* The build that wrote it finds everything in place. */
-	write_format(path_in(f, side), KVS_FORMAT_VERSION);
+	write_meta(path_in(f, side), "format", format);
 	reopen(f);
 	assert_true(node_id_eq(&f->id.self, &old));
 	load(f);
@@ -405,8 +434,43 @@ static void assert_newer_is_refused(struct fixture *f, const char *side)
 static void test_a_newer_format_is_refused_and_left_alone(void **state)
 {
 	struct fixture *f = *state;
-	assert_newer_is_refused(f, "self");
-	assert_newer_is_refused(f, "view");
+	assert_newer_is_refused(f, "self", KVS_SELF_FORMAT);
+	assert_newer_is_refused(f, "view", KVS_VIEW_FORMAT);
+}
+
+/* A slot is never given out again, whatever happened to the count of them. */
+static void test_a_lost_count_of_slots(void **state)
+{
+	struct fixture *f = *state;
+	fill(f, 5);
+	write_meta(path_in(f, "view"), "slots", 0);
+	reopen(f);
+	load(f);
+	STORE(f, op_row(f, node(3), RPC_LOCATIONS, inc, 1), op_location(f, node(3), 1, "lv1"));
+	reopen(f);
+	load(f);
+	assert_int_equal(loaded_entries(f, node(3), RPC_LOCATIONS), 1);
+	assert_int_equal(loaded_entries(f, node(1), RPC_LOCATIONS), 5);
+	assert_int_equal(loaded_entries(f, node(2), RPC_LOCATIONS), 5);
+}
+
+/* Peers have all of the view: one of an older layout is fetched again. Own rows stay. */
+static void test_an_older_view_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+	fill(f, 5);
+	struct node_id old = f->id.self;
+	write_meta(path_in(f, "view"), "format", KVS_VIEW_FORMAT - 1);
+	reopen(f);
+	assert_true(f->report.view_dropped);
+	assert_non_null(strstr(f->report.detail, "older format"));
+	assert_true(node_id_eq(&f->id.self, &old));
+	assert_true(f->report.inherits);
+	load(f);
+	assert_int_equal(loaded_entries(f, old, RPC_LOCATIONS), 5);
+	assert_int_equal(f->loaded->rows_n, 1);
+	reopen(f);
+	assert_false(f->report.view_dropped);
 }
 
 int main(void)
@@ -416,6 +480,7 @@ int main(void)
 		TEST(test_first_start),
 		TEST(test_a_folder_that_cannot_be),
 		TEST(test_one_at_a_time),
+		TEST(test_a_limit_of_address_space),
 		TEST(test_a_host_crash_drops_the_view),
 		TEST(test_a_crash_of_the_process_keeps_the_view),
 		TEST(test_a_clean_end_keeps_the_view_over_a_reboot),
@@ -427,6 +492,8 @@ int main(void)
 		TEST(test_a_changed_row_of_the_view_is_fetched_again),
 		TEST(test_random_damage_never_ends_the_process),
 		TEST(test_a_newer_format_is_refused_and_left_alone),
+		TEST(test_a_lost_count_of_slots),
+		TEST(test_an_older_view_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,11 +6,14 @@
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static size_t holders_of(
     struct fixture *f, struct kvs_reader *r, const char *content, struct kvs_holder *h, size_t max)
@@ -55,20 +58,20 @@ static void test_holders(void **state)
 	kvs_reader_close(NULL);
 }
 
-/* Entries of the index itself: what lookups would skip must not pile up in it. */
-static size_t index_entries(const struct fixture *f)
+/* Bundles in the file: what lookups would skip must not pile up. */
+static size_t bundles(const struct fixture *f)
 {
 	MDB_env *env;
 	MDB_txn *txn;
-	MDB_dbi holders;
+	MDB_dbi table;
 	MDB_stat stat;
 	assert_null(f->store);
 	assert_int_equal(mdb_env_create(&env), 0);
 	assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
 	assert_int_equal(mdb_env_open(env, path_in(f, "view"), MDB_RDONLY, 0600), 0);
 	assert_int_equal(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
-	assert_int_equal(mdb_dbi_open(txn, "holders", 0, &holders), 0);
-	assert_int_equal(mdb_stat(txn, holders, &stat), 0);
+	assert_int_equal(mdb_dbi_open(txn, "bundles", 0, &table), 0);
+	assert_int_equal(mdb_stat(txn, table, &stat), 0);
 	mdb_txn_abort(txn);
 	mdb_env_close(env);
 	return stat.ms_entries;
@@ -109,46 +112,135 @@ static void test_tombstones_are_no_holders(void **state)
 	assert_int_equal(holders_of(f, r, "c", h, 8), 0);
 	kvs_reader_close(r);
 	close_store(f);
-	assert_int_equal(index_entries(f), 1); /* node 2 and "b" */
+	assert_int_equal(bundles(f), 2); /* node 2 with "b", node 1 with "c" */
 }
 
-/* Puts (hash of lv1 -> the owner whose index that is) where a colliding content would have put it. */
-static void inject_collision(struct fixture *f, const char *content, uint32_t owner)
-{
-	struct kvs_op op = op_location(f, node(0), 1, content);
-	uint8_t hash[KVS_FORMAT_HOLDER_KEY], index[KVS_FORMAT_OWNER];
-	assert_true(kvs_format_holder_key(op.entry.key, hash));
-	kvs_format_put_u32(index, owner);
-	MDB_env *env;
-	MDB_txn *txn;
-	MDB_dbi holders;
-	MDB_val k = { sizeof(hash), hash }, v = { sizeof(index), index };
-	assert_int_equal(mdb_env_create(&env), 0);
-	assert_int_equal(mdb_env_set_maxdbs(env, 8), 0);
-	assert_int_equal(mdb_env_open(env, path_in(f, "view"), 0, 0600), 0);
-	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-	assert_int_equal(mdb_dbi_open(txn, "holders", 0, &holders), 0);
-	assert_int_equal(mdb_put(txn, holders, &k, &v, 0), 0);
-	assert_int_equal(mdb_txn_commit(txn), 0);
-	mdb_env_close(env);
-}
-
+/* With two bits of hash every lookup meets other keys. */
 static void test_a_hash_collision_is_no_holder(void **state)
 {
 	struct fixture *f = *state;
-	reopen(f);
-	STORE(f, op_location(f, node(1), 1, "lv1"), op_location(f, node(2), 1, "other"));
-	close_store(f);
-	inject_collision(f, "lv1", 1);    /* node 2 has no lv1 */
-	inject_collision(f, "lv1", 4711); /* an index that nobody has */
+	f->hash_bits = 2;
 	reopen(f);
 	struct kvs_reader *r;
 	struct kvs_holder h[8];
 	assert_int_equal(kvs_reader_open(f->store, &r), OK);
-	assert_int_equal(holders_of(f, r, "lv1", h, 8), 1);
-	struct node_id expected = node(1);
-	assert_true(node_id_eq(&h[0].node, &expected));
-	assert_int_equal(holders_of(f, r, "other", h, 8), 1);
+	enum { CONTENTS = 60 };
+	char name[16];
+	for (unsigned i = 0; i < CONTENTS; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		for (unsigned owner = 0; owner < 1 + i % 3; owner++)
+			STORE(f, op_location(f, node(owner), 1 + i, name));
+	}
+	for (unsigned i = 0; i < CONTENTS; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		assert_int_equal(holders_of(f, r, name, h, 8), 1 + i % 3);
+		assert_int_equal(h[0].location.bytes, (1 + i) * 1000);
+	}
+	assert_int_equal(holders_of(f, r, "none", h, 8), 0);
+	/* The first of its hash goes, the others stay. */
+	for (unsigned i = 0; i < CONTENTS; i += 2) {
+		snprintf(name, sizeof(name), "c%u", i);
+		for (unsigned owner = 0; owner < 1 + i % 3; owner++) {
+			struct kvs_op gone = op_location(f, node(owner), 1, name);
+			gone.kind = KVS_OP_DROP_ENTRY;
+			STORE(f, gone);
+		}
+	}
+	for (unsigned i = 0; i < CONTENTS; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		assert_int_equal(holders_of(f, r, name, h, 8), i % 2 == 0 ? 0 : 1 + i % 3);
+	}
+	kvs_reader_close(r);
+}
+
+/* A row that is dropped and comes again: what a reader remembered of it is not believed. */
+static void test_a_dropped_row_is_forgotten_at_once(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	struct kvs_reader *r;
+	struct kvs_holder h[8];
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	STORE(
+	    f, op_location(f, node(1), 1, "a"), op_location(f, node(1), 2, "b"), op_location(f, node(2), 1, "a"));
+	assert_int_equal(holders_of(f, r, "a", h, 8), 2);
+	STORE(f, op_drop_row(node(1), RPC_LOCATIONS), op_location(f, node(1), 1, "b"));
+	assert_int_equal(holders_of(f, r, "a", h, 8), 1);
+	assert_int_equal(holders_of(f, r, "b", h, 8), 1);
+	assert_int_equal(h[0].location.bytes, 1000);
+	/* An aborted one was never dropped. */
+	struct kvs_op drop = op_drop_row(node(1), RPC_LOCATIONS);
+	assert_int_equal(kvs_store_begin(f->store), OK);
+	assert_int_equal(kvs_store_apply(f->store, &drop, 1), OK);
+	kvs_store_abort(f->store);
+	assert_int_equal(holders_of(f, r, "b", h, 8), 1);
+	kvs_reader_close(r);
+}
+
+/* More than one group sweeps: what is left of dropped rows is never shown, and all of it goes. */
+static void test_what_a_dropped_row_leaves(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	struct kvs_reader *r;
+	struct kvs_holder h[8];
+	enum { CONTENTS = 1500 };
+	char name[16];
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	assert_int_equal(kvs_store_begin(f->store), OK);
+	for (unsigned i = 0; i < CONTENTS; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		for (unsigned owner = 1; owner <= 3; owner++) {
+			struct kvs_op op = op_location(f, node(owner), i + 1, name);
+			if (owner < 3 || i % 3 == 0)
+				assert_int_equal(kvs_store_apply(f->store, &op, 1), OK);
+		}
+	}
+	assert_int_equal(kvs_store_commit(f->store), OK);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < CONTENTS; i++) {
+			snprintf(name, sizeof(name), "c%u", i);
+			assert_int_equal(holders_of(f, r, name, h, 8), (i % 3 == 0 ? 3u : 2u) - round);
+		}
+		/* The second goes while the first is still swept out. */
+		if (round < 2)
+			STORE(f, op_drop_row(node(1 + round), RPC_LOCATIONS));
+	}
+	kvs_reader_close(r);
+	for (unsigned i = 0; i < 20; i++)
+		STORE(f, op_put(node(4), RPC_CONTROL, i + 1, "r", "any write"));
+	close_store(f);
+	assert_int_equal(bundles(f), CONTENTS / 3 + 1);
+}
+
+/* Many holders of one content are several bundles. */
+static void test_a_content_that_all_hold(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	struct kvs_reader *r;
+	enum { OWNERS = 500 };
+	static struct kvs_holder h[OWNERS];
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	for (unsigned i = 0; i < OWNERS; i++) {
+		unsigned owner = i * 7 % OWNERS;
+		STORE(f, op_location(f, node(owner), owner + 1, "lv"),
+		    op_row(f, node(owner), RPC_LOCATIONS, (struct incarnation){ 1, 1 }, owner + 1));
+	}
+	for (unsigned round = 0; round < 2; round++) {
+		assert_int_equal(holders_of(f, r, "lv", h, OWNERS), OWNERS);
+		for (unsigned i = 0; i < OWNERS; i++) {
+			struct node_id expected = node(i);
+			assert_true(node_id_eq(&h[i].node, &expected));
+			assert_int_equal(h[i].location.bytes, (i + 1) * 1000);
+		}
+		kvs_reader_close(r);
+		close_store(f);
+		assert_true(bundles(f) > 5 && bundles(f) < OWNERS / 4);
+		reopen(f);
+		load(f);
+		assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	}
 	kvs_reader_close(r);
 }
 
@@ -289,6 +381,60 @@ static void test_an_idle_reader_holds_no_pages(void **state)
 	kvs_reader_close(r);
 }
 
+/* A tool that forgot its transaction, in a process of its own. */
+static pid_t forget_a_reader(struct fixture *f, int *says)
+{
+	int pipe_to_parent[2];
+	assert_int_equal(pipe(pipe_to_parent), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		MDB_env *env;
+		MDB_txn *txn;
+		if (mdb_env_create(&env) != 0 || mdb_env_open(env, path_in(f, "view"), MDB_RDONLY, 0600) != 0 ||
+		    mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0 || write(pipe_to_parent[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(pipe_to_parent[1]);
+	*says = pipe_to_parent[0];
+	return child;
+}
+
+static void test_a_forgotten_reader_is_seen(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	struct kvs_reader *r;
+	struct kvs_holder h[8];
+	struct kvs_store_gauges g;
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	write_round(f, 1);
+	holders_of(f, r, "lv", h, 8);
+	kvs_store_gauge(f->store, &g);
+	assert_int_equal(g.open_readers, 0); /* ours rests */
+	assert_int_equal(g.oldest_reader, g.commits);
+	assert_true(g.file_bytes > 0 && g.file_bytes < g.map_bytes);
+	uint64_t before = g.commits;
+	int says;
+	char c;
+	pid_t child = forget_a_reader(f, &says);
+	assert_int_equal(read(says, &c, 1), 1);
+	close(says);
+	for (uint64_t round = 2; round <= 11; round++)
+		write_round(f, round);
+	kvs_store_gauge(f->store, &g);
+	assert_int_equal(g.open_readers, 1);
+	assert_int_equal(g.oldest_reader, before);
+	assert_int_equal(g.commits, before + 10);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	kvs_store_gauge(f->store, &g);
+	assert_int_equal(g.open_readers, 0);
+	assert_int_equal(g.oldest_reader, g.commits);
+	kvs_reader_close(r);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -296,9 +442,13 @@ int main(void)
 		TEST(test_holders),
 		TEST(test_tombstones_are_no_holders),
 		TEST(test_a_hash_collision_is_no_holder),
+		TEST(test_a_dropped_row_is_forgotten_at_once),
+		TEST(test_what_a_dropped_row_leaves),
+		TEST(test_a_content_that_all_hold),
 		TEST(test_get),
 		TEST(test_readers_beside_a_writer),
 		TEST(test_an_idle_reader_holds_no_pages),
+		TEST(test_a_forgotten_reader_is_seen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

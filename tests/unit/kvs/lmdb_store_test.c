@@ -283,9 +283,20 @@ static void test_a_full_map_changes_nothing(void **state)
 		e = store(f, ops, 10);
 	}
 	assert_int_equal(e, ERR_NO_SPACE);
+	assert_non_null(strstr(kvs_store_why(f->store), f->folder));
+	assert_non_null(strstr(kvs_store_why(f->store), "free on the disk"));
+	assert_non_null(strstr(kvs_store_why(f->store), "view: 0 of at most 0 MiB"));
 	load(f);
 	assert_int_equal(loaded_entries(f, node(1), RPC_CONTROL) % 10, 1);
 	assert_non_null(loaded_entry(f, node(1), RPC_CONTROL, "a"));
+	/* A start with more goes on where that ended. */
+	size_t before = loaded_entries(f, node(1), RPC_CONTROL);
+	f->map_bytes = 1 << 20;
+	reopen(f);
+	STORE(f, op_put(node(1), RPC_CONTROL, 9999, "more", value), op_row(f, node(1), RPC_CONTROL, inc, 9999));
+	assert_string_equal(kvs_store_why(f->store), "");
+	load(f);
+	assert_int_equal(loaded_entries(f, node(1), RPC_CONTROL), before + 1);
 }
 
 int main(void)

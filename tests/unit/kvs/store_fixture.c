@@ -132,9 +132,11 @@ int fixture_teardown(void **state)
 enum err open_store(struct fixture *f)
 {
 	assert_null(f->store);
-	struct kvs_store_config c = {
-		.data_dir = f->folder, .map_bytes = f->map_bytes, .random = fill_random, .boot_id = f->boot_id
-	};
+	struct kvs_store_config c = { .data_dir = f->folder,
+		.map_bytes = f->map_bytes,
+		.random = fill_random,
+		.boot_id = f->boot_id,
+		.hash_bits = f->hash_bits };
 	return kvs_store_open(&c, &f->store, &f->id, &f->report);
 }
 

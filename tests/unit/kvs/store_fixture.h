@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { LOADED_ROWS = 64, LOADED_ENTRIES = 4096 };
+enum { LOADED_ROWS = 1024, LOADED_ENTRIES = 4096 };
 
 /* The stand-in. */
 struct kvs {
@@ -32,6 +32,7 @@ struct fixture {
 	char folder[256];
 	const char *boot_id;
 	size_t map_bytes;
+	unsigned hash_bits;
 	struct kvs_store *store;
 	struct kvs_store_identity id;
 	struct kvs_store_report report;

@@ -1,8 +1,11 @@
 /* Links over real loopback sockets: hello, duplicates, the end, dialling again. */
 #include "link_test.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <nng/nng.h>
 #include <nng/supplemental/util/platform.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const char *const ANY = "127.0.0.1:0";
@@ -44,6 +47,28 @@ static void two_nodes_meet_and_talk(void **state)
 	nng_links_count(a.links, &c);
 	assert_int_equal(c.links, 1);
 	assert_true(c.frames_out >= 21 && c.frames_in >= 21 && c.bytes_in > 76000 && c.bytes_out > 2000);
+	stop_both(&a, &b);
+}
+
+/* On both ends, or a frame waits 40 ms for the acknowledgement of the one before. */
+static void no_frame_waits_for_another(void **state)
+{
+	(void)state;
+	struct side a, b;
+	link_up(&a, &b);
+	unsigned ends = 0;
+	for (int fd = 0; fd < 1024; fd++) {
+		struct sockaddr_storage peer;
+		socklen_t n = sizeof(peer);
+		if (getpeername(fd, (struct sockaddr *)&peer, &n) != 0 || peer.ss_family != AF_INET)
+			continue;
+		int on = 0;
+		n = sizeof(on);
+		assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &n), 0);
+		assert_int_not_equal(on, 0);
+		ends++;
+	}
+	assert_int_equal(ends, 2);
 	stop_both(&a, &b);
 }
 
@@ -396,6 +421,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_nodes_meet_and_talk),
+		cmocka_unit_test(no_frame_waits_for_another),
 		cmocka_unit_test(bye_is_heard_on_close_and_on_free),
 		cmocka_unit_test(a_broken_link_is_no_bye),
 		cmocka_unit_test(another_cluster_is_refused_on_both_sides),

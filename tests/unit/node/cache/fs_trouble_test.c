@@ -225,6 +225,25 @@ static void test_a_full_disk(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
 }
 
+/* Wherever space ends while the index is made: the disk is out, and nothing worse. */
+static void test_a_start_on_a_full_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct cache_disk_config disk = { .path = f->disk_path, .size_bytes = 64 * MIB };
+	struct cache_config config = { .disks = &disk, .disks_n = 1, .boot_id = "boot-1" };
+	for (unsigned left_kib = 0; left_kib <= 24; left_kib += 4) {
+		if (!mount_small(f)) {
+			print_message("no mount here (%s)\n", strerror(errno));
+			skip();
+		}
+		run("dd if=/dev/zero of=%s/other bs=4k status=none 2>&1 | cat >/dev/null", f->disk_path);
+		run("truncate -s -%uK %s/other", left_kib, f->disk_path);
+		assert_int_equal(cache_open(&config, &f->cache, &f->report), ERR_NO_SPACE);
+		assert_int_equal(f->report.state, ERR_NO_SPACE);
+		assert_int_equal(umount(f->disk_path), 0);
+	}
+}
+
 /* -- threads -- */
 
 enum { THREADS = 8, ROUNDS = 400, NAMES = 60 };
@@ -334,6 +353,7 @@ int main(void)
 		CASE(test_drops_entries_it_cannot_read),
 		CASE(test_sweeps_files_without_an_entry),
 		CASE(test_a_full_disk),
+		CASE(test_a_start_on_a_full_disk),
 		CASE(test_many_threads),
 	};
 	return cmocka_run_group_tests_name("fs_trouble", tests, NULL, NULL);
