@@ -305,6 +305,21 @@ static void expel(struct orders *o, struct http_exchange *x, struct bytes node)
 		order(o, x, RPC_COMMAND_EXPEL, bytes_of(id.b, sizeof(id.b)));
 }
 
+/* Whoever it was said to. */
+static bool is_known(const struct kvs *kvs, const struct rpc_command_id *id)
+{
+	uint8_t key[RPC_COMMAND_KEY_BYTES];
+	rpc_command_key(id, key);
+	for (size_t i = 0; i < kvs_members_n(kvs); i++) {
+		struct kvs_member m;
+		struct rpc_entry e;
+		kvs_member_at(kvs, i, &m);
+		if (kvs_entry_of(kvs, &m.id, RPC_CONTROL, bytes_of(key, sizeof(key)), &e) && !e.deleted)
+			return true;
+	}
+	return false;
+}
+
 static void show(const struct orders *o, struct http_exchange *x, struct bytes hex)
 {
 	const struct kvs *kvs = control_kvs(o->control);
@@ -317,6 +332,10 @@ static void show(const struct orders *o, struct http_exchange *x, struct bytes h
 	}
 	if (hex.n != 2 * RPC_COMMAND_ID_BYTES || text_unhex(id.b, hex) != OK) {
 		http_problem(x, 404, "not-found", "That is no purge's id.", 0);
+		return;
+	}
+	if (!is_known(kvs, &id)) {
+		http_problem(x, 404, "no-such-purge", "No node has such an order: it is old, or never was.", 0);
 		return;
 	}
 	bool known = kvs_command_recorded(kvs, &id, &by);

@@ -138,3 +138,4 @@ def test_what_is_no_purge(make_cluster):
         assert node.admin_post("/v1/purge", body)[0] == 400, body
     assert node.admin_get("/v1/purge")[0] == 405
     assert node.admin_get("/v1/purge/xyz")[0] == 404
+    assert node.admin_get("/v1/purge/" + "00" * 16)[0] == 404
