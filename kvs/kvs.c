@@ -307,7 +307,10 @@ static void handle(struct kvs *k, const struct kvs_input *in)
 	case KVS_IN_LINK_UP: link_up(k, in); break;
 	case KVS_IN_LINK_DOWN: link_down(k, in); break;
 	case KVS_IN_MESSAGE: message(k, in); break;
-	case KVS_IN_DIAL_FAILED: members_on_refused(k, in->dial_failed.address); break;
+	case KVS_IN_DIAL_FAILED:
+		members_on_refused(k, in->dial_failed.address);
+		wiring_on_refused(k, in->dial_failed.address);
+		break;
 	case KVS_IN_PUT:
 		CHECK(in->put.stream != RPC_CONTROL);
 		own_put(k, in->put.stream, in->put.key, in->put.value);

@@ -276,7 +276,8 @@ void kvs_member_at(const struct kvs *k, size_t i, struct kvs_member *out);
 /* Who claims that it cannot be reached; at most KVS_CLAIMERS_MAX. */
 enum { KVS_CLAIMERS_MAX = 10 };
 size_t kvs_claimers(const struct kvs *k, const struct node_id *on, struct node_id out[KVS_CLAIMERS_MAX]);
-/* A node that just came has what its peers had then. False while no other node is known. */
+/* A node that just came has what its peers had then, or is alone: no other node is known, and nobody listens
+ * where the seeds are. */
 bool kvs_caught_up(const struct kvs *k);
 struct incarnation kvs_incarnation(const struct kvs *k);
 /* The own location under that key; false when there is none. */

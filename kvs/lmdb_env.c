@@ -177,17 +177,17 @@ enum err lmdb_env_open(const struct lmdb_env_config *c, MDB_env **out, struct lm
 	return lmdb_err(rc);
 }
 
-enum err lmdb_env_set_aside(const char *folder, const char *name, struct lmdb_detail *d)
+enum err lmdb_env_set_aside(const char *folder, const char *name, const char *why, struct lmdb_detail *d)
 {
 	char from[PATH_BYTES], to[PATH_BYTES];
 	if (snprintf(from, sizeof(from), "%s/%s", folder, name) >= (int)sizeof(from))
 		return ERR_TOO_BIG;
 	for (unsigned i = 1; i <= SET_ASIDE_MAX; i++) {
-		if (snprintf(to, sizeof(to), "%s/%s.corrupt-%u", folder, name, i) >= (int)sizeof(to))
+		if (snprintf(to, sizeof(to), "%s/%s.%s-%u", folder, name, why, i) >= (int)sizeof(to))
 			return ERR_TOO_BIG;
 		/* Never over another: an empty folder would be replaced by a plain rename. */
 		if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
-			lmdb_say(d, "kept as %s.corrupt-%u", name, i);
+			lmdb_say(d, "kept as %s.%s-%u", name, why, i);
 			return lmdb_sync_folder(folder);
 		}
 		if (errno != EEXIST)

@@ -34,8 +34,9 @@ struct lmdb_env_config {
  * nothing is open. */
 MUST_USE enum err lmdb_env_open(const struct lmdb_env_config *c, MDB_env **out, struct lmdb_detail *d);
 
-/* Renames folder/name to folder/name.corrupt-N, N the first that is free; `d` gets the new path. */
-MUST_USE enum err lmdb_env_set_aside(const char *folder, const char *name, struct lmdb_detail *d);
+/* Renames folder/name to folder/name.WHY-N, N the first that is free; `d` gets the new path. */
+MUST_USE enum err lmdb_env_set_aside(
+    const char *folder, const char *name, const char *why, struct lmdb_detail *d);
 /* Deletes the environment's files; one that is not there is fine. */
 MUST_USE enum err lmdb_env_remove(const char *folder);
 /* Makes created and renamed names of a folder durable. */

@@ -83,6 +83,9 @@ struct kvs_store_gauges {
 void kvs_store_gauge(struct kvs_store *s, struct kvs_store_gauges *out);
 /* Syncs, marks clean, closes. Readers must be closed before. NULL is fine. */
 void kvs_store_close(struct kvs_store *s);
+/* Closes for good: another process has this identity. It is kept as self.duplicate-N, and the next open makes
+ * a new one; the view stays. What fails leaves the identity as it was. */
+MUST_USE enum err kvs_store_retire(struct kvs_store *s);
 const struct node_id *kvs_store_self(const struct kvs_store *s);
 
 #endif

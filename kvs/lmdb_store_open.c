@@ -149,7 +149,7 @@ static enum err take_self(struct opening *o)
 	enum err e = begin_self(o);
 	if (e != ERR_CORRUPT)
 		return e;
-	e = lmdb_env_set_aside(o->s->folder, "self", &o->detail);
+	e = lmdb_env_set_aside(o->s->folder, "self", "corrupt", &o->detail);
 	if (e != OK)
 		return e;
 	o->report->self_set_aside = true;
@@ -223,7 +223,7 @@ static enum err take_view(struct opening *o)
 {
 	enum err e = open_view(o);
 	if (e == ERR_CORRUPT) {
-		e = lmdb_env_set_aside(o->s->folder, "view", &o->detail);
+		e = lmdb_env_set_aside(o->s->folder, "view", "corrupt", &o->detail);
 		if (e != OK)
 			return e;
 		o->report->view_set_aside = true;
@@ -369,4 +369,17 @@ void kvs_store_close(struct kvs_store *s)
 	kvs_store_abort(s);
 	mark_clean(s);
 	free_store(s);
+}
+
+enum err kvs_store_retire(struct kvs_store *s)
+{
+	OBJ_CHECK(s, KVS_STORE_MAGIC);
+	CHECK(atomic_load(&s->readers) == 0);
+	kvs_store_abort(s);
+	mark_clean(s);
+	close_side(&s->self);
+	struct lmdb_detail unused = { 0 };
+	enum err e = lmdb_env_set_aside(s->folder, "self", "duplicate", &unused);
+	free_store(s);
+	return e;
 }

@@ -12,11 +12,10 @@
 #include <string.h>
 
 enum {
-	TOMBSTONES_PART = 4, /* the floor is raised when tombstones exceed that part of the live entries */
-	COLLECT_MAX = 512,   /* at once */
-	OPS_RESERVE = 4,     /* for the row that comes after */
-	JUMPS_MAX = 3,       /* within JUMPS_MS */
-	JUMPS_MS = 60 * 1000,
+	TOMBSTONES_PART = 4,  /* the floor is raised when tombstones exceed that part of the live entries */
+	COLLECT_MAX = 512,    /* at once */
+	OPS_RESERVE = 4,      /* for the row that comes after */
+	JUMPS_MS = 60 * 1000, /* jumps within it are counted */
 	/* A restored disk may be many runs old, and each peer may know another of them: one jump passes most. */
 	JUMP_BY = 1024,
 };
@@ -304,8 +303,6 @@ static bool jump_is_pending(const struct own *o)
 	return o->jump || (o->in_flight && o->flying_jump);
 }
 
-/* After it, a few sightings may still be of lost runs that other peers remember (a disk restored from
- * an old backup). Another process with this id jumps above us each time, so it soon gives itself away. */
 static bool too_many_jumps(struct kvs *k)
 {
 	struct own *o = &k->own;
@@ -315,7 +312,7 @@ static bool too_many_jumps(struct kvs *k)
 		o->jumped_ms = k->now_ms;
 		o->jumps = 0;
 	}
-	return ++o->jumps > JUMPS_MAX;
+	return kvs_rule_duplicate_id(++o->jumps);
 }
 
 void own_sighted(struct kvs *k, struct incarnation seen)

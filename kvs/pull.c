@@ -5,10 +5,9 @@
 #include "kvs/out.h"
 #include "kvs/own.h"
 #include "kvs/rows.h"
+#include "kvs/rules.h"
 #include "kvs/serve.h"
 #include "kvs/tree.h"
-
-enum { TRIES_MAX = 6 };
 
 static bool lacks(const struct replica *r, struct incarnation incarnation, uint64_t have)
 {
@@ -93,7 +92,7 @@ static bool ask(struct kvs *k, struct kvs_link *link, const struct replica *r)
 void pull_on_timer(struct kvs *k, struct pull *p)
 {
 	struct kvs_link *link = choose(k, p);
-	if (!lacks(p->row, p->incarnation, p->have) || link == NULL || p->tries == TRIES_MAX) {
+	if (!lacks(p->row, p->incarnation, p->have) || link == NULL || !kvs_rule_pulls_again(p->tries)) {
 		pull_free(k, p);
 		return;
 	}

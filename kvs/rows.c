@@ -122,7 +122,7 @@ void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_fr
 		break;
 	case REPLICA_DUPLICATE:
 		k->counters.frames_duplicate++;
-		if (!f->repair)
+		if (kvs_rule_counts_as_copy(f->repair))
 			tree_on_duplicate(k, link, &f->owner);
 		break;
 	case REPLICA_BEHIND:

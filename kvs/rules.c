@@ -36,6 +36,40 @@ bool kvs_rule_built(uint64_t have, uint64_t base)
 	return have >= base;
 }
 
+bool kvs_rule_duplicate_id(unsigned jumps)
+{
+	/* After a jump a few sightings may still be of lost runs that other peers remember (a disk restored from
+	 * an old backup). Another process with this id jumps above us each time. */
+	enum { JUMPS_MAX = 3 };
+	return jumps > JUMPS_MAX;
+}
+
+bool kvs_rule_counts_as_copy(bool repair)
+{
+	return !repair;
+}
+
+bool kvs_rule_prunes(unsigned duplicates)
+{
+	return duplicates >= 2; /* one may be chance */
+}
+
+bool kvs_rule_grafts(unsigned misses)
+{
+	return misses >= 2;
+}
+
+bool kvs_rule_pulls_again(unsigned tries)
+{
+	enum { TRIES_MAX = 6 };
+	return tries < TRIES_MAX;
+}
+
+bool kvs_rule_fits(size_t room_bytes, size_t bytes)
+{
+	return bytes <= room_bytes;
+}
+
 bool kvs_rule_may_tell(bool stored)
 {
 	return stored;

@@ -2,7 +2,7 @@
  * relies on, and nothing else decides it. The simulator links broken copies of this file
  * (tests/sim/mutants) to prove that it would notice.
  *
- * Pure: no state. Source: rules R1-R5 of ARCHITECTURE.md.
+ * Pure: no state. Source: rules R1-R7 of ARCHITECTURE.md.
  */
 #ifndef KVS_RULES_H
 #define KVS_RULES_H
@@ -34,6 +34,20 @@ enum kvs_floor_verdict kvs_rule_floor(uint64_t have, uint64_t base, uint64_t flo
 
 /* R4: a row built anew is shown, and told to others, from here on. */
 bool kvs_rule_built(uint64_t have, uint64_t base);
+
+/* R2: this id was jumped over so often within a minute that another process must run under it. */
+bool kvs_rule_duplicate_id(unsigned jumps);
+
+/* R6: may a frame that brought nothing new count against the link it came by? Not what was asked for. */
+bool kvs_rule_counts_as_copy(bool repair);
+/* R6: that many frames in a row brought nothing new, or were missing: the link leaves, or joins, the tree. */
+bool kvs_rule_prunes(unsigned duplicates);
+bool kvs_rule_grafts(unsigned misses);
+/* R6: was asked for in vain that many times; is somebody else to be asked? */
+bool kvs_rule_pulls_again(unsigned tries);
+
+/* R7: may entries of that size be sent to a peer that has so much room? */
+bool kvs_rule_fits(size_t room_bytes, size_t bytes);
 
 /* R5: may an own write be shown to others when the store has (not) said that it holds it? */
 bool kvs_rule_may_tell(bool stored);

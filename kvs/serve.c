@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "kvs/out.h"
+#include "kvs/rules.h"
 #include "kvs/told.h"
 #include "rpc/codec.h"
 
@@ -63,7 +64,7 @@ bool serve_push(struct kvs *k, struct kvs_link *link, const struct replica *r, u
 {
 	do {
 		size_t bytes, n = fit(k, &r->live, from, &bytes);
-		if (link->room < bytes)
+		if (!kvs_rule_fits(link->room, bytes))
 			return false;
 		struct rpc_msg *m = out_send(k, link, RPC_ROW_FRAME, false);
 		if (m == NULL)
@@ -86,7 +87,8 @@ bool serve_row(
 	uint64_t from = plan.from;
 	do {
 		size_t bytes, n = fit(k, &r->live, from, &bytes);
-		if ((k->sent_bytes > 0 && k->sent_bytes + bytes > k->cfg.exchange_bytes) || link->room < bytes)
+		if ((k->sent_bytes > 0 && k->sent_bytes + bytes > k->cfg.exchange_bytes) ||
+		    !kvs_rule_fits(link->room, bytes))
 			return false;
 		struct rpc_msg *m = out_send(k, link, RPC_ROW_FRAME, false);
 		if (m == NULL)

@@ -79,7 +79,7 @@ struct watch {
 
 struct seed {
 	char *address;
-	bool wanted;
+	bool wanted, refused; /* nobody listens there */
 };
 
 /* A range of ids, to be compared in parts or listed. */
@@ -129,7 +129,8 @@ struct pull {
 	struct incarnation incarnation;
 	uint64_t have;                       /* what was announced */
 	uint64_t links[PULL_CANDIDATES_MAX]; /* that announced it; 0: none */
-	size_t next, tries;
+	size_t next;
+	unsigned tries;
 };
 
 struct changes {

@@ -1,8 +1,7 @@
 #include "kvs/tree.h"
 
 #include "kvs/out.h"
-
-enum { PRUNE_AFTER = 2, GRAFT_AFTER = 2 };
+#include "kvs/rules.h"
 
 unsigned tree_bucket(const struct node_id *owner)
 {
@@ -56,7 +55,7 @@ void tree_on_news(struct kvs *k, struct kvs_link *link, const struct node_id *ow
 void tree_on_duplicate(struct kvs *k, struct kvs_link *link, const struct node_id *owner)
 {
 	uint8_t *n = &link->duplicates[tree_bucket(owner)];
-	if (!link->near || ++*n < PRUNE_AFTER)
+	if (!link->near || !kvs_rule_prunes(++*n))
 		return;
 	*n = 0;
 	link->eager &= ~bit(owner);
@@ -66,7 +65,7 @@ void tree_on_duplicate(struct kvs *k, struct kvs_link *link, const struct node_i
 void tree_on_miss(struct kvs *k, struct kvs_link *link, const struct node_id *owner)
 {
 	uint8_t *n = &k->misses[tree_bucket(owner)];
-	if (!link->near || ++*n < GRAFT_AFTER)
+	if (!link->near || !kvs_rule_grafts(++*n))
 		return;
 	*n = 0;
 	link->eager |= bit(owner);

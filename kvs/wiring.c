@@ -126,6 +126,21 @@ static void want_seed(struct kvs *k, size_t i, bool wanted)
 		dials_unwant(k, s->address);
 }
 
+void wiring_on_refused(struct kvs *k, const char *address)
+{
+	for (size_t i = 0; i < k->seeds_n; i++)
+		if (strcmp(k->seeds[i].address, address) == 0)
+			k->seeds[i].refused = true;
+}
+
+bool wiring_is_alone(const struct kvs *k)
+{
+	for (size_t i = 0; i < k->seeds_n; i++)
+		if (!k->seeds[i].refused && !bytes_eq(bytes_str(k->seeds[i].address), k->reg->rpc_address))
+			return false;
+	return k->members_n == 1;
+}
+
 static void want_seeds(struct kvs *k, bool wanted)
 {
 	for (size_t i = 0; i < k->seeds_n; i++)

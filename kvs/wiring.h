@@ -27,6 +27,10 @@ bool wiring_refresh(struct kvs *k);
 void wiring_follow(struct kvs *k, struct member *m);
 void wiring_on_seeds_timer(struct kvs *k);
 void wiring_on_guest_timer(struct kvs *k);
+/* Nobody listens at that address: a seed of which that is known need not be waited for. */
+void wiring_on_refused(struct kvs *k, const char *address);
+/* No other node is known, and each seed's host says that nobody listens there. */
+bool wiring_is_alone(const struct kvs *k);
 /* How often a link is heard of when nothing else goes over it. */
 uint32_t wiring_beat_ms(const struct kvs *k, const struct kvs_link *link);
 /* The link has no purpose any more, or is dead: close it. */

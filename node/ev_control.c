@@ -95,8 +95,10 @@ static void apply_outputs(struct control *c)
 		set_hello(c);
 	send_all(c);
 	dial_all(c);
-	for (size_t i = 0; i < c->out.events_n; i++)
+	for (size_t i = 0; i < c->out.events_n; i++) {
 		control_log_event(&c->out.events[i], name_of(c, &c->out.events[i].node));
+		c->duplicate = c->duplicate || c->out.events[i].kind == KVS_EVENT_DUPLICATE_ID;
+	}
 	for (size_t i = 0; c->watcher.applied != NULL && i < c->out.watched_n; i++)
 		c->watcher.applied(c->watcher.ctx, &c->out.watched[i]);
 	for (size_t i = 0; c->out.commands_changed && i < CONTROL_LISTENERS_MAX; i++)
@@ -153,6 +155,7 @@ void control_step(struct control *c, const struct kvs_input *in)
 {
 	CHECK(!c->stepping);
 	c->stepping = true;
+	bool was_unique = !c->duplicate;
 	arena_reset(&c->step_arena);
 	memset(&c->out, 0, sizeof(c->out));
 	c->out.arena = &c->step_arena;
@@ -168,6 +171,8 @@ void control_step(struct control *c, const struct kvs_input *in)
 		close_link(c, closes[i]);
 	look_at_expulsion(c);
 	rearm_wake(c);
+	if (was_unique && c->duplicate)
+		c->c.on_duplicate(c->c.ctx);
 }
 
 static void on_wake(struct ev_loop *loop, ev_timer *w, int revents)

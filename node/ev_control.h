@@ -38,6 +38,9 @@ struct control_config {
 	void (*random)(void *out, size_t n);     /* unguessable; on control's thread */
 	/* This node was expelled, once: it writes and hears nothing any more. Not from inside of a step. */
 	void (*expelled)(void *ctx);
+	/* Another process has this node's id: nothing that this one writes is told any more. Once; not from
+	 * inside of a step. */
+	void (*on_duplicate)(void *ctx);
 	void *ctx;
 };
 

@@ -33,7 +33,8 @@ static const struct {
 	    "this node's id was seen under a later incarnation: its disk is older than what it once told; a new "
 	    "history begins" },
 	[KVS_EVENT_DUPLICATE_ID] = { LOG_ERROR, "duplicate-id",
-	    "another process has this node's id (a cloned disk?): stop one of them and empty its data_dir" },
+	    "another process has this node's id (a cloned disk?): this one leaves, and starts again as a new "
+	    "node" },
 	[KVS_EVENT_DUPLICATE_NAME] = { LOG_ERROR, "duplicate-name",
 	    "two living nodes have the same name: give each one of its own" },
 	[KVS_EVENT_MUTE] = { LOG_ERROR, "mute", "nothing new is told until the store can be written" },

@@ -27,7 +27,7 @@ struct control {
 	struct peer_link peers[RPC_LINKS_MAX];
 	size_t peers_n;
 	enum node_state state;
-	bool mute, stepping, closing;
+	bool mute, stepping, closing, duplicate;
 	struct arena step_arena;
 	struct kvs_outputs out;
 	struct control_watcher watcher; /* zeros: none */

@@ -2,17 +2,7 @@
 
 #include "node/fs_log.h"
 
-#include <string.h>
-
 enum { LOOK_MS = 20 };
-
-bool join_has_other_seeds(const struct config *c)
-{
-	for (size_t i = 0; i < c->seeds.n; i++)
-		if (strcmp(c->seeds.v[i], c->advertise_rpc) != 0)
-			return true;
-	return false;
-}
 
 static uint64_t waited_ms(const struct join *j)
 {
@@ -32,21 +22,20 @@ static void on_look(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop;
 	(void)revents;
 	struct join *j = w->data;
-	if (kvs_caught_up(control_kvs(j->control)))
-		become_ready(j, "the replica has what its peers have");
+	const struct kvs *kvs = control_kvs(j->control);
+	if (kvs_caught_up(kvs))
+		become_ready(
+		    j, kvs_members_n(kvs) == 1 ? "no other node is up" : "the replica has what its peers have");
 	else if (waited_ms(j) >= JOIN_PATIENCE_MS)
-		become_ready(j, "no peer was there to compare with: the replica is what the disk held");
+		become_ready(j, "no peer answered: the replica is what the disk held");
 }
 
-void join_begin(struct join *j, struct control *control, const struct config *config, struct ev_loop *loop)
+void join_begin(struct join *j, struct control *control, struct ev_loop *loop)
 {
 	*j = (struct join){ .control = control, .loop = loop, .began = ev_now(loop) };
 	ev_timer_init(&j->look, on_look, LOOK_MS / 1000.0, LOOK_MS / 1000.0);
 	j->look.data = j;
-	if (join_has_other_seeds(config))
-		ev_timer_start(loop, &j->look);
-	else
-		become_ready(j, "this node is its own only seed");
+	ev_timer_start(loop, &j->look);
 }
 
 void join_end(struct join *j)

@@ -1,8 +1,8 @@
 /* A node that starts: joining until its replica has what its peers had, then ready.
  *
  * It serves from the first moment with what its disks hold; being ready only says that others may prefer it.
- * When no peer is there to compare with it becomes ready after JOIN_PATIENCE_MS, and at once when it is its
- * own only seed.
+ * When no peer answers it becomes ready after JOIN_PATIENCE_MS, and at once when no other node is known and
+ * nobody listens where the seeds are.
  *
  * Threading: the control loop's.
  */
@@ -22,9 +22,7 @@ struct join {
 	double began;
 };
 
-void join_begin(struct join *j, struct control *control, const struct config *config, struct ev_loop *loop);
-/* Whether a cluster may be found, other than this node alone. */
-bool join_has_other_seeds(const struct config *c);
+void join_begin(struct join *j, struct control *control, struct ev_loop *loop);
 /* A node that stops, or that leaves, does not become ready any more. */
 void join_end(struct join *j);
 

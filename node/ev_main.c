@@ -27,6 +27,7 @@ struct daemon {
 	struct ev_loop *loop;
 	struct node *node;
 	ev_signal term, interrupt, hangup;
+	bool leaving; /* as somebody asked */
 };
 
 static void print_help(FILE *to)
@@ -106,6 +107,7 @@ static void on_leave(struct ev_loop *loop, ev_signal *w, int revents)
 	(void)loop;
 	(void)revents;
 	struct daemon *d = w->data;
+	d->leaving = true;
 	node_leave(d->node);
 }
 
@@ -202,6 +204,13 @@ static void watch(struct daemon *d, ev_signal *w, void (*on)(struct ev_loop *, e
 	ev_signal_start(d->loop, w);
 }
 
+static void unwatch(struct daemon *d)
+{
+	ev_signal_stop(d->loop, &d->term);
+	ev_signal_stop(d->loop, &d->interrupt);
+	ev_signal_stop(d->loop, &d->hangup);
+}
+
 static int run(struct daemon *d)
 {
 	int status = 0;
@@ -209,16 +218,20 @@ static int run(struct daemon *d)
 	CHECK(d->loop != NULL);
 	log_init(d->config.node, d->config.log_level, STDOUT_FILENO);
 	raise_descriptor_limit();
-	d->node = node_start(&d->config, &d->secrets, d->loop, &status);
-	if (d->node != NULL) {
+	bool again = true;
+	while (again && !d->leaving) {
+		d->node = node_start(&d->config, &d->secrets, d->loop, &status);
+		if (d->node == NULL)
+			break;
 		if (d->secrets.cert != NULL)
 			log_cert(d->secrets.cert);
 		watch(d, &d->term, on_leave, SIGTERM);
 		watch(d, &d->interrupt, on_leave, SIGINT);
 		watch(d, &d->hangup, on_reload, SIGHUP);
 		ev_run(d->loop, 0);
+		unwatch(d);
 		status = node_was_expelled(d->node) ? NODE_EXIT_EXPELLED : 0;
-		node_stop(d->node);
+		again = node_stop(d->node);
 		LOG_EVENT(LOG_INFO, "node", "stopped", "this node has left");
 	}
 	ev_loop_destroy(d->loop);

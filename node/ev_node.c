@@ -46,7 +46,7 @@ struct node {
 	struct orders *orders;
 	struct http_server *admin_server;
 	struct drain drain;
-	bool draining_ready;
+	bool draining_ready, duplicate;
 	struct join join;
 };
 
@@ -204,6 +204,15 @@ static void on_expelled(void *ctx)
 		node_leave(n);
 }
 
+/* What it holds and whom it serves is sound; only its name is taken. So it leaves in good order, and comes
+ * back as another node. */
+static void on_duplicate(void *ctx)
+{
+	struct node *n = OBJ_CAST(struct node, NODE_MAGIC, ctx);
+	n->duplicate = true;
+	node_leave(n);
+}
+
 static enum err start_control(struct node *n)
 {
 	uint64_t seed;
@@ -224,6 +233,7 @@ static enum err start_control(struct node *n)
 		.cert = n->secrets->cert,
 		.random = random_bytes,
 		.expelled = on_expelled,
+		.on_duplicate = on_duplicate,
 		.ctx = n,
 	};
 	enum err e = control_new(&c, &n->control);
@@ -379,8 +389,7 @@ static enum err start_all(struct node *n)
 	if (e == OK)
 		e = start_control(n);
 	if (e == OK && n->cache != NULL) {
-		struct purger_config p = { n->control, n->cache, n->fills, &n->mailbox, n->loop,
-			.own_seed = !join_has_other_seeds(n->config) };
+		struct purger_config p = { n->control, n->cache, n->fills, &n->mailbox, n->loop };
 		e = purger_start(&p, &n->purger);
 	}
 	if (e == OK)
@@ -402,7 +411,7 @@ struct node *node_start(
 	enum err e = start_all(n);
 	if (e != OK) {
 		*exit_status = exit_of(e);
-		node_stop(n);
+		(void)node_stop(n);
 		return NULL;
 	}
 	drain_init(&n->drain, n->control, viewers_server(n->viewers), loop);
@@ -410,7 +419,7 @@ struct node *node_start(
 	LOG_EVENT(LOG_INFO, "node", "started", "this node serves", LOG_STR("cluster", c->cluster),
 	    LOG_STR("version", WARMCAST_VERSION), LOG_U64("workers", n->workers),
 	    LOG_U64("incarnation", n->identity.incarnation.count), LOG_U64("start_ms", now_mono_ms() - began_ms));
-	join_begin(&n->join, n->control, c, loop);
+	join_begin(&n->join, n->control, loop);
 	(void)sd_notify(0, "READY=1");
 	return n;
 }
@@ -437,8 +446,22 @@ void node_set_cert(struct node *n, struct nng_cert *cert)
 	nng_links_set_cert(control_links(n->control), cert);
 }
 
+static bool give_up_identity(struct node *n)
+{
+	enum err e = kvs_store_retire(n->store);
+	if (e == OK)
+		LOG_EVENT(LOG_WARN, "node", "new-identity",
+		    "another process has this node's id: it is kept as self.duplicate-N, and the node starts anew",
+		    LOG_STR("data_dir", n->config->data_dir));
+	else
+		LOG_EVENT(LOG_ERROR, "node", "identity-stays",
+		    "this node's id is another's, and cannot be given up: empty data_dir and start it again",
+		    LOG_STR("data_dir", n->config->data_dir), LOG_STR("error", err_str(e)));
+	return e == OK;
+}
+
 /* In reverse; each part tolerates that it never started. */
-void node_stop(struct node *n)
+bool node_stop(struct node *n)
 {
 	join_end(&n->join);
 	if (n->draining_ready)
@@ -454,10 +477,13 @@ void node_stop(struct node *n)
 	sessions_free(n->sessions);
 	cache_close(n->cache);
 	kvs_reader_close(n->reader);
-	kvs_store_close(n->store);
+	bool again = n->duplicate && give_up_identity(n);
+	if (!n->duplicate)
+		kvs_store_close(n->store);
 	if (n->views_made)
 		view_publisher_fini(&n->views);
 	tally_free(n->tally);
 	mailbox_fini(&n->mailbox);
 	OBJ_FREE(n);
+	return again;
 }

@@ -110,8 +110,8 @@ static void hand_over(struct purger *p)
 static bool caught_up(const struct purger *p)
 {
 	const struct kvs *kvs = control_kvs(p->c.control);
-	bool alone = p->c.own_seed && kvs_members_n(kvs) == 1 && p->reader.applied.n <= 1;
-	return alone || kvs_caught_up(kvs);
+	/* Alone, where the disks know of others: the replica was lost, and they are not there yet. */
+	return kvs_caught_up(kvs) && (kvs_members_n(kvs) > 1 || p->reader.applied.n <= 1);
 }
 
 static void look(struct purger *p)

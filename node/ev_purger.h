@@ -23,7 +23,6 @@ struct purger_config {
 	struct fills *fills;
 	struct mailbox *mailbox; /* control's own */
 	struct ev_loop *loop;
-	bool own_seed; /* it is its own only one: with nobody else known, there is nobody else */
 };
 
 MUST_USE enum err purger_start(const struct purger_config *c, struct purger **out);

@@ -92,7 +92,7 @@ enum hello_verdict hello_meet(
 	if (newer != 0 && old.unproven)
 		return HELLO_NEW_STAYS;
 	if (newer != 0)
-		return newer > 0 ? HELLO_NEW_STAYS : HELLO_OLD_STAYS;
+		return newer > 0 ? HELLO_NEW_STAYS : HELLO_BOTH_STAY;
 	if (dialled)
 		return HELLO_OLD_STAYS;
 	if (!old.dialled)

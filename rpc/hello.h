@@ -22,6 +22,7 @@ void hello_refusal_text(enum rpc_refusal reason, const struct rpc_hello *self, c
 enum hello_verdict {
 	HELLO_NEW_STAYS, /* the old link is closed */
 	HELLO_OLD_STAYS, /* the new one is refused: RPC_REFUSED_DUPLICATE */
+	HELLO_BOTH_STAY, /* an earlier run speaks yet, on a copy of the disk: the replicas tell both (R2) */
 };
 
 /* A link that this node counts already: it is up, or this node has said hello on it. */
@@ -33,8 +34,9 @@ struct hello_link {
 };
 
 /* A hello of `peer` came on a new link, dialled by this node or by the peer, while `old` exists. A newer
- * incarnation wins, unless only an unproven link speaks of it. Else a dialler keeps what it has; a peer that
- * dials again has lost the old link; and of two dials that crossed, that of the lower id stays. */
+ * incarnation wins, unless only an unproven link speaks of it; an older one stays beside it. Else a dialler
+ * keeps what it has; a peer that dials again has lost the old link; and of two dials that crossed, that of
+ * the lower id stays. */
 enum hello_verdict hello_meet(
     const struct node_id *self, const struct rpc_hello *peer, bool dialled, struct hello_link old);
 

@@ -209,8 +209,9 @@ static void let_in(struct link *l)
 {
 	for (size_t i = 0; i < RPC_LINKS_MAX; i++) {
 		struct link *old = rival(l, i);
-		if (old != NULL)
-			give_way(old, incarnation_cmp(old->peer.hello.incarnation, l->peer.hello.incarnation) == 0);
+		int order = old == NULL ? 1 : incarnation_cmp(old->peer.hello.incarnation, l->peer.hello.incarnation);
+		if (order <= 0)
+			give_way(old, order == 0);
 	}
 	link_come_up(l);
 }

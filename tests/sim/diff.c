@@ -47,7 +47,7 @@ static bool same(
 void sim_say_difference(struct sim *s, size_t a, size_t b)
 {
 	struct rows *of_a = calloc(1, sizeof(*of_a)), *of_b = calloc(1, sizeof(*of_b));
-	if (of_a != NULL && of_b != NULL) {
+	if (of_a != NULL && of_b != NULL && s->nodes[a].k != NULL && s->nodes[b].k != NULL) {
 		kvs_each_row(s->nodes[a].k, keep, of_a);
 		kvs_each_row(s->nodes[b].k, keep, of_b);
 		for (size_t i = 0, j = 0; i < of_a->n || j < of_b->n;) {

@@ -21,17 +21,20 @@ void faults_profile(struct sim *s)
 	p->store_min_ms = (uint32_t)sim_between(s, 0, 3);
 	p->store_max_ms = p->store_min_ms + PICK(s, 1, 20, 300);
 	p->full_per_mille = PICK(s, 0, 0, 50, 300);
-	p->old_per_mille = PICK(s, 0, 0, 250, 500);
+	p->window = PICK(s, 80 * 1024, KVS_LINK_WINDOW);
+	p->before_per_mille = PICK(s, 0, 0, 250, 500);
+	p->next_per_mille = PICK(s, 0, 100, 300);
 	p->write_every_ms = PICK(s, 60, 150, 300);
 	p->fault_every_ms = PICK(s, 700, 1500, 4000);
-	p->keys = PICK(s, 4, 12, SIM_KEYS);
+	p->keys = PICK(s, 4, 12, SIM_MARK);
 	p->value_max = PICK(s, 8, 60, 600);
 	p->delete_per_mille = PICK(s, 100, 400, 600);
-	p->faults_until_ms = (uint32_t)sim_between(s, 25000, 45000);
+	p->faults_until_ms =
+	    (uint32_t)(s->mode == SIM_SAFETY ? sim_between(s, 25000, 45000) : sim_between(s, 10000, 20000));
 	struct kvs_config *c = &p->core;
 	c->repair_interval_ms = PICK(s, 500, 1000, 2000);
-	c->heartbeat_interval_ms = PICK(s, 1000, 1500);
-	c->silence_beats = 4;
+	c->heartbeat_interval_ms = PICK(s, 500, 1000, 1500);
+	c->silence_beats = PICK(s, 4, 6);
 	c->announce_ms = PICK(s, 50, 100, 400);
 	c->pull_wait_ms = PICK(s, 5, 30, 200);
 	c->pull_retry_ms = PICK(s, 20, 50, 200);
@@ -81,10 +84,7 @@ static void crash(struct sim *s)
 		disk_drop_view(&n->disk);
 	if (how % 10 == 0) {
 		what = "wiped disk";
-		disk_fini(&n->disk);
-		n->has_backup = false;
-		n->dishonest = true;
-		s->stats.wipes++;
+		host_wipe(s, i);
 	} else if (how % 10 <= 2 && n->has_backup) {
 		what = "restored disk";
 		disk_copy(&n->disk, &n->backup);
@@ -163,11 +163,54 @@ static void cut(struct sim *s)
 	net_recut(s);
 }
 
+static void jump(struct sim *s)
+{
+	size_t i = random_node(s);
+	uint64_t by_ms = sim_between(s, 100, prng_chance(&s->prng, 100) ? 3600 * 1000 : 20000);
+	sim_say(s, "the clock of %zu jumps by %llu ms", i, (unsigned long long)by_ms);
+	s->stats.clock_jumps++;
+	host_jump(s, i, by_ms);
+}
+
+static void leave(struct sim *s)
+{
+	struct sim_node *n = &s->nodes[random_node(s)];
+	if (n->k == NULL || s->now_ms < n->stalled_ms)
+		return;
+	sim_say(s, "%zu leaves", n->index);
+	s->stats.leaves++;
+	host_step(s, n->index, &(struct kvs_input){ .kind = KVS_IN_STATE, .state = NODE_LEFT });
+	sim_push(s, sim_between(s, 0, 2000), SIM_LEAVE, n->index);
+}
+
+void faults_left(struct sim *s, size_t node)
+{
+	struct sim_node *n = &s->nodes[node];
+	if (n->k == NULL || s->healing)
+		return;
+	host_stop(s, node);
+	net_bye(s, node);
+	/* Another machine takes its place, or it comes back. */
+	if (prng_chance(&s->prng, 400))
+		host_wipe(s, node);
+	sim_push(s, sim_between(s, 50, 8000), SIM_BOOT, node);
+}
+
 void faults_one(struct sim *s)
 {
 	back_up(s);
-	switch (prng_below(&s->prng, 9)) {
-	case 8: plan_restore(s); break;
+	switch (prng_below(&s->prng, 16)) {
+	case 8:
+	case 14:
+	case 15: plan_restore(s); break;
+	case 9:
+		if (prng_chance(&s->prng, 300))
+			clone_one(s);
+		break;
+	case 10:
+	case 11: net_clog(s); break;
+	case 12: jump(s); break;
+	case 13: leave(s); break;
 	case 0:
 	case 1:
 	case 2: crash(s); break;
@@ -207,14 +250,24 @@ static void keep_cuts(struct sim *s)
 	net_recut(s);
 }
 
+/* Twins need a third to hear of each other: two processes with one id keep no link. */
+static bool one_may_die(const struct sim *s)
+{
+	enum { LIVING_MIN = 4 };
+	size_t n = 0;
+	for (size_t i = 0; i < s->nodes_n; i++)
+		n += !s->nodes[i].dead;
+	return s->clones_n == 0 || n > LIVING_MIN;
+}
+
 void faults_heal(struct sim *s)
 {
-	s->healing = true;
+	s->healing = s->quiet = true;
 	memset(s->cut, 0, sizeof(s->cut));
 	/* In some seeds many die at once, and with them what only they knew. */
 	unsigned die_per_mille = prng_chance(&s->prng, 300) ? 600 : 0;
 	for (size_t i = 1; i < s->nodes_n; i++) {
-		if (s->nodes[i].k == NULL || !prng_chance(&s->prng, die_per_mille))
+		if (s->nodes[i].k == NULL || !prng_chance(&s->prng, die_per_mille) || !one_may_die(s))
 			continue;
 		host_crash(s, i);
 		net_forget(s, i, true);
@@ -224,7 +277,7 @@ void faults_heal(struct sim *s)
 		struct sim_node *n = &s->nodes[i];
 		n->stalled_ms = n->disk_full_ms = 0;
 		/* Not everybody comes back. */
-		if (n->k == NULL && i != 0 && !n->dead && prng_chance(&s->prng, 300))
+		if (n->k == NULL && i != 0 && !n->dead && prng_chance(&s->prng, 300) && one_may_die(s))
 			n->dead = true;
 		else if (n->k == NULL && !n->dead)
 			host_boot(s, i);
@@ -232,4 +285,5 @@ void faults_heal(struct sim *s)
 	if (prng_chance(&s->prng, 300))
 		keep_cuts(s);
 	sim_say(s, "healed");
+	sim_push(s, 0, SIM_JUDGE, 0);
 }

@@ -2,6 +2,8 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "base/timers.h"
+#include "golden.h"
+#include "newer.h"
 #include "oracle.h"
 #include "sim.h"
 
@@ -46,6 +48,23 @@ static void commit(struct sim *s, struct sim_node *n, const struct batch *b)
 		n->dishonest = false;
 }
 
+void host_stop(struct sim *s, size_t node)
+{
+	struct sim_node *n = &s->nodes[node];
+	for (size_t i = 0; i < n->queue_n && s->now_ms >= n->disk_full_ms; i++)
+		commit(s, n, n->queue[i]);
+	forget_process(n);
+}
+
+void host_wipe(struct sim *s, size_t node)
+{
+	struct sim_node *n = &s->nodes[node];
+	disk_fini(&n->disk);
+	n->has_backup = false;
+	n->dishonest = true;
+	s->stats.wipes++;
+}
+
 void host_crash(struct sim *s, size_t node)
 {
 	struct sim_node *n = &s->nodes[node];
@@ -80,6 +99,16 @@ static struct kvs *new_core(struct sim *s, struct sim_node *n, struct incarnatio
 	return kvs_new(&c);
 }
 
+/* Every seed has one of each, and more as they come. */
+static enum sim_build choose_build(struct sim *s, size_t node)
+{
+	if (s->profile.one_build)
+		return SIM_THIS;
+	if (node == 1 || prng_chance(&s->prng, s->profile.before_per_mille))
+		return SIM_BEFORE;
+	return node == 2 || prng_chance(&s->prng, s->profile.next_per_mille) ? SIM_NEXT : SIM_THIS;
+}
+
 void host_boot(struct sim *s, size_t node)
 {
 	struct sim_node *n = &s->nodes[node];
@@ -92,6 +121,9 @@ void host_boot(struct sim *s, size_t node)
 		random_id(s, &n->disk.id);
 		n->disk.incarnation = (struct incarnation){ 1, prng_next(&s->prng) };
 	} else {
+		n->id = n->disk.id;
+		if (!n->dishonest && prng_chance(&s->prng, s->profile.next_per_mille))
+			newer_ran(s, n);
 		inherits = n->disk.incarnation;
 		n->disk.incarnation = (struct incarnation){ inherits.count + 1, prng_next(&s->prng) };
 	}
@@ -99,7 +131,8 @@ void host_boot(struct sim *s, size_t node)
 	n->boot++;
 	n->wake_ms = TIMER_NEVER;
 	n->stalled_ms = 0;
-	n->features = prng_chance(&s->prng, s->profile.old_per_mille) ? 0 : UINT64_MAX;
+	n->ahead_ms = sim_between(s, 0, 1000 * 1000);
+	n->build = choose_build(s, node);
 	n->k = new_core(s, n, inherits);
 	sim_say(s, "boot %zu id %02x%02x incarnation %llu", node, n->id.b[0], n->id.b[1],
 	    (unsigned long long)n->disk.incarnation.count);
@@ -107,7 +140,8 @@ void host_boot(struct sim *s, size_t node)
 		sim_fail(s, node, "V4: what the core gave to the store it refused to load");
 		return;
 	}
-	kvs_start(n->k, s->now_ms);
+	newer_speaks(n);
+	kvs_start(n->k, s->now_ms + n->ahead_ms);
 	host_step(s, node, &(struct kvs_input){ .kind = KVS_IN_TICK });
 }
 
@@ -164,6 +198,8 @@ static void take_events(struct sim *s, struct sim_node *n)
 		const struct kvs_event *e = &n->out->events[i];
 		sim_say(s, "  event %d at %zu about %02x: %s %llu", e->kind, n->index, e->node.b[0], e->detail,
 		    (unsigned long long)e->value);
+		if (s->golden != NULL)
+			golden_event(s->golden, n->index, e);
 		switch (e->kind) {
 		case KVS_EVENT_ROW_RESET: s->stats.resets++; break;
 		case KVS_EVENT_OWN_JUMPED: s->stats.jumps++; break;
@@ -176,16 +212,26 @@ static void take_events(struct sim *s, struct sim_node *n)
 			sim_fail(s, n->index, "I3: exact rows differ at version %llu", (unsigned long long)e->value);
 			break;
 		case KVS_EVENT_DUPLICATE_ID:
-			sim_fail(s, n->index, "an id is called duplicate, and nobody cloned it");
+			if (!clone_told(s, n->index))
+				sim_fail(s, n->index, "an id is called duplicate, and nobody cloned it");
 			break;
 		default: break;
 		}
 	}
 }
 
+/* In the world's time. */
+static uint64_t wake_at(const struct sim_node *n)
+{
+	uint64_t at = kvs_wake_at(n->k);
+	if (at == TIMER_NEVER)
+		return at;
+	return at > n->ahead_ms ? at - n->ahead_ms : 0;
+}
+
 static void plan_wake(struct sim *s, struct sim_node *n)
 {
-	uint64_t wake = kvs_wake_at(n->k);
+	uint64_t wake = wake_at(n);
 	if (wake >= n->wake_ms && n->wake_ms > s->now_ms)
 		return;
 	if (wake == TIMER_NEVER)
@@ -193,6 +239,26 @@ static void plan_wake(struct sim *s, struct sim_node *n)
 	n->wake_ms = wake;
 	struct sim_event *e = sim_push(s, wake > s->now_ms ? wake - s->now_ms : 0, SIM_WAKE, n->index);
 	e->boot = n->boot;
+}
+
+void host_wake(struct sim *s, const struct sim_event *e)
+{
+	struct sim_node *n = &s->nodes[e->node];
+	if (n->k == NULL || n->boot != e->boot || e->at_ms != n->wake_ms)
+		return;
+	n->wake_ms = 0;
+	if (wake_at(n) <= s->now_ms)
+		host_step(s, e->node, &(struct kvs_input){ .kind = KVS_IN_TICK });
+	else
+		plan_wake(s, n);
+}
+
+void host_jump(struct sim *s, size_t node, uint64_t by_ms)
+{
+	struct sim_node *n = &s->nodes[node];
+	n->ahead_ms += by_ms;
+	if (n->k != NULL)
+		plan_wake(s, n);
 }
 
 static bool may_change_rows(const struct kvs_input *in)
@@ -205,7 +271,9 @@ void host_step(struct sim *s, size_t node, const struct kvs_input *in)
 {
 	struct sim_node *n = &s->nodes[node];
 	arena_reset(&n->arena);
-	kvs_step(n->k, s->now_ms, in, n->out);
+	newer_speaks(n);
+	kvs_step(n->k, s->now_ms + n->ahead_ms, in, n->out);
+	newer_speaks(NULL);
 	s->stats.steps++;
 	take_events(s, n);
 	for (size_t i = 0; i < n->out->sends_n; i++)

@@ -1,6 +1,8 @@
 /* Links: dialled while somebody wants them and nothing cuts them, messages late, lost, twice or out of
  * order as the seed has it. */
 #include "base/check.h"
+#include "golden.h"
+#include "newer.h"
 #include "rpc/codec.h"
 #include "sim.h"
 
@@ -25,12 +27,20 @@ static uint64_t latency(struct sim *s)
 	return sim_between(s, s->profile.latency_min_ms, s->profile.latency_max_ms);
 }
 
+/* No random faults between the two. */
+static bool calm(const struct sim *s, size_t a, size_t b)
+{
+	return s->healing && s->core[a] && s->core[b];
+}
+
 /* Messages of a link keep their order, but for those that are held up. */
 static uint64_t travel_ms(struct sim *s, struct sim_link *l, size_t to_side)
 {
-	if (!s->healing && prng_chance(&s->prng, s->profile.jitter_per_mille))
-		return latency(s) + prng_below(&s->prng, 400);
 	uint64_t at_ms = s->now_ms + latency(s);
+	if (at_ms < l->clogged_ms[to_side])
+		at_ms = l->clogged_ms[to_side];
+	if (!calm(s, l->ends[0], l->ends[1]) && prng_chance(&s->prng, s->profile.jitter_per_mille))
+		return at_ms + prng_below(&s->prng, 400) - s->now_ms;
 	if (at_ms < l->last_ms[to_side])
 		at_ms = l->last_ms[to_side];
 	l->last_ms[to_side] = at_ms;
@@ -78,6 +88,26 @@ void net_forget_names(struct sim_link *l)
 	}
 }
 
+static bool is_chosen(struct sim *s, size_t from, size_t to, enum rpc_kind kind)
+{
+	bool is = s->lose.armed && s->lose.from == from && s->lose.to == to && s->lose.kind == kind;
+	if (is)
+		s->lose.armed = false;
+	return is;
+}
+
+static void fly(struct sim *s, struct sim_link *l, size_t to_side, const struct buf *b)
+{
+	struct sim_event *e = sim_push(s, travel_ms(s, l, to_side), SIM_DELIVER, l->ends[to_side]);
+	e->link = l->id;
+	e->bytes = malloc(b->n + 1);
+	CHECK(e->bytes != NULL);
+	if (b->n > 0)
+		memcpy(e->bytes, b->p, b->n);
+	e->bytes_n = b->n;
+	l->flying[to_side] += b->n;
+}
+
 void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m)
 {
 	struct sim_link *l = find(s, link);
@@ -87,7 +117,13 @@ void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m
 	s->stats.messages++;
 	s->stats.frames += m->kind == RPC_ROW_FRAME;
 	size_t to = l->ends[1 - side];
-	if (s->cut[from][to] || (!s->healing && prng_chance(&s->prng, s->profile.loss_per_mille)))
+	if (m->kind == RPC_ROW_FRAME && l->full[side])
+		sim_fail(s, from, "R7: entries are sent to node %zu over a full link", to);
+	bool lost = s->cut[from][to] || is_chosen(s, from, to, m->kind) ||
+	            (!calm(s, from, to) && prng_chance(&s->prng, s->profile.loss_per_mille));
+	if (s->golden != NULL)
+		golden_message(s->golden, from, to, m, lost);
+	if (lost)
 		return;
 	struct buf b;
 	buf_init(&b, RPC_FRAME_MAX);
@@ -97,16 +133,14 @@ void net_send(struct sim *s, size_t from, uint64_t link, const struct rpc_msg *m
 		buf_fini(&b);
 		return;
 	}
-	bool twice = !s->healing && prng_chance(&s->prng, s->profile.duplicate_per_mille);
-	for (int copy = 0; copy < (twice ? 2 : 1); copy++) {
-		struct sim_event *ev = sim_push(s, travel_ms(s, l, 1 - side), SIM_DELIVER, to);
-		ev->link = link;
-		ev->bytes = malloc(b.n + 1);
-		CHECK(ev->bytes != NULL);
-		if (b.n > 0)
-			memcpy(ev->bytes, b.p, b.n);
-		ev->bytes_n = b.n;
-	}
+	bool newer = s->nodes[from].build == SIM_NEXT;
+	if (newer)
+		newer_dress(s, &b);
+	fly(s, l, 1 - side, &b);
+	if (!calm(s, from, to) && prng_chance(&s->prng, s->profile.duplicate_per_mille))
+		fly(s, l, 1 - side, &b);
+	if (newer && newer_extra(s, &b))
+		fly(s, l, 1 - side, &b);
 	buf_fini(&b);
 }
 
@@ -115,6 +149,7 @@ void net_deliver(struct sim *s, const struct sim_event *e)
 	struct sim_link *l = find(s, e->link);
 	size_t side = side_of(l, e->node);
 	struct sim_node *n = &s->nodes[e->node];
+	l->flying[side] -= e->bytes_n;
 	if (l->broken || !l->up[side] || n->k == NULL || n->boot != l->boots[side])
 		return;
 	struct arena a;
@@ -124,7 +159,10 @@ void net_deliver(struct sim *s, const struct sim_event *e)
 	in.message.link = e->link;
 	in.message.m = &m;
 	/* Now and then a link is full and the core has to wait (R7). */
-	in.message.room = prng_chance(&s->prng, s->profile.full_per_mille) ? 0 : KVS_LINK_WINDOW;
+	size_t flying = l->flying[1 - side];
+	bool full = flying >= s->profile.window || prng_chance(&s->prng, s->profile.full_per_mille);
+	in.message.room = full ? 0 : s->profile.window - flying;
+	l->full[side] = full;
 	if (rpc_decode(bytes_of(e->bytes, e->bytes_n), &a, &m) != OK)
 		sim_fail(s, e->node, "a message that cannot be decoded");
 	else
@@ -144,6 +182,12 @@ static void refuse(struct sim *s, struct sim_node *from, const struct sim_node *
 	host_step(s, from->index, &in);
 }
 
+static uint64_t features(const struct sim_node *n)
+{
+	/* What this build has is among the lower bits. */
+	return n->build == SIM_BEFORE ? 0 : n->build == SIM_THIS ? UINT32_MAX : UINT64_MAX;
+}
+
 /* One attempt; the pair keeps trying for ever. */
 void net_connect(struct sim *s, size_t a, size_t b)
 {
@@ -155,7 +199,7 @@ void net_connect(struct sim *s, size_t a, size_t b)
 		refuse(s, nb, na);
 	}
 	if (na->k == NULL || nb->k == NULL || s->cut[a][b] || s->cut[b][a] || !(na->wants[b] || nb->wants[a]) ||
-	    s->linked[a][b])
+	    s->linked[a][b] || node_id_eq(&na->id, &nb->id))
 		return;
 	if (s->links_n == s->links_cap) {
 		s->links_cap = s->links_cap == 0 ? 256 : s->links_cap * 2;
@@ -165,7 +209,7 @@ void net_connect(struct sim *s, size_t a, size_t b)
 	struct sim_link *l = &s->links[s->links_n++];
 	*l = (struct sim_link){ .id = s->links_n, .ends = { a, b }, .boots = { na->boot, nb->boot } };
 	s->linked[a][b] = s->linked[b][a] = true;
-	bool named = (na->features & nb->features & RPC_FEATURE_NAMES) != 0;
+	bool named = (features(na) & features(nb) & RPC_FEATURE_NAMES) != 0;
 	for (size_t side = 0; named && side < 2; side++)
 		l->names[side] = rpc_names_new(SIM_NAMES);
 	for (size_t side = 0; side < 2; side++) {
@@ -190,7 +234,7 @@ void net_link_up(struct sim *s, const struct sim_event *e)
 	in.link_up.node = peer->id;
 	in.link_up.incarnation = kvs_incarnation(peer->k);
 	in.link_up.version = RPC_VERSION_MAX;
-	in.link_up.features = n->features & peer->features;
+	in.link_up.features = features(n) & features(peer);
 	in.link_up.dialled = side == 0;
 	host_step(s, e->node, &in);
 }
@@ -237,6 +281,30 @@ void net_forget(struct sim *s, size_t node, bool silent)
 		if (!l->broken && (l->ends[0] == node || l->ends[1] == node))
 			break_link(s, l, silent ? 4000 : 20, false);
 	}
+}
+
+void net_bye(struct sim *s, size_t node)
+{
+	for (size_t i = 0; i < s->links_n; i++) {
+		struct sim_link *l = &s->links[i];
+		if (!l->broken && (l->ends[0] == node || l->ends[1] == node))
+			break_link(s, l, 20, true);
+	}
+}
+
+void net_clog(struct sim *s)
+{
+	struct sim_link *l = NULL;
+	for (size_t tries = 0; tries < 20 && s->links_n > 0 && (l == NULL || l->broken); tries++)
+		l = &s->links[prng_below(&s->prng, s->links_n)];
+	if (l == NULL || l->broken)
+		return;
+	uint64_t which = prng_below(&s->prng, 3);
+	for (size_t side = 0; side < 2; side++)
+		if (which == 2 || which == side)
+			l->clogged_ms[side] = s->now_ms + sim_between(s, 300, 9000);
+	sim_say(s, "link of %zu and %zu clogged", l->ends[0], l->ends[1]);
+	s->stats.clogs++;
 }
 
 void net_recut(struct sim *s)

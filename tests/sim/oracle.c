@@ -6,12 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One write of an owner; with key SIM_FLOOR it raised the floor. */
+enum {
+	KEYS_MAX = 384,      /* of one row, ever */
+	FLOOR_KEY = KEYS_MAX /* stands for the floor */
+};
+
+/* One write of an owner. */
 struct written {
 	uint64_t version;
-	size_t key;
-	uint64_t hash; /* of the value; the floor for SIM_FLOOR */
+	size_t key;    /* its place in the history's keys */
+	uint64_t hash; /* of the value; with FLOOR_KEY the floor */
 	bool deleted;
+};
+
+struct key {
+	uint8_t b[RPC_KEY_MAX];
+	size_t n;
 };
 
 struct history {
@@ -22,6 +32,8 @@ struct history {
 	bool inherits;
 	struct written *w; /* in version order */
 	size_t n, cap;
+	struct key *keys;
+	size_t keys_n, keys_cap;
 	uint64_t submitted, stored; /* versions */
 };
 
@@ -48,31 +60,30 @@ static void append(struct history *h, struct written w)
 	h->w[h->n++] = w;
 }
 
-/* Of a node that somebody claims. */
-static size_t subject_of(struct sim *s, const struct node_id *id)
+/* keys_n: that owner never wrote under it. */
+static size_t key_of(const struct history *h, struct bytes key)
 {
-	size_t i = 0;
-	while (i < s->subjects_n && !node_id_eq(&s->subjects[i], id))
-		i++;
-	CHECK(i < SIM_OWNERS_MAX);
-	if (i == s->subjects_n)
-		s->subjects[s->subjects_n++] = *id;
-	return i;
+	for (size_t i = 0; i < h->keys_n; i++)
+		if (bytes_eq(bytes_of(h->keys[i].b, h->keys[i].n), key))
+			return i;
+	return h->keys_n;
 }
 
-/* "r" of the control row is key 0, a claim stands behind the locations, and "k<number>" of locations is the
- * number. */
-static size_t key_of(struct sim *s, struct bytes key)
+static size_t ensure_key(struct history *h, struct bytes key)
 {
-	struct node_id on;
-	if (rpc_claim_key_split(key, &on))
-		return SIM_KEYS + subject_of(s, &on);
-	if (key.n < 2 || key.n > 4 || key.p[0] != 'k')
-		return 0;
-	size_t n = 0;
-	for (size_t i = 1; i < key.n; i++)
-		n = n * 10 + (size_t)(key.p[i] - '0');
-	return n < SIM_KEYS ? n : 0;
+	size_t at = key_of(h, key);
+	if (at < h->keys_n)
+		return at;
+	CHECK(h->keys_n < KEYS_MAX && key.n <= RPC_KEY_MAX);
+	if (h->keys_n == h->keys_cap) {
+		h->keys_cap = h->keys_cap == 0 ? 8 : h->keys_cap * 2;
+		h->keys = realloc(h->keys, h->keys_cap * sizeof(*h->keys));
+		CHECK(h->keys != NULL);
+	}
+	memcpy(h->keys[at].b, key.p, key.n);
+	h->keys[at].n = key.n;
+	h->keys_n++;
+	return at;
 }
 
 static struct history *begin(struct sim *s, const struct kvs_row_meta *m)
@@ -87,6 +98,8 @@ static struct history *begin(struct sim *s, const struct kvs_row_meta *m)
 	if (h.inherits) {
 		h.parent = m->ancestors[0];
 		const struct history *from = find(s, &m->owner, m->stream, h.parent.incarnation);
+		for (size_t i = 0; from != NULL && i < from->keys_n; i++)
+			ensure_key(&h, bytes_of(from->keys[i].b, from->keys[i].n));
 		for (size_t i = 0; from != NULL && i < from->n && from->w[i].version <= h.parent.version; i++)
 			append(&h, from->w[i]);
 		h.submitted = h.parent.version;
@@ -105,7 +118,7 @@ void oracle_submitted(struct sim *s, size_t node, const struct batch *b)
 			continue;
 		if (op->kind == KVS_OP_ROW) {
 			if (h != NULL && floor_at > 0)
-				append(h, (struct written){ .version = floor_at, .key = SIM_FLOOR, .hash = floor });
+				append(h, (struct written){ .version = floor_at, .key = FLOOR_KEY, .hash = floor });
 			h = find(s, &op->owner, op->stream, op->row->incarnation);
 			if (h == NULL)
 				h = begin(s, op->row);
@@ -115,19 +128,19 @@ void oracle_submitted(struct sim *s, size_t node, const struct batch *b)
 			h->submitted = op->row->have;
 			uint64_t before = 0;
 			for (size_t j = 0; j < h->n; j++)
-				if (h->w[j].key == SIM_FLOOR)
+				if (h->w[j].key == FLOOR_KEY)
 					before = h->w[j].hash;
 			floor = op->row->floor;
 			floor_at = floor > before ? op->row->have : 0;
 		}
 		if (op->kind == KVS_OP_ENTRY && h != NULL)
 			append(h, (struct written){ .version = op->entry.version,
-			              .key = key_of(s, op->entry.key),
+			              .key = ensure_key(h, op->entry.key),
 			              .hash = hash64(&HASH_KEY, op->entry.value),
 			              .deleted = op->entry.deleted });
 	}
 	if (h != NULL && floor_at > 0)
-		append(h, (struct written){ .version = floor_at, .key = SIM_FLOOR, .hash = floor });
+		append(h, (struct written){ .version = floor_at, .key = FLOOR_KEY, .hash = floor });
 }
 
 void oracle_stored(struct sim *s, size_t node, const struct batch *b)
@@ -157,9 +170,9 @@ void oracle_booted(struct sim *s, size_t node, bool honest_disk)
 /* -- checking -- */
 
 struct expected {
-	const struct written *latest[SIM_FLOOR + 1]; /* at or below have */
-	bool superseded[SIM_FLOOR + 1];              /* by a write in (have, horizon] */
-	bool found[SIM_FLOOR + 1];
+	const struct written *latest[KEYS_MAX + 1]; /* at or below have */
+	bool superseded[KEYS_MAX + 1];              /* by a write in (have, horizon] */
+	bool found[KEYS_MAX + 1];
 };
 
 struct check {
@@ -183,7 +196,7 @@ static void say_wrong(struct check *c, const char *what, uint64_t version, size_
 static const struct written *written_at(const struct history *h, uint64_t version)
 {
 	for (size_t i = 0; i < h->n; i++)
-		if (h->w[i].version == version && h->w[i].key != SIM_FLOOR)
+		if (h->w[i].version == version && h->w[i].key != FLOOR_KEY)
 			return &h->w[i];
 	return NULL;
 }
@@ -191,7 +204,7 @@ static const struct written *written_at(const struct history *h, uint64_t versio
 static void check_entry(void *arg, const struct rpc_entry *e)
 {
 	struct check *c = arg;
-	size_t key = key_of(c->s, e->key);
+	size_t key = key_of(c->h, e->key);
 	const struct written *w = written_at(c->h, e->version);
 	if (w == NULL || w->key != key || w->deleted != e->deleted || w->hash != hash64(&HASH_KEY, e->value) ||
 	    e->version > c->m->have) {
@@ -216,16 +229,16 @@ static void expect(struct check *c)
 			c->want.latest[w->key] = w;
 		else if (w->version <= c->m->horizon)
 			c->want.superseded[w->key] = true;
-		if (w->key == SIM_FLOOR && w->version <= c->m->have)
+		if (w->key == FLOOR_KEY && w->version <= c->m->have)
 			floor = w->hash;
 	}
 	if (c->m->have >= c->m->horizon && c->m->floor != floor)
-		say_wrong(c, "I3: an exact row with another floor", floor, SIM_FLOOR);
+		say_wrong(c, "I3: an exact row with another floor", floor, FLOOR_KEY);
 }
 
 static void expect_none_missing(struct check *c)
 {
-	for (size_t key = 0; key < SIM_FLOOR; key++) {
+	for (size_t key = 0; key < c->h->keys_n; key++) {
 		const struct written *w = c->want.latest[key];
 		if (w == NULL || c->want.superseded[key] || c->want.found[key])
 			continue;
@@ -309,7 +322,9 @@ void oracle_check(struct sim *s, size_t node)
 
 void oracle_fini(struct sim *s)
 {
-	for (size_t i = 0; i < s->histories_n; i++)
+	for (size_t i = 0; i < s->histories_n; i++) {
 		free(s->histories[i].w);
+		free(s->histories[i].keys);
+	}
 	free(s->histories);
 }

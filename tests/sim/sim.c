@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/timers.h"
+#include "newer.h"
 #include "oracle.h"
 
 #include <stdarg.h>
@@ -100,28 +101,46 @@ static struct sim_event pop(struct sim *s)
 
 /* -- what happens -- */
 
+static void write_key(struct sim *s, size_t node, unsigned key, struct bytes value)
+{
+	char name[16];
+	uint8_t newer[NEWER_KEY_BYTES];
+	snprintf(name, sizeof(name), "k%u", key);
+	struct kvs_input in = { .kind = value.n > 0 ? KVS_IN_PUT : KVS_IN_DELETE };
+	in.put.stream = RPC_LOCATIONS;
+	in.put.key = bytes_str(name);
+	if (s->nodes[node].build == SIM_NEXT && key != SIM_MARK && prng_chance(&s->prng, 200))
+		in.put.key = newer_key(key % NEWER_KEYS, newer);
+	in.put.value = value;
+	s->stats.writes++;
+	host_step(s, node, &in);
+}
+
+void sim_put(struct sim *s, size_t node, unsigned key, size_t value_bytes)
+{
+	uint8_t value[RPC_VALUE_MAX];
+	CHECK(value_bytes >= 8 && value_bytes <= sizeof(value));
+	memset(value, (int)value_bytes, value_bytes);
+	/* Never the same bytes twice, so that no write is taken for another. */
+	memcpy(value, &s->value_number, 8);
+	s->value_number++;
+	write_key(s, node, key, bytes_of(value, value_bytes));
+}
+
+void sim_delete(struct sim *s, size_t node, unsigned key)
+{
+	write_key(s, node, key, BYTES_NONE);
+}
+
 /* Puts and deletes at one node: one, or many at once. */
 static void write_at(struct sim *s, struct sim_node *n, size_t many)
 {
 	for (size_t i = 0; i < many && n->k != NULL && s->now_ms >= n->stalled_ms; i++) {
-		char key[16];
-		uint8_t value[RPC_VALUE_MAX];
-		snprintf(key, sizeof(key), "k%u", (unsigned)prng_below(&s->prng, s->profile.keys));
-		struct kvs_input in = { .kind = KVS_IN_PUT };
-		in.put.stream = RPC_LOCATIONS;
-		in.put.key = bytes_str(key);
-		if (prng_chance(&s->prng, s->profile.delete_per_mille)) {
-			in.kind = KVS_IN_DELETE;
-		} else {
-			/* Never the same bytes twice, so that no write is taken for another. */
-			size_t size = 8 + prng_below(&s->prng, s->profile.value_max);
-			memset(value, (int)size, size);
-			memcpy(value, &s->value_number, 8);
-			s->value_number++;
-			in.put.value = bytes_of(value, size);
-		}
-		s->stats.writes++;
-		host_step(s, n->index, &in);
+		unsigned key = (unsigned)prng_below(&s->prng, s->profile.keys);
+		if (prng_chance(&s->prng, s->profile.delete_per_mille))
+			sim_delete(s, n->index, key);
+		else
+			sim_put(s, n->index, key, 8 + prng_below(&s->prng, s->profile.value_max));
 	}
 }
 
@@ -137,7 +156,7 @@ static void write_something(struct sim *s, const struct sim_event *e)
 		enum node_state state = (enum node_state)sim_between(s, NODE_JOINING, NODE_DRAINING);
 		host_step(s, n->index, &(struct kvs_input){ .kind = KVS_IN_STATE, .state = state });
 	}
-	if (!s->healing)
+	if (!s->quiet)
 		sim_push(s, sim_between(s, 1, 2 * s->profile.write_every_ms), SIM_WRITE, 0);
 }
 
@@ -156,7 +175,7 @@ static void say_load(struct sim *s, size_t node)
 		host_step(s, node, &in);
 		buf_fini(&b);
 	}
-	if (!s->healing)
+	if (!s->quiet)
 		sim_push(s, sim_between(s, 2000, 8000), SIM_LOAD, node);
 }
 
@@ -167,7 +186,8 @@ static void check_memory(struct sim *s, size_t node)
 	struct kvs_counters c;
 	kvs_count(s->nodes[node].k, &c);
 	uint64_t owners = s->nodes_n + s->stats.wipes;
-	uint64_t keys = (uint64_t)s->profile.keys + 2 + KVS_CLAIMERS_MAX;
+	/* The mark, the register, claims, and those of the next build in both rows. */
+	uint64_t keys = (uint64_t)s->profile.keys + 2 + NEWER_KEYS + 1 + KVS_CLAIMERS_MAX;
 	if (c.rows > owners * RPC_STREAMS || c.entries > owners * keys || c.tombstones > owners * keys)
 		sim_fail(s, node, "I6: %llu rows, %llu entries, %llu tombstones for %llu owners",
 		    (unsigned long long)c.rows, (unsigned long long)c.entries, (unsigned long long)c.tombstones,
@@ -186,23 +206,44 @@ static uint64_t print_of(const struct sim *s, const struct kvs *k)
 	return sum;
 }
 
+size_t sim_unlike(const struct sim *s, size_t *first)
+{
+	size_t other = s->nodes_n;
+	*first = s->nodes_n;
+	for (size_t i = 0; i < s->nodes_n; i++) {
+		const struct sim_node *n = &s->nodes[i];
+		if (n->dead || !s->core[i])
+			continue;
+		if (*first == s->nodes_n)
+			*first = i;
+		if (n->k == NULL || n->queue_n > 0 || s->nodes[*first].k == NULL ||
+		    print_of(s, n->k) != print_of(s, s->nodes[*first].k))
+			other = i;
+	}
+	return other;
+}
+
 /* I5: all living replicas are the same, within a bound of time after the last fault. */
 static void judge(struct sim *s)
 {
-	size_t first = s->nodes_n, other = s->nodes_n;
-	for (size_t i = 0; i < s->nodes_n; i++) {
-		if (s->nodes[i].dead)
-			continue;
-		check_memory(s, i);
-		if (first == s->nodes_n)
-			first = i;
-		if (s->nodes[i].queue_n > 0 || print_of(s, s->nodes[i].k) != print_of(s, s->nodes[first].k))
-			other = i;
+	if (s->mode == SIM_LIVENESS) {
+		liveness_judge(s);
+		return;
 	}
+	if (s->mode == SIM_BROADCAST) {
+		broadcast_judge(s);
+		return;
+	}
+	for (size_t i = 0; i < s->nodes_n; i++)
+		if (s->nodes[i].k != NULL)
+			check_memory(s, i);
+	size_t first, other = sim_unlike(s, &first);
 	uint64_t passed = s->now_ms - s->profile.faults_until_ms;
-	if (other == s->nodes_n) {
+	if (other == s->nodes_n && !clone_lives(s)) {
 		s->done = true;
 		s->stats.healed_in_ms = passed;
+	} else if (passed > s->profile.heal_within_ms && clone_lives(s)) {
+		sim_fail(s, first, "two processes run under one id, and neither was told");
 	} else if (passed > s->profile.heal_within_ms) {
 		sim_say_difference(s, first, other);
 		sim_fail(s, other, "I5: %llu ms after the last fault this replica is not what that of node %zu is",
@@ -216,25 +257,14 @@ static void fault(struct sim *s)
 {
 	if (s->now_ms >= s->profile.faults_until_ms) {
 		s->profile.faults_until_ms = (uint32_t)s->now_ms;
-		faults_heal(s);
-		sim_push(s, 0, SIM_JUDGE, 0);
+		if (s->mode == SIM_LIVENESS)
+			liveness_freeze(s);
+		else
+			faults_heal(s);
 		return;
 	}
 	faults_one(s);
 	sim_push(s, sim_between(s, 1, 2 * s->profile.fault_every_ms), SIM_FAULT, 0);
-}
-
-static void wake(struct sim *s, const struct sim_event *e)
-{
-	struct sim_node *n = &s->nodes[e->node];
-	if (n->k == NULL || n->boot != e->boot || e->at_ms != n->wake_ms)
-		return;
-	n->wake_ms = 0;
-	if (kvs_wake_at(n->k) <= s->now_ms)
-		host_step(s, e->node, &(struct kvs_input){ .kind = KVS_IN_TICK });
-	else
-		n->wake_ms = kvs_wake_at(n->k),
-		sim_push(s, n->wake_ms - s->now_ms, SIM_WAKE, e->node)->boot = n->boot;
 }
 
 static void store_says(struct sim *s, const struct sim_event *e)
@@ -266,7 +296,7 @@ static bool put_off(struct sim *s, const struct sim_event *e)
 static void happen(struct sim *s, const struct sim_event *e)
 {
 	switch (e->kind) {
-	case SIM_WAKE: wake(s, e); break;
+	case SIM_WAKE: host_wake(s, e); break;
 	case SIM_DELIVER: net_deliver(s, e); break;
 	case SIM_LINK_UP: net_link_up(s, e); break;
 	case SIM_LINK_DOWN: net_link_down(s, e); break;
@@ -280,17 +310,24 @@ static void happen(struct sim *s, const struct sim_event *e)
 	case SIM_BOOT: host_boot(s, e->node); break;
 	case SIM_RESTORE: faults_restore(s, e->node); break;
 	case SIM_JUDGE: judge(s); break;
+	case SIM_STALL: liveness_stall(s, e->node); break;
+	case SIM_RENEW: clone_renew(s, e); break;
+	case SIM_LEAVE: faults_left(s, e->node); break;
 	}
 }
 
-void sim_init(struct sim *s, uint64_t seed, size_t nodes, bool tracing)
+void sim_init(struct sim *s, enum sim_mode mode, uint64_t seed, size_t nodes, bool tracing)
 {
 	memset(s, 0, sizeof(*s));
+	s->mode = mode;
 	s->seed = seed;
 	s->nodes_n = nodes;
 	s->tracing = tracing;
 	prng_init(&s->prng, seed);
+	memset(s->core, true, sizeof(s->core)); /* nobody is out of it before the freeze */
 	faults_profile(s);
+	if (mode == SIM_BROADCAST)
+		broadcast_profile(s);
 	for (size_t i = 0; i < nodes; i++) {
 		struct sim_node *n = &s->nodes[i];
 		n->index = i;
@@ -302,24 +339,41 @@ void sim_init(struct sim *s, uint64_t seed, size_t nodes, bool tracing)
 	}
 }
 
+static void next(struct sim *s)
+{
+	struct sim_event e = pop(s);
+	s->now_ms = e.at_ms;
+	if (put_off(s, &e))
+		return;
+	happen(s, &e);
+	free(e.bytes);
+}
+
+void sim_until(struct sim *s, uint64_t until_ms)
+{
+	while (!s->failed && s->heap_n > 0 && s->heap[0].at_ms <= until_ms)
+		next(s);
+	s->now_ms = until_ms;
+}
+
 bool sim_run(struct sim *s)
 {
 	for (size_t i = 0; i < s->nodes_n; i++) {
-		sim_push(s, sim_between(s, 0, 3000), SIM_BOOT, i);
-		sim_push(s, sim_between(s, 0, 8000), SIM_LOAD, i);
+		bool late = s->mode != SIM_BROADCAST && prng_chance(&s->prng, 200);
+		sim_push(s, sim_between(s, 0, late ? 20000 : 3000), SIM_BOOT, i);
+		if (s->mode != SIM_BROADCAST)
+			sim_push(s, sim_between(s, 0, 8000), SIM_LOAD, i);
 		for (size_t j = 0; j < i; j++)
 			sim_push(s, sim_between(s, 0, 900), SIM_CONNECT, i)->other = j;
 	}
-	sim_push(s, 100, SIM_WRITE, 0);
-	sim_push(s, 3000, SIM_FAULT, 0);
-	while (!s->failed && !s->done) {
-		struct sim_event e = pop(s);
-		s->now_ms = e.at_ms;
-		if (put_off(s, &e))
-			continue;
-		happen(s, &e);
-		free(e.bytes);
+	if (s->mode == SIM_BROADCAST) {
+		sim_push(s, 0, SIM_JUDGE, 0);
+	} else {
+		sim_push(s, 100, SIM_WRITE, 0);
+		sim_push(s, 3000, SIM_FAULT, 0);
 	}
+	while (!s->failed && !s->done)
+		next(s);
 	return !s->failed;
 }
 
@@ -334,4 +388,6 @@ void sim_fini(struct sim *s)
 		net_forget_names(&s->links[i]);
 	free(s->links);
 	oracle_fini(s);
+	liveness_fini(s);
+	broadcast_fini(s);
 }

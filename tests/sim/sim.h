@@ -13,14 +13,18 @@
 
 enum {
 	SIM_NODES_MAX = 64,
-	SIM_OWNERS_MAX = 256,                  /* ids ever: a wiped disk makes a new one */
-	SIM_KEYS = 48,                         /* of locations */
-	SIM_FLOOR = SIM_KEYS + SIM_OWNERS_MAX, /* behind the keys of claims: a floor was raised */
-	SIM_LINES = 256,                       /* kept for a failure */
+	SIM_OWNERS_MAX = 256, /* ids ever: a wiped disk makes a new one */
+	SIM_KEYS = 48,
+	SIM_MARK = SIM_KEYS - 1, /* the key of writes that are followed (liveness.c) */
+	SIM_LINES = 256,         /* kept for a failure */
+	SIM_CLONES_MAX = 4,
 };
 
 struct sim;
 struct history;
+struct frozen;
+struct broadcast;
+struct golden;
 
 /* -- disk.c -- */
 struct disk_entry {
@@ -73,17 +77,22 @@ struct seen_row {
 	uint64_t have, horizon;
 };
 
+/* The build before this one knows no feature; the next one says more than this one knows (V3). */
+enum sim_build { SIM_BEFORE, SIM_THIS, SIM_NEXT };
+
 struct sim_node {
 	size_t index;
 	struct kvs *k; /* NULL: not running */
 	struct node_id id;
 	unsigned boot;
-	uint64_t features; /* that this build speaks (V3) */
+	enum sim_build build;
 	struct disk disk, backup;
 	bool dead;                  /* never comes back */
+	bool crash_loop;            /* crashes and comes back, for ever */
 	bool has_backup, dishonest; /* the disk was wiped or restored since it last ran */
 	struct arena arena;
 	struct kvs_outputs *out;
+	uint64_t ahead_ms;   /* its clock, of the world's */
 	uint64_t wake_ms;    /* of the wake event that counts */
 	uint64_t stalled_ms; /* runs nothing before */
 	struct batch *queue[SIM_QUEUE_MAX];
@@ -101,6 +110,9 @@ struct sim_link {
 	unsigned boots[2];
 	bool up[2];
 	uint64_t last_ms[2];        /* when the last message in order arrives at that end */
+	uint64_t clogged_ms[2];     /* nothing arrives at that end before */
+	size_t flying[2];           /* bytes on their way to that end */
+	bool full[2];               /* that end was told so when it last heard something */
 	struct rpc_names *names[2]; /* of each end; NULL: not agreed upon */
 	bool broken;                /* no message passes any more; ends are or will be told */
 };
@@ -120,7 +132,15 @@ enum sim_event_kind {
 	SIM_BOOT,
 	SIM_RESTORE,
 	SIM_JUDGE,
+	SIM_STALL,
+	SIM_RENEW,
+	SIM_LEAVE,
 };
+
+/* Safety: random faults, then all heals and all replicas become equal. Liveness: random faults, then only
+ * a core heals, what is outside stays broken for good, and the core must get on. Broadcast: only messages are
+ * lost, and hardly anybody compares replicas (broadcast.c). */
+enum sim_mode { SIM_SAFETY, SIM_LIVENESS, SIM_BROADCAST };
 
 struct sim_event {
 	uint64_t at_ms, order;
@@ -139,17 +159,27 @@ struct sim_profile {
 	    jitter_per_mille; /* of messages that come late and out of order */
 	uint32_t loss_per_mille, duplicate_per_mille;
 	uint32_t store_min_ms, store_max_ms;
-	uint32_t full_per_mille; /* of the looks at a link that find it full */
-	uint32_t old_per_mille;  /* of the starts that are of the build before */
+	uint32_t full_per_mille;                   /* of the looks at a link that find it full */
+	uint32_t window;                           /* bytes on a link before it is full */
+	uint32_t before_per_mille, next_per_mille; /* of the starts that are of another build */
+	bool one_build;                            /* or none at all */
 	uint32_t write_every_ms, fault_every_ms;
 	uint32_t keys, value_max, delete_per_mille;
 	uint32_t faults_until_ms, heal_within_ms;
 	struct kvs_config core; /* its intervals and budgets */
 };
 
+/* The next message of that kind on that way is lost. */
+struct sim_lose {
+	bool armed;
+	size_t from, to;
+	enum rpc_kind kind;
+};
+
 struct sim_stats {
 	uint64_t steps, messages, frames, writes, crashes, wipes, restores, cuts, resets, jumps, refused, differs;
-	uint64_t healed_in_ms;
+	uint64_t clones, duplicates, clogs, clock_jumps, leaves;
+	uint64_t healed_in_ms, settled_in_ms, reached_in_ms, copies, pulls;
 };
 
 struct sim {
@@ -167,12 +197,20 @@ struct sim {
 	bool cut[SIM_NODES_MAX][SIM_NODES_MAX];    /* from, to: nothing passes */
 	bool linked[SIM_NODES_MAX][SIM_NODES_MAX]; /* by a link that is not broken */
 	bool most_cut;                             /* for good */
-	bool healing;
+	enum sim_mode mode;
+	bool healing;                /* no further random faults */
+	bool core[SIM_NODES_MAX];    /* healthy since then; in safety mode all */
+	bool quiet;                  /* nobody writes any more */
+	uint64_t quiet_ms;           /* since when */
+	struct frozen *frozen;       /* liveness.c */
+	struct broadcast *broadcast; /* broadcast.c */
+	struct golden *golden;       /* NULL: nobody listens (golden.h) */
+	struct sim_lose lose;
+	struct node_id clones[SIM_CLONES_MAX];
+	size_t clones_n;
 	uint64_t value_number;
 	struct history *histories;
 	size_t histories_n, histories_cap;
-	struct node_id subjects[SIM_OWNERS_MAX]; /* of claims, numbered as they come */
-	size_t subjects_n;
 	struct sim_stats stats;
 	bool failed, done;
 	char why[512];
@@ -186,13 +224,33 @@ struct sim {
 /* -- sim.c -- */
 /* Runs a seed to its end; false: an invariant broke, sim->why says which. */
 bool sim_run(struct sim *s);
-void sim_init(struct sim *s, uint64_t seed, size_t nodes, bool tracing);
+/* Goes on until that time. */
+void sim_until(struct sim *s, uint64_t until_ms);
+void sim_init(struct sim *s, enum sim_mode mode, uint64_t seed, size_t nodes, bool tracing);
 void sim_fini(struct sim *s);
 struct sim_event *sim_push(struct sim *s, uint64_t in_ms, enum sim_event_kind kind, size_t node);
 /* Uniform in [low, high]. */
 uint64_t sim_between(struct sim *s, uint64_t low, uint64_t high);
 void sim_say(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim *s, size_t node, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* A node of the core whose replica is not like that of the first of it; nodes_n: all are alike. */
+size_t sim_unlike(const struct sim *s, size_t *first);
+/* One own write: the value's first 8 bytes are a number that only rises. */
+void sim_put(struct sim *s, size_t node, unsigned key, size_t value_bytes);
+void sim_delete(struct sim *s, size_t node, unsigned key);
+
+/* -- liveness.c -- */
+void liveness_freeze(struct sim *s);
+void liveness_judge(struct sim *s);
+void liveness_fini(struct sim *s);
+/* A node outside of the core stops for a while, again and again. */
+void liveness_stall(struct sim *s, size_t node);
+
+/* -- broadcast.c -- */
+void broadcast_profile(struct sim *s);
+void broadcast_judge(struct sim *s);
+void broadcast_fini(struct sim *s);
 
 /* -- diff.c -- */
 void sim_say_difference(struct sim *s, size_t a, size_t b);
@@ -203,6 +261,14 @@ void host_step(struct sim *s, size_t node, const struct kvs_input *in);
 void host_commit(struct sim *s, const struct sim_event *e);
 /* Ends the process. Of what waits for the disk a random part was committed. */
 void host_crash(struct sim *s, size_t node);
+/* Ends it in order: all is committed that the disk takes. */
+void host_stop(struct sim *s, size_t node);
+/* An empty disk: the next boot makes a new id. */
+void host_wipe(struct sim *s, size_t node);
+/* Its clock jumps forward. */
+void host_jump(struct sim *s, size_t node, uint64_t by_ms);
+/* A wake event: TICK, if one is due. */
+void host_wake(struct sim *s, const struct sim_event *e);
 void host_fini(struct sim_node *n);
 
 /* -- net.c -- */
@@ -212,18 +278,32 @@ void net_forget_names(struct sim_link *l);
 void net_connect(struct sim *s, size_t a, size_t b);
 void net_link_up(struct sim *s, const struct sim_event *e);
 void net_link_down(struct sim *s, const struct sim_event *e);
-/* The process of that node is gone; the others hear of it soon (or late: the host is silent). */
+/* A random link passes nothing for a while, then all of it. */
+void net_clog(struct sim *s);
+/* An orderly end of all links of that node. */
+void net_bye(struct sim *s, size_t node);
 /* With BYE, which both ends are told. */
 void net_close(struct sim *s, size_t from, uint64_t link);
+/* The process of that node is gone; the others hear of it soon (or late: the host is silent). */
 void net_forget(struct sim *s, size_t node, bool silent);
 /* Links over a cut break in a while. */
 void net_recut(struct sim *s);
+
+/* -- clone.c -- */
+void clone_one(struct sim *s);
+/* A node was told that another runs under its id. False: nobody does. */
+bool clone_told(struct sim *s, size_t node);
+void clone_renew(struct sim *s, const struct sim_event *e);
+/* Two processes run under one id. */
+bool clone_lives(const struct sim *s);
 
 /* -- faults.c -- */
 void faults_profile(struct sim *s);
 void faults_one(struct sim *s);
 /* The process dies and its disk is what the backup was. */
 void faults_restore(struct sim *s, size_t node);
+/* A node that said it leaves is gone. */
+void faults_left(struct sim *s, size_t node);
 void faults_heal(struct sim *s);
 
 #endif

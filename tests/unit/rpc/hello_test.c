@@ -144,8 +144,8 @@ static void which_of_two_links_stays(void **state)
 		{ "the peer dials again: it lost the old one", 2, 1, false, false, 3, 3, HELLO_NEW_STAYS },
 		{ "the peer started anew", 1, 2, false, true, 4, 3, HELLO_NEW_STAYS },
 		{ "the peer started anew", 1, 2, true, true, 4, 3, HELLO_NEW_STAYS },
-		{ "a run of the peer that is over", 2, 1, false, true, 2, 3, HELLO_OLD_STAYS },
-		{ "a run of the peer that is over", 2, 1, false, false, 2, 3, HELLO_OLD_STAYS },
+		{ "an earlier run of the peer, on a copied disk", 2, 1, false, true, 2, 3, HELLO_BOTH_STAY },
+		{ "an earlier run of the peer, on a copied disk", 2, 1, false, false, 2, 3, HELLO_BOTH_STAY },
 	};
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct node_id self = test_id(table[i].self);
