@@ -29,11 +29,12 @@ json_t *ask_json(const struct client *c, const char *method, const char *target,
 	json_t *json = NULL;
 	if (client_call(c, method, target, body, &a, error) != OK)
 		return NULL;
-	if (a.status != 200)
+	bool done = a.status / 100 == 2;
+	if (!done)
 		say_refused(c, &a, error);
 	else
 		json = json_loadb((const char *)a.body.p, a.body.n, JSON_REJECT_DUPLICATES, NULL);
-	if (a.status == 200 && json == NULL)
+	if (done && json == NULL)
 		snprintf(error, CLIENT_ERROR_MAX,
 		    "%.200s: the answer is not what a Warmcast node of this version says", c->admin);
 	buf_fini(&a.body);

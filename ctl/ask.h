@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-/* The decoded body of a 200, to be given back with json_decref; NULL, and `error` says why. */
+/* The decoded body of a 2xx, to be given back with json_decref; NULL, and `error` says why. */
 json_t *ask_json(const struct client *c, const char *method, const char *target, struct bytes body,
     char error[CLIENT_ERROR_MAX]);
 

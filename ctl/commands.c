@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "ctl/diff.h"
 #include "ctl/lag.h"
+#include "ctl/order.h"
 #include "ctl/probe.h"
 #include "ctl/show.h"
 
@@ -32,7 +33,7 @@ struct command {
 	int (*run)(const struct call *call);
 	const char *target; /* of the GET */
 	enum err (*show)(const json_t *answer, struct buf *out);
-	bool takes_tries, takes_lag; /* the options --slots and --watch; --lag */
+	bool takes_tries, takes_lag, takes_wait; /* the options --slots and --watch; --lag; --wait */
 };
 
 static int run_plain(const struct call *call);
@@ -40,6 +41,8 @@ static int run_get(const struct call *call);
 static int run_diff(const struct call *call);
 static int run_nodes(const struct call *call);
 static int run_probe(const struct call *call);
+static int run_purge(const struct call *call);
+static int run_expel(const struct call *call);
 
 static const struct command commands[] = {
 	{ "status", NULL, 0, 0, "what the asked node says of itself and sees of the cluster",
@@ -59,6 +62,21 @@ static const struct command commands[] = {
 	    "One line a holder. SHARE is how much of the content it holds where that is known, HELD how much\n"
 	    "in bytes, ENTRY the playlist by which viewers enter the content there.\n",
 	    run_plain, "/v1/contents/", show_holders },
+	{ "purge", "CONTENT", 1, 1, "has every delivery node drop a content from its cache",
+	    "The asked node writes the order, and a second node records it, so that it outlives the first one's\n"
+	    "disk; each delivery node drops all objects of the content, and cancels what it is fetching of it. "
+	    "One\n"
+	    "that is away does so when it is back, before it serves any of it again.\n\n"
+	    "  --wait  until all delivery nodes that are not down have done it, at most a minute\n\n"
+	    "exit status: 0 ordered (and with --wait done), 1 not, 2 bad usage\n",
+	    run_purge, NULL, NULL, .takes_wait = true },
+	{ "expel", "NODE", 1, 1, "puts a node out of the cluster for good",
+	    "NODE is the name or the id of a node other than the asked one. No node links to it any more, no "
+	    "viewer\n"
+	    "is sent there, and it leaves when it hears of it. This cannot be taken back: to return, the node "
+	    "has to\n"
+	    "become another one, by an empty data_dir.\n",
+	    run_expel, NULL, NULL },
 	{ "kvs stats", NULL, 0, 0, "how the asked node's replica does",
 	    "Shows what the replica holds, what came from peers (applied: new; repeated: known already, or to\n"
 	    "be asked for again; refused: against the rules), what its store does, and a fingerprint of all\n"
@@ -362,6 +380,17 @@ static int run_probe(const struct call *call)
 	return probe_run(&job, call->out, call->errors);
 }
 
+static int run_purge(const struct call *call)
+{
+	return order_purge(
+	    &call->o->client, call->arguments[0], call->o->wait, call->o->json, call->out, call->errors);
+}
+
+static int run_expel(const struct call *call)
+{
+	return order_expel(&call->o->client, call->arguments[0], call->o->json, call->out, call->errors);
+}
+
 static int run_nodes(const struct call *call)
 {
 	if (!call->o->lag)
@@ -385,6 +414,8 @@ static const char *wrong_option(const struct command_options *o, const struct co
 {
 	if (!c->takes_tries && (o->tries != 0 || o->watch))
 		return o->watch ? "--watch" : "--slots";
+	if (!c->takes_wait && o->wait)
+		return "--wait";
 	return !c->takes_lag && o->lag ? "--lag" : NULL;
 }
 

@@ -14,7 +14,7 @@ struct command_options {
 	bool json; /* what the node said, as it came */
 	/* Of single commands; the others refuse them. */
 	unsigned tries; /* 0: not given */
-	bool watch, lag;
+	bool watch, lag, wait;
 };
 
 /* Runs the command that the first word or two name; the others are its arguments. Returns the exit status;

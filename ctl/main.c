@@ -62,6 +62,7 @@ int main(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ "slots", required_argument, NULL, 's' },
 		{ "watch", no_argument, NULL, 'w' },
+		{ "wait", no_argument, NULL, 'W' },
 		{ "lag", no_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -81,6 +82,7 @@ int main(int argc, char **argv)
 				return bad_usage("--slots takes a number from 1 to 1000, not", optarg);
 			break;
 		case 'w': o.watch = true; break;
+		case 'W': o.wait = true; break;
 		case 'l': o.lag = true; break;
 		case 'h': wants_help = true; break;
 		case 'V': return version();

@@ -46,7 +46,7 @@ static char *address_of(const struct kvs *k, const struct member *m)
 	if (m->reg == NULL || m->wires == 0)
 		return NULL;
 	struct bytes a = m->reg->rpc_address;
-	if (m->reg->state == NODE_LEFT || a.n == 0 || bytes_index(a, 0) < a.n)
+	if (m->expelled || m->reg->state == NODE_LEFT || a.n == 0 || bytes_index(a, 0) < a.n)
 		return NULL;
 	/* A former id of this very host may still be a member. */
 	if (k->self != NULL && k->self->reg != NULL && bytes_eq(k->self->reg->rpc_address, a))

@@ -2,7 +2,9 @@
 
 #include "base/obj.h"
 #include "kvs/claims.h"
+#include "kvs/commands.h"
 #include "kvs/dials.h"
+#include "kvs/expel.h"
 #include "kvs/members.h"
 #include "kvs/mirror.h"
 #include "kvs/out.h"
@@ -70,6 +72,7 @@ struct kvs *kvs_new(const struct kvs_config *c)
 		k->seeds[i].address = strdup(c->seeds[i]);
 		CHECK(k->seeds[i].address != NULL);
 	}
+	commands_init(k);
 	own_init(k);
 	k->reg = register_copy(&c->reg);
 	return k;
@@ -81,6 +84,7 @@ void kvs_free(struct kvs *k)
 		return;
 	OBJ_CHECK(k, KVS_MAGIC);
 	own_fini(k);
+	commands_fini(k);
 	for (size_t i = 0; i < k->rows_n; i++) {
 		if (k->rows[i]->pull != NULL)
 			pull_free(k, k->rows[i]->pull);
@@ -124,6 +128,7 @@ void kvs_start(struct kvs *k, uint64_t now_ms)
 	members_start(k, k->reg);
 	for (size_t i = 0; i < k->rows_n; i++)
 		prints_note(k, k->rows[i]);
+	commands_start(k);
 	k->started = true;
 	own_put_register(k);
 	watch_start(k);
@@ -174,6 +179,7 @@ static void link_up(struct kvs *k, const struct kvs_input *in)
 	link->room = KVS_LINK_WINDOW;
 	told_init(&link->told);
 	wiring_changed(k);
+	k->commands.close_expelled |= m->expelled;
 	size_t at = links_lower(k, link->id);
 	k->links = kvs_grow(k->links, &k->links_cap, k->links_n + 1, sizeof(*k->links));
 	memmove(k->links + at + 1, k->links + at, (k->links_n - at) * sizeof(*k->links));
@@ -181,6 +187,8 @@ static void link_up(struct kvs *k, const struct kvs_input *in)
 	k->links_n++;
 	timers_arm(&k->timers, &link->beat.t, k->now_ms + k->cfg.heartbeat_interval_ms);
 	sync_on_link(k, link);
+	if (m->expelled)
+		sync_soon(k, link); /* it is to hear of that */
 }
 
 static void link_down(struct kvs *k, const struct kvs_input *in)
@@ -248,6 +256,7 @@ static void run_timers(struct kvs *k)
 		case KVS_TIMER_BEAT: beat(k, OBJ_CAST(struct kvs_link, KVS_LINK_MAGIC, timer->of)); break;
 		case KVS_TIMER_ANNOUNCE: spread_on_timer(k); break;
 		case KVS_TIMER_PULL: pull_on_timer(k, OBJ_CAST(struct pull, KVS_PULL_MAGIC, timer->of)); break;
+		case KVS_TIMER_COMMANDS: commands_on_timer(k); break;
 		case KVS_TIMER_ASK: sync_ended(k, OBJ_CAST(struct kvs_link, KVS_LINK_MAGIC, timer->of), false); break;
 		case KVS_TIMER_WATCH:
 			if (!watch_on_timer(k, OBJ_CAST(struct watch, KVS_WATCH_MAGIC, timer->of)))
@@ -312,6 +321,9 @@ static void handle(struct kvs *k, const struct kvs_input *in)
 		CHECK(in->put.stream != RPC_CONTROL);
 		own_delete(k, in->put.stream, in->put.key);
 		break;
+	case KVS_IN_CLOCK: commands_on_clock(k, in->wall_ms); break;
+	case KVS_IN_COMMAND: commands_issue(k, in); break;
+	case KVS_IN_EXPELLED: expel_hear(k, &in->expelled.by); break;
 	case KVS_IN_STATE: set_state(k, in->state); break;
 	case KVS_IN_STORED: stored(k, in->stored_seq); break;
 	case KVS_IN_STORE_FAILED: store_failed(k); break;
@@ -332,6 +344,7 @@ void kvs_step(struct kvs *k, uint64_t now_ms, const struct kvs_input *in, struct
 	members_review_due(k);
 	claims_judge(k);
 	spread_flush(k);
+	expel_flush(k);
 	/* Last: what a batch or a message points to does not change any more in this step. */
 	bool own = own_flush(k);
 	mirror_flush(k);

@@ -31,8 +31,13 @@ enum {
 	KVS_CLOSES_MAX = 64,
 	KVS_WATCHED_MAX = 256,
 	KVS_ARENA_BYTES = 4 * 1024 * 1024, /* what an outputs' arena must be allowed to give */
-	KVS_BATCHES_MAX = 64,   /* batches that the store has not confirmed; then the rest waits in memory */
-	KVS_OWNERS_MAX = 20000, /* frames of further owners are refused (KVS_EVENT_REFUSED_FRAME) */
+	KVS_BATCHES_MAX = 64,  /* batches that the store has not confirmed; then the rest waits in memory */
+	KVS_PURGES_MAX = 4096, /* live commands of one row, recorded ones too, past which no purge is taken */
+	KVS_PURGE_KEPT_MS = 7 * 24 * 3600 * 1000, /* then its writers delete it; expels are kept for ever */
+	KVS_EXPELS_MAX = 4096,                    /* of the whole cluster; further ones are not heeded */
+	KVS_COMMAND_AHEAD_MS = 60 * 1000, /* a command from further in the future is not recorded, nor an expel
+	                                   * heeded, before its time */
+	KVS_OWNERS_MAX = 20000,           /* frames of further owners are refused (KVS_EVENT_REFUSED_FRAME) */
 };
 
 struct kvs;
@@ -55,6 +60,7 @@ struct kvs_config {
 	 * inherits nothing and own rows must not be loaded. */
 	struct incarnation inherits;
 	struct rpc_register reg;  /* copied; state is set by kvs inputs */
+	uint64_t wall_ms;         /* the wall clock when it starts, as KVS_IN_CLOCK */
 	const char *const *seeds; /* addresses, copied */
 	size_t seeds_n;
 	uint64_t seed;                  /* of every random choice */
@@ -96,6 +102,9 @@ enum kvs_input_kind {
 	KVS_IN_MESSAGE,
 	KVS_IN_PUT, /* an own write: equal bytes under the key already are no write */
 	KVS_IN_DELETE,
+	KVS_IN_CLOCK,   /* what the wall clock says now: once in a while, for the order and the age of commands */
+	KVS_IN_COMMAND, /* what an operator orders; kvs_command_check said OK */
+	KVS_IN_EXPELLED,     /* a peer refused this node as one that was expelled */
 	KVS_IN_STATE,        /* joining, ready, draining, left: rewrites the register */
 	KVS_IN_STORED,       /* the store holds everything up to `seq` */
 	KVS_IN_STORE_FAILED, /* it could not, and tries again: this node is mute until a STORED: it emits no
@@ -131,6 +140,16 @@ struct kvs_input {
 			enum rpc_stream stream; /* control is the core's own: LOAD or LOCATIONS */
 			struct bytes key, value;
 		} put; /* also of KVS_IN_DELETE, without value */
+		struct {
+			struct rpc_command_id id; /* random */
+			enum rpc_command_kind kind;
+			struct bytes subject;
+			uint64_t wall_ms;
+		} command;
+		struct {
+			struct node_id by;
+		} expelled;
+		uint64_t wall_ms;
 		enum node_state state;
 		uint64_t stored_seq;
 	};
@@ -170,6 +189,8 @@ enum kvs_event_kind {
 	KVS_EVENT_DUPLICATE_NAME, /* two living ids with one name */
 	KVS_EVENT_MUTE,           /* the store fails */
 	KVS_EVENT_REFUSED_FRAME,  /* a frame that breaks the rules; `detail` says which */
+	KVS_EVENT_NODE_EXPELLED,  /* an operator expelled it, this node perhaps */
+	KVS_EVENT_COMMAND_AHEAD,  /* of a clock that is KVS_COMMAND_AHEAD_MS ahead of this one: it waits */
 	KVS_EVENT_ROW_DIFFERS,    /* a row that ought to equal a peer's did not: it is fetched anew */
 };
 
@@ -217,6 +238,8 @@ struct kvs_outputs {
 	size_t watched_n;
 	/* A member's register, load or liveness changed: read the members again. */
 	bool members_changed;
+	/* A command came to stand in some row: read the commands again. */
+	bool commands_changed;
 	/* The incarnation of this run changed: hellos to come must carry the new one. Set once the store
 	 * holds it (it stood in the meta of the own rows of a batch, and STORED came for that). */
 	bool incarnation_changed;
@@ -241,6 +264,7 @@ struct kvs_member {
 	uint64_t control_version, locations_version;
 	uint64_t locations_n; /* live entries */
 	bool linked;
+	bool expelled;     /* KVS_DOWN for ever, in no overlay, its links are closed */
 	uint64_t heard_ms; /* over a link; 0: never in this run */
 	unsigned claims;   /* that stand on it (R8) */
 	bool disputed;     /* down, and heard over a link within a second: a candidate of last resort */
@@ -276,6 +300,31 @@ bool kvs_row_of(
  */
 bool kvs_entry_of(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream, struct bytes key,
     struct rpc_entry *out);
+
+/* -- commands (R1): entries of the control row of whom the operator spoke to, and of a second node -- */
+
+/* ERR_FULL: at KVS_PURGES_MAX or KVS_EXPELS_MAX; ERR_CLOSED: this node is expelled, or its id is used twice;
+ * ERR_INVALID: a node does not expel itself. */
+MUST_USE enum err kvs_command_check(const struct kvs *k, enum rpc_command_kind kind, struct bytes subject);
+
+struct kvs_command {
+	struct rpc_command_id id;
+	uint64_t version; /* of its entry */
+	struct rpc_command what;
+};
+/* The live commands in an owner's row above `version`, in the order of their versions. Slices of `what` are
+ * valid during the call. */
+void kvs_each_command(const struct kvs *k, const struct node_id *owner, uint64_t version,
+    void (*each)(void *arg, const struct kvs_command *c), void *arg);
+/* Purges of that owner up to there were deleted, being older than KVS_PURGE_KEPT_MS. */
+uint64_t kvs_forgotten(const struct kvs *k, const struct node_id *owner);
+/* False: the own row does not have it yet (it is not stored). Else *by is another node whose row has it, or
+ * this one: nobody has recorded it yet. */
+bool kvs_command_recorded(const struct kvs *k, const struct rpc_command_id *id, struct node_id *by);
+/* Whether another node could record it: one that is not down, has not left, and is not expelled. */
+bool kvs_has_company(const struct kvs *k);
+/* This node knows that it was expelled: it writes nothing any more. */
+bool kvs_expelled(const struct kvs *k);
 
 struct kvs_counters {
 	uint64_t rows, entries, tombstones, bytes;

@@ -2,6 +2,7 @@
 
 #include "base/obj.h"
 #include "kvs/claims.h"
+#include "kvs/expel.h"
 #include "kvs/out.h"
 #include "kvs/own.h"
 #include "kvs/registers.h"
@@ -44,6 +45,7 @@ static struct member *ensure(struct kvs *k, const struct node_id *id)
 	m->id = *id;
 	m->liveness = KVS_ALIVE;
 	m->since_ms = k->now_ms;
+	m->expelled = expel_has(k, id);
 	size_t at = lower(k, id);
 	k->members = kvs_grow(k->members, &k->members_cap, k->members_n + 1, sizeof(*k->members));
 	memmove(k->members + at + 1, k->members + at, (k->members_n - at) * sizeof(*k->members));
@@ -80,6 +82,9 @@ static enum kvs_liveness judge(const struct kvs *k, const struct member *m, cons
 	*why = "no claim stands";
 	if (m == k->self)
 		return KVS_ALIVE;
+	*why = "it was expelled";
+	if (m->expelled)
+		return KVS_DOWN;
 	*why = "it has left";
 	if (has_left(m))
 		return KVS_DOWN;
@@ -119,7 +124,7 @@ void members_review(struct kvs *k, struct member *m)
 	if (m->liveness != to)
 		m->since_ms = k->now_ms;
 	m->liveness = to;
-	if (m != k->self)
+	if (m != k->self && !m->expelled)
 		out_event(
 		    k, EVENTS[to], &m->id, why, to == KVS_ALIVE ? m->incarnation.count : (uint64_t)m->claims_on);
 	if (to == KVS_DOWN)
@@ -309,7 +314,7 @@ static void set_register(struct kvs *k, struct member *m, struct rpc_register *r
 	changed(k);
 	if (state && k->out != NULL && !out_events_full(k))
 		out_event(k, KVS_EVENT_NODE_STATE, &m->id, node_state_str(reg->state), reg->state);
-	set_in_ring(k, m, reg->state != NODE_LEFT);
+	set_in_ring(k, m, reg->state != NODE_LEFT && !m->expelled);
 	if (reg->life != life_was) {
 		claims_changed(k);
 		watch_life_raised(k, m);
@@ -320,6 +325,15 @@ static void set_register(struct kvs *k, struct member *m, struct rpc_register *r
 	members_review(k, m);
 	if (k->out != NULL)
 		check_name(k, m);
+}
+
+void members_set_expelled(struct kvs *k, struct member *m, bool expelled)
+{
+	m->expelled = expelled;
+	set_in_ring(k, m, !expelled && m->reg != NULL && m->reg->state != NODE_LEFT);
+	wiring_follow(k, m);
+	members_review(k, m);
+	changed(k);
 }
 
 static void read_register(struct kvs *k, struct member *m, const struct row *row)

@@ -37,4 +37,7 @@ void members_review_due(struct kvs *k);
 /* Claims of nodes that are down stand on this one: it begins a new life, and they are void. */
 void members_on_life_timer(struct kvs *k);
 
+/* It was expelled, or is no more: in or out of the ring, dialled or not. */
+void members_set_expelled(struct kvs *k, struct member *m, bool expelled);
+
 #endif

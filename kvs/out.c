@@ -47,7 +47,7 @@ void out_begin(struct kvs *k, struct kvs_outputs *out)
 	out->events_n = 0;
 	out->watched = NULL;
 	out->watched_n = 0;
-	out->members_changed = false;
+	out->members_changed = out->commands_changed = false;
 	out->incarnation_changed = false;
 	out->arena = arena;
 	k->out = out;

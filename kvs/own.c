@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "kvs/changes.h"
+#include "kvs/commands.h"
 #include "kvs/members.h"
 #include "kvs/mirror.h"
 #include "kvs/out.h"
@@ -76,6 +77,8 @@ static void write(struct kvs *k, enum rpc_stream stream, struct bytes key, struc
 {
 	CHECK((unsigned)stream < RPC_STREAMS);
 	CHECK(key.n > 0 && key.n <= RPC_KEY_MAX && value.n <= RPC_VALUE_MAX);
+	if (k->commands.self_expelled)
+		return;
 	if (k->own.duplicate)
 		return; /* another process writes under this id: what it says must not be mixed with ours */
 	struct rpc_entry e;
@@ -202,7 +205,7 @@ static bool wants_batch(const struct kvs *k, const struct replica *r)
 bool own_flush(struct kvs *k)
 {
 	struct own *o = &k->own;
-	if (o->in_flight || o->duplicate || !mirror_may_store(k))
+	if (o->in_flight || o->duplicate || k->commands.self_expelled || !mirror_may_store(k))
 		return false;
 	for (unsigned i = 0; i < 2; i++) {
 		struct replica *r = o->rows[STORED_STREAMS[i]];
@@ -272,6 +275,8 @@ static void land(struct kvs *k, struct replica *r)
 	row_collect(row, o->flying_floor[s], NULL, NULL);
 	changes_note(k, r, &before);
 	members_on_row(k, r);
+	if (r->stream == RPC_CONTROL)
+		commands_on_row(k, r, before.have);
 }
 
 void own_stored(struct kvs *k, uint64_t seq)

@@ -31,6 +31,7 @@ void kvs_member_at(const struct kvs *k, size_t i, struct kvs_member *out)
 		.incarnation = m == k->self ? k->incarnation : m->incarnation,
 		.reg = m->reg,
 		.liveness = m->liveness,
+		.expelled = m->expelled,
 		.since_ms = m->since_ms,
 		.has_load = m->has_load,
 		.load = m->load,
@@ -38,7 +39,8 @@ void kvs_member_at(const struct kvs *k, size_t i, struct kvs_member *out)
 		.linked = m->links > 0,
 		.heard_ms = m->heard_ms,
 		.claims = m->claims_on,
-		.disputed = m->liveness == KVS_DOWN && m->links > 0 && k->now_ms - m->heard_ms <= DISPUTED_MS,
+		.disputed =
+		    m->liveness == KVS_DOWN && !m->expelled && m->links > 0 && k->now_ms - m->heard_ms <= DISPUTED_MS,
 	};
 	const struct replica *control = rows_find(k, &m->id, RPC_CONTROL);
 	const struct replica *locations = rows_find(k, &m->id, RPC_LOCATIONS);

@@ -188,6 +188,7 @@ static void swap_in(struct replica *r, struct replica_news *news)
 	struct row *s = r->shadow;
 	news->reset = has_history(r) && kvs_rule_order(s->incarnation, r->live.incarnation) != 0;
 	news->reset_entries = r->live.live;
+	news->rebuilt = true;
 	row_fini(&r->live);
 	r->live = *s;
 	free(s);

@@ -68,6 +68,7 @@ enum replica_outcome {
 
 struct replica_news {
 	const char *why;        /* literal */
+	bool rebuilt;           /* live is a row that was built beside it */
 	bool changed;           /* live is not what it was */
 	bool reset;             /* an old history was dropped: another incarnation without inheritance */
 	uint64_t reset_entries; /* how many live entries it had */

@@ -1,6 +1,7 @@
 #include "kvs/rows.h"
 
 #include "kvs/changes.h"
+#include "kvs/commands.h"
 #include "kvs/members.h"
 #include "kvs/mirror.h"
 #include "kvs/out.h"
@@ -67,6 +68,9 @@ static void on_changed(
 	}
 	mirror_touch(k, r);
 	members_on_row(k, r);
+	/* Of a row that was swapped in all is new. */
+	if (r->stream == RPC_CONTROL)
+		commands_on_row(k, r, news->rebuilt ? 0 : before->have);
 }
 
 /* The watched entries among those that took the live row from `had` to where it stands now. */

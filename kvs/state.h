@@ -26,6 +26,7 @@ enum kvs_timer_kind {
 	KVS_TIMER_GUEST,
 	KVS_TIMER_ANNOUNCE,
 	KVS_TIMER_PULL,
+	KVS_TIMER_COMMANDS,
 };
 
 struct kvs_timer {
@@ -50,6 +51,7 @@ struct member {
 	enum kvs_liveness liveness;
 	uint64_t since_ms, heard_ms; /* heard over a link; 0: never in this run */
 	size_t links;
+	bool expelled;   /* then it is not in the ring */
 	bool is_known;   /* its liveness was said by an event */
 	bool name_clash; /* KVS_EVENT_DUPLICATE_NAME was said */
 	bool in_ring, is_near;
@@ -109,6 +111,8 @@ struct kvs_link {
 	struct range_pending pending[KVS_RANGES_PENDING_MAX];
 	size_t pending_n;
 	/* Spreading (spread.h), only while the peer is a neighbour in the overlay. */
+	bool compared; /* a comparison with that peer came to its end */
+	bool closing;  /* said so already */
 	bool speaks_broadcast, near;
 	size_t room; /* bytes that may be sent before it is full (R7) */
 	struct told told;
@@ -161,6 +165,36 @@ struct own {
 	uint64_t jumped_ms; /* the first of `jumps` */
 	unsigned jumps;
 	bool duplicate;
+};
+
+/* A command that stands in one row only, as far as is known: somebody is to record it. */
+struct command_wait {
+	struct rpc_command_id id;
+	struct node_id holder;
+	uint64_t since_ms;
+	bool adopted; /* by this node: its row is to show it */
+};
+
+struct expel {
+	struct rpc_command_id id;
+	struct rpc_hlc at;
+	struct node_id subject, issuer;
+	bool stands; /* whom it expelled did not expel its issuer before */
+};
+
+struct commands {
+	struct command_wait *waits; /* sorted by id */
+	size_t waits_n, waits_cap;
+	struct expel *expels; /* sorted by clock and id */
+	size_t expels_n, expels_cap;
+	struct rpc_hlc clock;
+	uint64_t wall_ms, wall_at_ms; /* what the wall clock said, and when */
+	uint64_t forgot_ms;           /* when old purges were looked for last */
+	uint64_t ahead_said_ms;
+	bool ahead;          /* a command waits for its time */
+	bool close_expelled; /* a link may lead to an expelled member */
+	bool self_expelled;
+	struct kvs_timer timer;
 };
 
 #define KVS_MAGIC 0x6b767321u
@@ -216,6 +250,8 @@ struct kvs {
 	size_t pulls_n;
 	uint64_t prints[KVS_PRINTS]; /* prints.h */
 	uint8_t misses[KVS_BUCKETS]; /* pulls in a row of what was not pushed */
+
+	struct commands commands;
 
 	/* Rows whose stored form lags, oldest first. */
 	struct replica **dirty;

@@ -122,6 +122,7 @@ void sync_on_link(struct kvs *k, struct kvs_link *link)
 void sync_ended(struct kvs *k, struct kvs_link *link, bool whole)
 {
 	timers_disarm(&k->timers, &link->ask.t);
+	link->compared |= whole;
 	if (whole && k->compared_n < CAUGHT_UP)
 		k->compared_n++;
 	if (!whole && !sync_is_caught_up(k))

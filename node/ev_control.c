@@ -22,6 +22,13 @@ uint64_t control_now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+uint64_t control_now_wall_ms(void)
+{
+	struct timespec t;
+	CHECK(clock_gettime(CLOCK_REALTIME, &t) == 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 /* -- what the core says -- */
 
 void control_send(struct control *c, link_id link, struct rpc_msg *m)
@@ -56,15 +63,22 @@ static void publish_view(struct control *c)
 
 static void set_hello(struct control *c);
 
+static bool member_of(const struct control *c, const struct node_id *id, struct kvs_member *m)
+{
+	for (size_t i = 0; i < kvs_members_n(c->kvs); i++) {
+		kvs_member_at(c->kvs, i, m);
+		if (node_id_eq(&m->id, id))
+			return true;
+	}
+	return false;
+}
+
 /* What a node is called: by its register, else by its hello. */
 static struct bytes name_of(const struct control *c, const struct node_id *id)
 {
-	for (size_t i = 0; i < kvs_members_n(c->kvs); i++) {
-		struct kvs_member m;
-		kvs_member_at(c->kvs, i, &m);
-		if (node_id_eq(&m.id, id) && m.reg != NULL)
-			return m.reg->name;
-	}
+	struct kvs_member m;
+	if (member_of(c, id, &m) && m.reg != NULL)
+		return m.reg->name;
 	for (size_t i = 0; i < c->peers_n; i++)
 		if (node_id_eq(&c->peers[i].node, id))
 			return bytes_str(c->peers[i].name);
@@ -87,6 +101,9 @@ static void apply_outputs(struct control *c)
 	}
 	for (size_t i = 0; c->watcher.applied != NULL && i < c->out.watched_n; i++)
 		c->watcher.applied(c->watcher.ctx, &c->out.watched[i]);
+	for (size_t i = 0; c->out.commands_changed && i < CONTROL_LISTENERS_MAX; i++)
+		if (c->listeners[i].changed != NULL)
+			c->listeners[i].changed(c->listeners[i].ctx);
 	if (c->out.members_changed)
 		publish_view(c);
 }
@@ -100,6 +117,38 @@ static void rearm_wake(struct control *c)
 	ev_now_update(c->c.loop);
 	ev_timer_set(&c->wake, at > now ? (double)(at - now) / 1000.0 : 0.0, 0.0);
 	ev_timer_start(c->c.loop, &c->wake);
+}
+
+/* Who was expelled hears why; of others, nobody need think anything. */
+static void close_link(struct control *c, link_id link)
+{
+	for (size_t i = 0; i < c->peers_n; i++) {
+		struct kvs_member m;
+		if (c->peers[i].link == link && member_of(c, &c->peers[i].node, &m) && m.expelled) {
+			static struct log_limit said; /* it may try as often as it likes */
+			if (log_allowed(&said, LOG_WARN, "rpc", "peer-closed"))
+				LOG_EVENT(LOG_WARN, "rpc", "peer-closed", "a node that was expelled is not let in",
+				    LOG_STR("peer", c->peers[i].name));
+			nng_links_refuse(c->links, link, RPC_REFUSED_EXPELLED);
+			return;
+		}
+	}
+	nng_links_close(c->links, link);
+}
+
+static void look_at_expulsion(struct control *c)
+{
+	if (c->expelled || c->closing || !kvs_expelled(c->kvs))
+		return;
+	c->expelled = true;
+	c->state = NODE_EXPELLED;
+	LOG_EVENT(LOG_ERROR, "node", "expelled",
+	    "an operator expelled this node: it leaves. To come back it has to be another: empty its data_dir, "
+	    "and "
+	    "start it",
+	    LOG_STR("data_dir", c->c.config->data_dir));
+	if (c->c.expelled != NULL)
+		c->c.expelled(c->c.ctx);
 }
 
 void control_step(struct control *c, const struct kvs_input *in)
@@ -119,7 +168,8 @@ void control_step(struct control *c, const struct kvs_input *in)
 	c->stepping = false;
 	/* Each of them is an input at once. */
 	for (size_t i = 0; i < closes_n; i++)
-		nng_links_close(c->links, closes[i]);
+		close_link(c, closes[i]);
+	look_at_expulsion(c);
 	rearm_wake(c);
 	if (was_unique && c->duplicate)
 		c->c.on_duplicate(c->c.ctx);
@@ -191,12 +241,22 @@ static void on_message(void *ctx, link_id link, const struct rpc_msg *m)
 static void on_refused(void *ctx, const char *address, enum rpc_refusal reason, const struct rpc_hello *peer,
     bool by_peer, const char *text)
 {
-	(void)ctx;
+	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
 	LOG_EVENT(LOG_WARN, "rpc", "peer-refused",
 	    by_peer ? "the peer did not let this node in" : "a peer was not let in", LOG_STR("address", address),
 	    LOG_STR("reason", rpc_refusal_str(reason)), LOG_STR("detail", text),
 	    LOG_BYTES("peer", peer != NULL ? peer->name : BYTES_NONE),
 	    LOG_BYTES("peer_cluster", peer != NULL ? peer->cluster : BYTES_NONE));
+	if (!by_peer || reason != RPC_REFUSED_EXPELLED || peer == NULL || c->stepping || c->closing)
+		return;
+	/* Believed over a link that is up only: that peer has proven itself. */
+	for (size_t i = 0; i < c->peers_n; i++) {
+		if (node_id_eq(&c->peers[i].node, &peer->node)) {
+			struct kvs_input in = { .kind = KVS_IN_EXPELLED, .expelled.by = peer->node };
+			control_step(c, &in);
+			return;
+		}
+	}
 }
 
 static void on_dial_failed(void *ctx, const char *address, enum err e)
@@ -299,6 +359,7 @@ static enum err load_replica(struct control *c)
 		.seeds_n = c->c.config->seeds.n,
 		.seed = c->c.seed,
 		.watched_class = RPC_PROBE_CLASS,
+		.wall_ms = control_now_wall_ms(),
 	};
 	c->kvs = kvs_new(&k);
 	return kvs_store_load(c->c.store, c->kvs);
@@ -377,7 +438,7 @@ void control_free(struct control *c)
 
 void control_set_state(struct control *c, enum node_state state)
 {
-	if (c->state == state)
+	if (c->state == state || c->expelled)
 		return;
 	c->state = state;
 	LOG_EVENT(
@@ -409,6 +470,36 @@ struct nng_links *control_links(struct control *c)
 void control_watch(struct control *c, const struct control_watcher *w)
 {
 	c->watcher = w != NULL ? *w : (struct control_watcher){ 0 };
+}
+
+enum err control_order(
+    struct control *c, enum rpc_command_kind kind, struct bytes subject, struct rpc_command_id *id)
+{
+	enum err e = kvs_command_check(c->kvs, kind, subject);
+	if (e != OK)
+		return e;
+	struct kvs_input in = { .kind = KVS_IN_COMMAND };
+	c->c.random(in.command.id.b, sizeof(in.command.id.b));
+	in.command.kind = kind;
+	in.command.subject = subject;
+	in.command.wall_ms = control_now_wall_ms();
+	*id = in.command.id;
+	control_step(c, &in);
+	return OK;
+}
+
+void control_on_commands(struct control *c, void (*changed)(void *ctx), void *ctx)
+{
+	for (size_t i = 0; i < CONTROL_LISTENERS_MAX; i++) {
+		bool is_free = changed != NULL && c->listeners[i].changed == NULL;
+		bool mine = changed == NULL && c->listeners[i].changed != NULL && c->listeners[i].ctx == ctx;
+		if (!is_free && !mine)
+			continue;
+		c->listeners[i].changed = changed;
+		c->listeners[i].ctx = ctx;
+		return;
+	}
+	CHECK(changed == NULL);
 }
 
 const struct kvs *control_kvs(const struct control *c)

@@ -36,6 +36,8 @@ struct control_config {
 	const struct cluster_keys *cluster_keys; /* used until control_new returns */
 	struct nng_cert *cert;                   /* the same; NULL: no TLS */
 	void (*random)(void *out, size_t n);     /* unguessable; on control's thread */
+	/* This node was expelled, once: it writes and hears nothing any more. Not from inside of a step. */
+	void (*expelled)(void *ctx);
 	/* Another process has this node's id: nothing that this one writes is told any more. Once; not from
 	 * inside of a step. */
 	void (*on_duplicate)(void *ctx);
@@ -79,6 +81,17 @@ void control_watch(struct control *c, const struct control_watcher *w);
 /* An own write into stream locations. Not from inside of a step. */
 void control_put(struct control *c, struct bytes key, struct bytes value);
 void control_delete(struct control *c, struct bytes key);
+
+/* -- operators' orders (R1) -- */
+/* As kvs_command_check; *id names it from now on. Not from inside of a step. */
+MUST_USE enum err control_order(
+    struct control *c, enum rpc_command_kind kind, struct bytes subject, struct rpc_command_id *id);
+/* Which purges this node's cache has applied lately, for all to see. Not from inside of a step. */
+void control_tell_applied(struct control *c, const struct rpc_applied *applied);
+enum { CONTROL_LISTENERS_MAX = 2 };
+/* Called on control's loop, from inside of a step, when commands came to stand in some row: it may order
+ * nothing. CONTROL_LISTENERS_MAX at most; changed NULL: not any more, for that ctx. */
+void control_on_commands(struct control *c, void (*changed)(void *ctx), void *ctx);
 
 /* For a session's node: a heartbeat, or an end (any thread). Sent in one batch a second; false when it is
  * full. */

@@ -165,6 +165,17 @@ static void on_second(struct ev_loop *loop, ev_timer *w, int revents)
 	if (c->c.sessions != NULL)
 		tell_load(c);
 	tell_sessions(c);
+	struct kvs_input clock = { .kind = KVS_IN_CLOCK, .wall_ms = control_now_wall_ms() };
+	control_step(c, &clock);
+}
+
+void control_tell_applied(struct control *c, const struct rpc_applied *applied)
+{
+	struct buf value;
+	buf_init(&value, RPC_VALUE_MAX);
+	CHECK(rpc_encode_applied(applied, &value) == OK);
+	put_own(c, KVS_IN_PUT, RPC_LOAD, RPC_KEY_APPLIED, buf_bytes(&value));
+	buf_fini(&value);
 }
 
 void control_own_start(struct control *c)

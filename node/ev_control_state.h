@@ -31,6 +31,11 @@ struct control {
 	struct arena step_arena;
 	struct kvs_outputs out;
 	struct control_watcher watcher; /* zeros: none */
+	struct {
+		void (*changed)(void *ctx);
+		void *ctx;
+	} listeners[CONTROL_LISTENERS_MAX];
+	bool expelled; /* said, and done */
 	ev_timer wake, second, news_timer;
 	struct letter cache_letter;
 	struct rpc_load last_load;
@@ -39,6 +44,7 @@ struct control {
 };
 
 uint64_t control_now_ms(void);
+uint64_t control_now_wall_ms(void);
 /* One event into the replica, and all that it commands carried out. */
 void control_step(struct control *c, const struct kvs_input *in);
 

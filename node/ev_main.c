@@ -230,6 +230,7 @@ static int run(struct daemon *d)
 		watch(d, &d->hangup, on_reload, SIGHUP);
 		ev_run(d->loop, 0);
 		unwatch(d);
+		status = node_was_expelled(d->node) ? NODE_EXIT_EXPELLED : 0;
 		again = node_stop(d->node);
 		LOG_EVENT(LOG_INFO, "node", "stopped", "this node has left");
 	}

@@ -4,6 +4,7 @@
 #include "node/admin/admin.h"
 #include "node/ev_drain.h"
 #include "node/ev_join.h"
+#include "node/ev_purger.h"
 #include "node/ev_viewers.h"
 #include "node/fs_boot_id.h"
 #include "node/fs_log.h"
@@ -41,6 +42,8 @@ struct node {
 	struct viewers *viewers;
 	struct admin admin;
 	struct probe *probe;
+	struct purger *purger;
+	struct orders *orders;
 	struct http_server *admin_server;
 	struct drain drain;
 	bool draining_ready, duplicate;
@@ -155,7 +158,7 @@ static enum err open_cache(struct node *n)
 	struct cache_disk_report reports[CONFIG_LIST_MAX] = { 0 };
 	for (size_t i = 0; i < c->disks_n; i++)
 		disks[i] = (struct cache_disk_config){ c->disks[i].path, c->disks[i].size_bytes };
-	struct cache_config cc = { disks, c->disks_n, n->boot_id };
+	struct cache_config cc = { disks, c->disks_n, n->boot_id, .unproven = true };
 	enum err e = cache_open(&cc, &n->cache, reports);
 	for (size_t i = 0; i < c->disks_n; i++)
 		log_disk(&reports[i]);
@@ -193,6 +196,14 @@ static enum err start_delivery(struct node *n)
 
 /* -- the cluster -- */
 
+/* What a former member still knows grows old, purges first of all: it may not go on serving. */
+static void on_expelled(void *ctx)
+{
+	struct node *n = OBJ_CAST(struct node, NODE_MAGIC, ctx);
+	if (n->draining_ready)
+		node_leave(n);
+}
+
 /* What it holds and whom it serves is sound; only its name is taken. So it leaves in good order, and comes
  * back as another node. */
 static void on_duplicate(void *ctx)
@@ -221,6 +232,7 @@ static enum err start_control(struct node *n)
 		.cluster_keys = &n->secrets->cluster_keys,
 		.cert = n->secrets->cert,
 		.random = random_bytes,
+		.expelled = on_expelled,
 		.on_duplicate = on_duplicate,
 		.ctx = n,
 	};
@@ -310,6 +322,7 @@ static enum err start_admin(struct node *n)
 	enum err e = http_listen(&address, 1, 1, &fd, &bad);
 	if (e != OK)
 		return log_listen("listen.admin", bad, e);
+	n->orders = orders_new(n->control, &n->identity.self, n->loop, ORDERS_RECORDED_WITHIN_MS);
 	n->probe = probe_new(n->control, &n->identity.self, n->loop, PROBE_STORED_WITHIN_MS);
 	n->admin = (struct admin){
 		.config = n->config,
@@ -323,6 +336,7 @@ static enum err start_admin(struct node *n)
 		.sessions = n->sessions,
 		.delivery = n->delivery,
 		.probe = n->probe,
+		.orders = n->orders,
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
 	};
@@ -374,6 +388,10 @@ static enum err start_all(struct node *n)
 	e = start_delivery(n);
 	if (e == OK)
 		e = start_control(n);
+	if (e == OK && n->cache != NULL) {
+		struct purger_config p = { n->control, n->cache, n->fills, &n->mailbox, n->loop };
+		e = purger_start(&p, &n->purger);
+	}
 	if (e == OK)
 		e = start_viewers(n);
 	if (e == OK)
@@ -413,6 +431,11 @@ void node_leave(struct node *n)
 	drain_begin(&n->drain);
 }
 
+bool node_was_expelled(const struct node *n)
+{
+	return control_state(n->control) == NODE_EXPELLED;
+}
+
 void node_set_cluster_keys(struct node *n, const struct cluster_keys *keys)
 {
 	nng_links_set_keys(control_links(n->control), keys);
@@ -445,8 +468,10 @@ bool node_stop(struct node *n)
 		drain_fini(&n->drain);
 	http_server_stop(n->admin_server);
 	viewers_stop(n->viewers);
+	purger_stop(n->purger);
 	fills_free(n->fills);
 	probe_free(n->probe);
+	orders_free(n->orders);
 	control_free(n->control);
 	delivery_free(n->delivery);
 	sessions_free(n->sessions);

@@ -13,8 +13,14 @@
 struct node;
 
 /* Exit statuses (sysexits.h): 69 something it needs is taken (port, data_dir), 71 the system refused, 74
- * disk, 78 configuration. */
-enum { NODE_EXIT_UNAVAILABLE = 69, NODE_EXIT_SYSTEM = 71, NODE_EXIT_DISK = 74, NODE_EXIT_CONFIG = 78 };
+ * disk, 77 an operator expelled it, 78 configuration. */
+enum {
+	NODE_EXIT_UNAVAILABLE = 69,
+	NODE_EXIT_SYSTEM = 71,
+	NODE_EXIT_DISK = 74,
+	NODE_EXIT_EXPELLED = 77,
+	NODE_EXIT_CONFIG = 78
+};
 
 /* Logs what is wrong and returns NULL with *exit_status. `secrets` stay the caller's, and are used until
  * node_stop. */
@@ -23,6 +29,8 @@ struct node *node_start(
 /* First: this node drains (says so, takes no new session, ends its connections) and then breaks the loop.
  * Second: breaks the loop now. */
 void node_leave(struct node *n);
+/* It left because it was expelled. */
+bool node_was_expelled(const struct node *n);
 /* For links to come; copied, held. As nng_links_set_keys, nng_links_set_cert. */
 void node_set_cluster_keys(struct node *n, const struct cluster_keys *keys);
 void node_set_cert(struct node *n, struct nng_cert *cert);

@@ -30,6 +30,7 @@ const char *rpc_refusal_str(enum rpc_refusal r)
 	case RPC_REFUSED_MALFORMED: return "malformed";
 	case RPC_REFUSED_KEY: return "key";
 	case RPC_REFUSED_TLS: return "tls";
+	case RPC_REFUSED_EXPELLED: return "expelled";
 	}
 	return "other"; /* a newer peer's reason */
 }

@@ -16,6 +16,7 @@ const char *node_state_str(enum node_state s)
 	case NODE_READY: return "ready";
 	case NODE_DRAINING: return "draining";
 	case NODE_LEFT: return "left";
+	case NODE_EXPELLED: return "expelled";
 	}
 	return "unknown";
 }

@@ -13,7 +13,13 @@
 enum { RPC_ROLE_API = 1, RPC_ROLE_DELIVERY = 2, RPC_ROLE_INGEST = 4 };
 
 /* What an owner says of itself; whether others can reach it is another axis (R8). */
-enum node_state { NODE_JOINING = 1, NODE_READY = 2, NODE_DRAINING = 3, NODE_LEFT = 4 };
+enum node_state {
+	NODE_JOINING = 1,
+	NODE_READY = 2,
+	NODE_DRAINING = 3,
+	NODE_LEFT = 4,
+	NODE_EXPELLED = 5 /* in no register: it does not write any more */
+};
 const char *node_state_str(enum node_state s);
 
 struct rpc_register {
@@ -58,8 +64,39 @@ struct rpc_probe {
 	struct bytes filler;
 };
 
+/* What an operator ordered. */
+enum { RPC_COMMAND_CLASS = 'x', RPC_COMMAND_ID_BYTES = 16, RPC_COMMAND_KEY_BYTES = 1 + RPC_COMMAND_ID_BYTES };
+enum { RPC_SUBJECT_MAX = 512, RPC_APPLIED_MAX = 32 };
+
+struct rpc_command_id {
+	uint8_t b[RPC_COMMAND_ID_BYTES];
+};
+
+/* Hybrid logical clock (Kulkarni et al., "Logical physical clocks", 2014): above all that its node had seen.
+ */
+struct rpc_hlc {
+	uint64_t wall_ms;
+	uint32_t counter;
+};
+
+enum rpc_command_kind { RPC_COMMAND_PURGE = 1, RPC_COMMAND_EXPEL = 2 };
+
+struct rpc_command {
+	struct rpc_hlc at;
+	uint32_t kind; /* may be one that this build does not know */
+	struct bytes subject;
+	struct node_id issuer;
+};
+
+struct rpc_applied {
+	struct rpc_command_id ids[RPC_APPLIED_MAX];
+	size_t n;
+};
+
 #define RPC_KEY_REGISTER BYTES_LIT("r")
 #define RPC_KEY_LOAD BYTES_LIT("l")
+#define RPC_KEY_FORGOTTEN BYTES_LIT("f")
+#define RPC_KEY_APPLIED BYTES_LIT("a")
 /* "o" origin NUL content; both at least a byte, the origin without NUL. ERR_TOO_BIG past RPC_KEY_MAX; key has
  * room for RPC_KEY_MAX bytes. */
 MUST_USE enum err rpc_location_key(struct bytes origin, struct bytes content, uint8_t *key, size_t *key_n);
@@ -86,5 +123,24 @@ MUST_USE enum err rpc_encode_location(const struct rpc_location *l, struct buf *
 MUST_USE enum err rpc_decode_location(struct bytes value, struct arena *a, struct rpc_location *l);
 MUST_USE enum err rpc_encode_probe(const struct rpc_probe *p, struct buf *out);
 MUST_USE enum err rpc_decode_probe(struct bytes value, struct arena *a, struct rpc_probe *p);
+
+/* -- commands (entry_commands.c) -- */
+
+void rpc_command_key(const struct rpc_command_id *id, uint8_t key[RPC_COMMAND_KEY_BYTES]);
+/* False when it is no command's key. */
+bool rpc_command_key_split(struct bytes key, struct rpc_command_id *id);
+int rpc_command_id_cmp(const struct rpc_command_id *a, const struct rpc_command_id *b);
+/* The order of commands: by clock, then by id. */
+int rpc_command_cmp(
+    struct rpc_hlc a, const struct rpc_command_id *a_id, struct rpc_hlc b, const struct rpc_command_id *b_id);
+
+MUST_USE enum err rpc_encode_command(const struct rpc_command *c, struct buf *out);
+/* ERR_INVALID too for a subject that does not fit its kind: an expel names a node id. */
+MUST_USE enum err rpc_decode_command(struct bytes value, struct arena *a, struct rpc_command *c);
+MUST_USE enum err rpc_encode_forgotten(uint64_t version, struct buf *out);
+MUST_USE enum err rpc_decode_forgotten(struct bytes value, struct arena *a, uint64_t *version);
+MUST_USE enum err rpc_encode_applied(const struct rpc_applied *p, struct buf *out);
+/* Of more than RPC_APPLIED_MAX the newest are taken. */
+MUST_USE enum err rpc_decode_applied(struct bytes value, struct arena *a, struct rpc_applied *p);
 
 #endif

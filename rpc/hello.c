@@ -71,6 +71,13 @@ void hello_refusal_text(enum rpc_refusal reason, const struct rpc_hello *self, c
 		    self->version_min, self->version_max, peer->version_min, peer->version_max);
 		return;
 	case RPC_REFUSED_TLS: break;
+	case RPC_REFUSED_EXPELLED:
+		if (peer == NULL)
+			break;
+		snprintf(out, room,
+		    "an operator expelled node '%.*s': with an empty data_dir it may come back, under a new id",
+		    TEXT(peer->name));
+		return;
 	case RPC_REFUSED_SELF: snprintf(out, room, "the same node id on both ends"); return;
 	case RPC_REFUSED_DUPLICATE: snprintf(out, room, "there is another link between the two nodes"); return;
 	case RPC_REFUSED_MALFORMED: snprintf(out, room, "no valid hello"); return;

@@ -77,6 +77,7 @@ enum rpc_refusal {
 	RPC_REFUSED_MALFORMED,   /* no valid hello */
 	RPC_REFUSED_KEY,         /* does not know this cluster's key */
 	RPC_REFUSED_TLS,         /* what a node notes when TLS failed or is one-sided; nobody hears it */
+	RPC_REFUSED_EXPELLED,    /* an operator expelled that node */
 };
 
 struct rpc_hello {

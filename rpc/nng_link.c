@@ -1,6 +1,7 @@
 #include "rpc/nng_link.h"
 
 #include "base/obj.h"
+#include "rpc/hello.h"
 #include "rpc/nng_set.h"
 
 #include <nng/nng.h>
@@ -181,6 +182,18 @@ void nng_links_close(struct nng_links *set, link_id id)
 	if (l == NULL)
 		return;
 	struct rpc_msg m = { .kind = RPC_BYE };
+	link_say(l, &m);
+	link_leave(l, true, true, DIAL_FAILED);
+}
+
+void nng_links_refuse(struct nng_links *set, link_id id, enum rpc_refusal reason)
+{
+	struct link *l = link_by_id(set, id);
+	char text[RPC_TEXT_MAX + 1];
+	if (l == NULL)
+		return;
+	hello_refusal_text(reason, &set->self.hello, &l->peer.hello, text);
+	struct rpc_msg m = { .kind = RPC_REFUSAL, .refusal = { .reason = reason, .text = bytes_str(text) } };
 	link_say(l, &m);
 	link_leave(l, true, true, DIAL_FAILED);
 }

@@ -106,6 +106,9 @@ void nng_links_set_cert(struct nng_links *l, struct nng_cert *cert);
 MUST_USE enum err nng_links_send(struct nng_links *l, link_id link, struct rpc_msg *m);
 /* Bytes that the window still takes; 0 when there is no such link. */
 size_t nng_links_room(const struct nng_links *l, link_id link);
+/* Says why it is not wanted any more, and closes a link that is up; otherwise as nng_links_close. The other
+ * side hears `refused` before `down`. */
+void nng_links_refuse(struct nng_links *l, link_id link, enum rpc_refusal reason);
 /* Says BYE and closes. `down` is still called, with bye true. */
 void nng_links_close(struct nng_links *l, link_id link);
 

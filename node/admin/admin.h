@@ -1,6 +1,7 @@
 /* The operators' HTTP (listen.admin): health, metrics, and what the node knows, as JSON.
  *
  *     /healthz  /readyz  /metrics  /v1/status  /v1/nodes  /v1/contents/{content}
+ *     POST /v1/purge  GET /v1/purge/{id}  POST /v1/nodes/{name or id}/expel
  *     /v1/kvs/stats  /v1/kvs/owners  /v1/kvs/get?owner=&stream=&key=  /v1/kvs/probe
  *
  * Threading: served on control's loop, so it reads the cores directly.
@@ -9,6 +10,7 @@
 #define NODE_ADMIN_ADMIN_H
 
 #include "kvs/lmdb_reader.h"
+#include "node/admin/ev_orders.h"
 #include "node/admin/ev_probe.h"
 #include "node/api/api.h"
 #include "node/cache/cache.h"
@@ -30,6 +32,7 @@ struct admin {
 	const struct sessions *sessions;
 	const struct delivery *delivery;
 	struct probe *probe;
+	struct orders *orders;
 	uint64_t started_mono_ms;
 	uint64_t (*now_mono_ms)(void);
 };
@@ -41,6 +44,7 @@ void admin_handle(void *ctx, struct http_exchange *x);
 
 /* 200 with that body, or 503 when it did not fit. */
 void admin_answer_json(struct http_exchange *x, struct buf *body);
+void admin_answer_json_as(struct http_exchange *x, int status, struct buf *body);
 void admin_not_allowed(struct http_exchange *x, const char *allowed);
 
 /* The bodies, one file each. */

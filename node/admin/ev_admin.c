@@ -13,17 +13,27 @@ static void answer(struct http_exchange *x, int status, const char *type, struct
 	http_respond(x, &r);
 }
 
-static void answer_buf(struct http_exchange *x, const char *type, struct buf *body)
+static void answer_buf_as(struct http_exchange *x, int status, const char *type, struct buf *body)
 {
 	if (buf_err(body) == OK)
-		answer(x, 200, type, buf_bytes(body));
+		answer(x, status, type, buf_bytes(body));
 	else
 		http_problem(x, 503, "unavailable", "The answer is too large.", 1);
+}
+
+static void answer_buf(struct http_exchange *x, const char *type, struct buf *body)
+{
+	answer_buf_as(x, 200, type, body);
 }
 
 void admin_answer_json(struct http_exchange *x, struct buf *body)
 {
 	answer_buf(x, "application/json", body);
+}
+
+void admin_answer_json_as(struct http_exchange *x, int status, struct buf *body)
+{
+	answer_buf_as(x, status, "application/json", body);
 }
 
 static void on_json(
@@ -127,6 +137,8 @@ void admin_handle(void *ctx, struct http_exchange *x)
 		http_problem(x, 400, "malformed", "The path is malformed.", 0);
 	else if (is_path(path, "/v1/kvs/probe"))
 		probe_handle(a, x);
+	else if (orders_take(a, x, path))
+		;
 	else if (r->method != HTTP_GET && r->method != HTTP_HEAD)
 		admin_not_allowed(x, "GET, HEAD");
 	else

@@ -154,6 +154,7 @@ static void put_member(const struct admin *a, const struct kvs_member *m, uint64
 	put_versions(m, out);
 	put_claimers(control_kvs(a->control), &m->id, out);
 	field_bool(out, "disputed", m->disputed);
+	field_bool(out, "expelled", m->expelled);
 	field_bool(out, "linked", m->linked);
 	field_bool(out, "self", node_id_eq(&m->id, a->self));
 	buf_put_u8(out, '}');

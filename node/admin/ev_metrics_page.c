@@ -11,7 +11,8 @@ static void labelled(struct buf *out, const char *name, const char *label, const
 
 static void put_node(const struct admin *a, struct buf *out)
 {
-	static const enum node_state states[] = { NODE_JOINING, NODE_READY, NODE_DRAINING, NODE_LEFT };
+	static const enum node_state states[] = { NODE_JOINING, NODE_READY, NODE_DRAINING, NODE_LEFT,
+		NODE_EXPELLED };
 	metrics_family(
 	    out, "warmcast_node_state", METRIC_GAUGE, "1 for the state that this node says of itself.");
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)

@@ -13,6 +13,7 @@
 #define NODE_CACHE_CACHE_H
 
 #include "base/bytes.h"
+#include "node/cache/purges.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +28,11 @@ struct cache_key {
 	uint32_t slice;      /* 0: an object of one slice */
 };
 
+/* When an origin store was asked, in the cache's own order of purges and doubts. */
+struct cache_mark {
+	uint64_t purges, doubts;
+};
+
 struct cache_meta {
 	struct bytes content; /* which content the object was filled for: accounting, locations, purge */
 	uint64_t length;      /* bytes */
@@ -34,6 +40,10 @@ struct cache_meta {
 	int64_t modified_s;                 /* unix time, 0 = unknown */
 	uint64_t answered_wall_ms;          /* when the origin store said so: freshness counts from here */
 	uint64_t ttl_ms;                    /* how long it is fresh from then; UINT64_MAX = immutable */
+	struct cache_mark mark;             /* of a writer: before the origin store was asked for it */
+	/* Of a unit: a purge of it may have been missed. It may only be served when the origin store has
+	 * confirmed it (cache_refresh). */
+	bool unproven;
 };
 
 /* A pinned unit: its file stays open and its space is charged until it is released. */
@@ -58,6 +68,7 @@ struct cache_config {
 	const struct cache_disk_config *disks;
 	size_t disks_n;
 	const char *boot_id;
+	bool unproven; /* what the disks hold already is, until cache_prove */
 };
 
 /* What happened at open, one line a disk. */
@@ -93,15 +104,47 @@ MUST_USE enum err cache_write_begin(
  * them. */
 MUST_USE enum err cache_write_fd(struct cache_writer *w, int *fd);
 MUST_USE enum err cache_write(struct cache_writer *w, struct bytes data);
-/* Whole: checks the length, renames, indexes, tells the news. Ends the writer in any case. */
+/* Whole: checks the length, renames, indexes, tells the news. Ends the writer in any case. ERR_EXPIRED: its
+ * content was purged since meta->mark. */
 MUST_USE enum err cache_write_commit(struct cache_writer *w);
 void cache_write_abort(struct cache_writer *w);
 
-/* The same validator was confirmed by the origin store: fresh again from then. */
-void cache_refresh(struct cache *c, const struct cache_key *k, const char *etag, uint64_t answered_wall_ms);
+/* The same validator was confirmed by the origin store, which was asked after `mark`: fresh again from then.
+ */
+void cache_refresh(struct cache *c, const struct cache_key *k, const char *etag, uint64_t answered_wall_ms,
+    struct cache_mark mark);
 void cache_remove(struct cache *c, const struct cache_key *k);
-/* Removes all of a content; returns how many units. */
-uint64_t cache_purge(struct cache *c, struct bytes origin, struct bytes content);
+
+/* -- purges (fs_purge.c) -- */
+/* Whether an object, filled for a content, is of the content that is purged: filled for it, or named so. */
+bool cache_purges_object(struct bytes purged, struct bytes filled_for, struct bytes object);
+/* To be taken before an origin store is asked for what will be stored. */
+struct cache_mark cache_mark(const struct cache *c);
+/* Removes all of a content, of whatever origin store; returns how many units. What was asked for before is
+ * not stored when it is whole (cache_write_commit says ERR_EXPIRED). Looks at every unit: not for a loop's
+ * thread. */
+uint64_t cache_purge(struct cache *c, struct bytes content);
+/* Every purge that what the disks held at the start may have missed was applied. */
+void cache_prove(struct cache *c);
+/* Purges may have been missed: all that is held now is unproven, after restarts too once cache_purges_store
+ * has said so. */
+void cache_doubt(struct cache *c);
+
+enum { CACHE_PURGE_ID_BYTES = 16, CACHE_PURGE_IDS_MAX = 32 };
+struct cache_purge_id {
+	uint8_t b[CACHE_PURGE_ID_BYTES];
+};
+/* The purges that were applied last, the oldest first. */
+struct cache_purge_ids {
+	struct cache_purge_id ids[CACHE_PURGE_IDS_MAX];
+	size_t n;
+};
+/* What all disks that hold anything had applied when they were opened. */
+void cache_purges_load(struct cache *c, struct purges *out, struct cache_purge_ids *ids);
+/* Durable on every disk on return, with the removals and doubts before it. Rows that are not dirty stay as
+ * they are there. An error: on one disk at least it is not; that one stays behind. */
+MUST_USE enum err cache_purges_store(
+    struct cache *c, const struct purges_row *rows, size_t n, const struct cache_purge_ids *ids);
 
 /* What the cache holds of each content, for the location entries. Calls `news` for every content whose
  * holding changed since it was last told (all of them the first time), at most `max`; returns how many. One

@@ -17,7 +17,6 @@ struct content {
 	struct content *next;
 	TAILQ_ENTRY(content) changed_link;
 	bool changed;
-	LIST_HEAD(content_units, unit) units;
 	uint64_t hash;
 	uint64_t bytes;
 	uint32_t objects;
@@ -40,7 +39,7 @@ void contents_fini(struct contents *t)
 		struct content *next;
 		for (struct content *c = t->buckets[i]; c != NULL; c = next) {
 			next = c->next;
-			CHECK(LIST_EMPTY(&c->units));
+			CHECK(c->objects == 0);
 			free(c);
 		}
 	}
@@ -95,7 +94,6 @@ static struct content *find_or_make(struct contents *t, struct bytes origin, str
 		memcpy(c->text + origin.n, name.p, name.n);
 	c->origin = bytes_of(c->text, origin.n);
 	c->name = bytes_of(c->text + origin.n, name.n);
-	LIST_INIT(&c->units);
 	c->next = t->buckets[(size_t)hash & t->mask];
 	t->buckets[(size_t)hash & t->mask] = c;
 	t->n++;
@@ -140,7 +138,6 @@ bool contents_add(struct contents *t, struct unit *u)
 	CHECK(u->content == NULL);
 	struct content *c = find_or_make(t, u->record.key.origin, u->record.content);
 	u->content = c;
-	LIST_INSERT_HEAD(&c->units, u, sibling);
 	c->bytes += u->record.length;
 	c->objects++;
 	unsigned entry = entry_of(u);
@@ -156,7 +153,6 @@ bool contents_remove(struct contents *t, struct unit *u)
 	struct content *c = u->content;
 	CHECK(c != NULL && c->objects > 0);
 	u->content = NULL;
-	LIST_REMOVE(u, sibling);
 	c->bytes -= u->record.length;
 	c->objects--;
 	unsigned entry = entry_of(u);
@@ -187,21 +183,4 @@ bool contents_tell(struct contents *t, struct contents_told *out)
 	if (c->objects == 0)
 		forget(t, c);
 	return true;
-}
-
-size_t contents_list(
-    const struct contents *t, struct bytes origin, struct bytes content, struct unit_id **ids)
-{
-	*ids = NULL;
-	struct content *c = find(t, hash_of(origin, content), origin, content);
-	if (c == NULL || c->objects == 0)
-		return 0;
-	*ids = calloc(c->objects, sizeof(struct unit_id));
-	CHECK(*ids != NULL);
-	size_t n = 0;
-	struct unit *u;
-	LIST_FOREACH(u, &c->units, sibling)
-	(*ids)[n++] = u->id;
-	CHECK(n == c->objects);
-	return n;
 }

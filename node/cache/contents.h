@@ -36,8 +36,4 @@ struct contents_told {
 /* Takes the longest waiting news; false when there is none. `out` must stay in place: news points into it. */
 bool contents_tell(struct contents *t, struct contents_told *out);
 
-/* The ids of a content's units, in *ids (the caller's, to free; NULL when there are none). */
-size_t contents_list(
-    const struct contents *t, struct bytes origin, struct bytes content, struct unit_id **ids);
-
 #endif

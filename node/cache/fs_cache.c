@@ -68,6 +68,7 @@ static void init_disk(struct cache *c, unsigned number, const struct cache_disk_
 	d->size_bytes = config->size_bytes;
 	d->limit_bytes = config->size_bytes;
 	CHECK(pthread_mutex_init(&d->lock, NULL) == 0);
+	CHECK(pthread_mutex_init(&d->index_lock, NULL) == 0);
 	CHECK(pthread_condattr_init(&attributes) == 0);
 	CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
 	CHECK(pthread_cond_init(&d->wake, &attributes) == 0);
@@ -92,6 +93,7 @@ static void free_disk(struct cache_disk *d)
 {
 	CHECK(pthread_cond_destroy(&d->wake) == 0);
 	CHECK(pthread_mutex_destroy(&d->lock) == 0);
+	CHECK(pthread_mutex_destroy(&d->index_lock) == 0);
 	free(d->path);
 }
 
@@ -115,6 +117,7 @@ void cache_close(struct cache *c)
 	for (size_t i = 0; i < c->disks_n; i++)
 		free_disk(&c->disks[i]);
 	contents_fini(&c->contents);
+	cache_purge_fini(c);
 	CHECK(pthread_mutex_destroy(&c->contents_lock) == 0);
 	OBJ_FREE(c);
 }
@@ -124,6 +127,7 @@ enum err cache_open(const struct cache_config *config, struct cache **out, struc
 	if (config->disks_n == 0 || config->disks_n > CACHE_DISKS_MAX)
 		return ERR_INVALID;
 	struct cache *c = make();
+	cache_purge_init(c, config->unproven);
 	enum err last = OK;
 	size_t serving = 0;
 	for (; c->disks_n < config->disks_n; c->disks_n++) {
@@ -201,12 +205,17 @@ static bool take_out(struct cache *c, struct shard *s, struct unit *u, bool move
 	return u->pins == 0;
 }
 
-void cache_insert(struct cache *c, struct unit *u, bool store)
+bool cache_insert(struct cache *c, struct unit *u, bool store)
 {
 	struct shard *s = cache_shard(c, &u->id);
 	struct cache_disk *d = &c->disks[u->disk];
 	bool news = false, over = false;
 	cache_lock(&s->lock);
+	if (store && cache_barred(c, u)) {
+		cache_unlock(&s->lock);
+		destroy(c, u);
+		return false;
+	}
 	struct unit *old = units_at(&s->units, &u->id);
 	if (old != NULL)
 		over = take_out(c, s, old, store && old->disk == u->disk, &news);
@@ -225,6 +234,7 @@ void cache_insert(struct cache *c, struct unit *u, bool store)
 	if (over)
 		destroy(c, old);
 	told(c, news);
+	return true;
 }
 
 bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file)
@@ -333,6 +343,7 @@ struct cache_unit *cache_look(struct cache *c, const struct cache_key *k)
 			pin_it(s, u);
 			fd = u->fd;
 			unit_meta(u, &meta);
+			meta.unproven = u->proof < atomic_load(&c->proven_from);
 		}
 		cache_unlock(&s->lock);
 	}
@@ -387,7 +398,8 @@ void cache_release(struct cache *c, struct cache_unit *unit)
 
 /* -- changing -- */
 
-void cache_refresh(struct cache *c, const struct cache_key *k, const char *etag, uint64_t answered_wall_ms)
+void cache_refresh(struct cache *c, const struct cache_key *k, const char *etag, uint64_t answered_wall_ms,
+    struct cache_mark mark)
 {
 	struct unit_id id;
 	if (!record_key_fits(k))
@@ -397,9 +409,12 @@ void cache_refresh(struct cache *c, const struct cache_key *k, const char *etag,
 	cache_lock(&s->lock);
 	struct unit *u = units_find(&s->units, &id, k);
 	/* Only in memory: after a restart it is asked for once more. */
-	if (u != NULL && bytes_eq(u->record.etag, bytes_str(etag)) &&
-	    answered_wall_ms > u->record.answered_wall_ms)
-		u->record.answered_wall_ms = answered_wall_ms;
+	if (u != NULL && bytes_eq(u->record.etag, bytes_str(etag))) {
+		if (answered_wall_ms > u->record.answered_wall_ms)
+			u->record.answered_wall_ms = answered_wall_ms;
+		if (mark.doubts > u->proof)
+			u->proof = mark.doubts;
+	}
 	cache_unlock(&s->lock);
 }
 
@@ -410,19 +425,6 @@ void cache_remove(struct cache *c, const struct cache_key *k)
 		return;
 	record_unit_id(k, &id);
 	(void)cache_drop(c, &id, NULL);
-}
-
-uint64_t cache_purge(struct cache *c, struct bytes origin, struct bytes content)
-{
-	struct unit_id *ids;
-	uint64_t removed = 0;
-	cache_lock(&c->contents_lock);
-	size_t n = contents_list(&c->contents, origin, content, &ids);
-	cache_unlock(&c->contents_lock);
-	for (size_t i = 0; i < n; i++)
-		removed += cache_drop(c, &ids[i], NULL);
-	free(ids);
-	return removed;
 }
 
 /* -- telling -- */

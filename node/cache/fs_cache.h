@@ -32,6 +32,14 @@ struct shard {
 	unsigned open_n, open_max;
 };
 
+/* A content that was purged: what was asked for before is not let in. */
+struct bar {
+	uint64_t number; /* of the purge */
+	struct bytes content;
+};
+
+enum { BARS_MAX = 1024 };
+
 struct sweep_state {
 	struct file_id *known; /* files that the index named at open, sorted */
 	size_t known_n;
@@ -49,6 +57,9 @@ struct cache_disk {
 	pthread_t upkeep;
 	struct sweep_state sweep; /* the upkeep thread's */
 
+	/* From taking what waits to its commit: who has flushed knows that all before it is written. */
+	pthread_mutex_t index_lock;
+
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* CLOCK_MONOTONIC */
 	bool closing;
@@ -58,6 +69,7 @@ struct cache_disk {
 	uint64_t charged_bytes;
 	uint64_t rest_until_ms;
 	uint64_t sequence, synced;
+	uint64_t doubted; /* units up to that sequence are in doubt over restarts */
 	struct index_op *ops, **ops_end;
 	size_t ops_n;
 };
@@ -73,6 +85,14 @@ struct cache {
 	struct contents contents;
 	void (*wake)(void *arg);
 	void *wake_arg;
+	/* fs_purge.c: bars under its lock, which is taken last. */
+	pthread_mutex_t purge_lock;
+	struct bar bars[BARS_MAX]; /* by number modulo BARS_MAX */
+	atomic_uint_fast64_t purge_n;
+	atomic_uint_fast64_t doubts, proven_from; /* a unit whose proof is below that is unproven */
+	bool purges_loaded;                       /* of some disk */
+	struct purges purges;
+	struct cache_purge_ids purge_ids;
 	atomic_uint_fast64_t hits, misses, stored, evicted, write_failures;
 	atomic_uint_fast64_t pinned; /* units and writers out there: none at the close */
 };
@@ -102,10 +122,21 @@ static inline bool disk_resting(const struct cache_disk *d, uint64_t now_mono_ms
 
 /* -- fs_cache.c -- */
 /* Puts a whole unit into the table, in place of what stood there; the unit's space is charged already. Tells
- * the index when `store` (a unit that came from there is in it already). */
-void cache_insert(struct cache *c, struct unit *u, bool store);
+ * the index when `store` (a unit that came from there is in it already). False: it was purged meanwhile, and
+ * is destroyed. */
+bool cache_insert(struct cache *c, struct unit *u, bool store);
 /* Takes the unit of that id and file out, if it is still there. */
 bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file);
+
+/* -- fs_purge.c -- */
+/* What a unit's proof can be besides cache_mark.doubts, which begins at PROOF_RUN. */
+enum { PROOF_DOUBTED = 0, PROOF_LOADED = 1, PROOF_RUN = 2 };
+void cache_purge_init(struct cache *c, bool unproven);
+void cache_purge_fini(struct cache *c);
+/* Under the shard's lock: whether a purge since its mark forbids the unit. */
+bool cache_barred(struct cache *c, const struct unit *u);
+/* What that disk had applied; a disk without units has missed nothing. */
+MUST_USE enum err cache_purges_read(struct cache_disk *d, bool holds_any);
 
 /* -- fs_load.c -- */
 /* Opens one disk and loads its units. On failure the disk is closed again. */
@@ -117,6 +148,8 @@ MUST_USE enum err cache_disk_load(
  * and sweeps files without an entry, a folder at a time. */
 void cache_upkeep_start(struct cache_disk *d);
 void cache_upkeep_stop(struct cache_disk *d); /* writes and syncs what waits; closes the index and the disk */
+/* Writes what waits, now. */
+enum err cache_index_flush(struct cache_disk *d);
 /* Queues a change of the index; record NULL: delete. The disk's lock is held. */
 void cache_index_later(struct cache_disk *d, const struct unit_id *id, const struct record *r);
 /* The disk was full or failed: it rests. */

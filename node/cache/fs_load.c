@@ -139,7 +139,8 @@ static void insert_all(struct loading *l, struct cache_disk_report *report)
 		report->units++;
 		report->bytes += u->record.length;
 		d->charged_bytes += u->charge_bytes;
-		cache_insert(d->cache, u, false);
+		u->proof = u->record.sequence <= d->doubted ? PROOF_DOUBTED : PROOF_LOADED;
+		(void)cache_insert(d->cache, u, false);
 	}
 	l->n = 0;
 }
@@ -151,6 +152,8 @@ static enum err load_units(struct cache_disk *d, const char *boot_id, struct cac
 	enum err e = lmdb_index_mark(d->index, &mark);
 	if (e == OK)
 		e = lmdb_index_each(d->index, on_entry, &l);
+	if (e == OK)
+		e = cache_purges_read(d, l.n > 0);
 	bool other_boot = e == OK && mark.boot_id[0] != 0 && strcmp(mark.boot_id, boot_id) != 0;
 	if (other_boot)
 		verify_unsynced(&l, mark.synced);

@@ -62,7 +62,7 @@ void cache_disk_rest(struct cache_disk *d)
 }
 
 /* Writes what waits, and the mark when it moved. */
-static void write_index(struct cache_disk *d, const struct index_mark *mark)
+static enum err write_index(struct cache_disk *d, const struct index_mark *mark)
 {
 	cache_lock(&d->lock);
 	struct index_op *ops = d->ops;
@@ -70,11 +70,21 @@ static void write_index(struct cache_disk *d, const struct index_mark *mark)
 	d->ops_end = &d->ops;
 	d->ops_n = 0;
 	cache_unlock(&d->lock);
-	if ((ops != NULL || mark != NULL) && lmdb_index_write(d->index, ops, mark) != OK) {
+	enum err e = ops != NULL || mark != NULL ? lmdb_index_write(d->index, ops, mark) : OK;
+	if (e != OK) {
 		atomic_fetch_add(&d->cache->write_failures, 1);
 		cache_disk_rest(d);
 	}
 	free_ops(ops);
+	return e;
+}
+
+enum err cache_index_flush(struct cache_disk *d)
+{
+	CHECK(pthread_mutex_lock(&d->index_lock) == 0);
+	enum err e = write_index(d, NULL);
+	CHECK(pthread_mutex_unlock(&d->index_lock) == 0);
+	return e;
 }
 
 static void sync_disk(struct cache_disk *d)
@@ -86,7 +96,9 @@ static void sync_disk(struct cache_disk *d)
 		return;
 	struct index_mark mark = { .synced = through };
 	memcpy(mark.boot_id, d->boot_id, sizeof(mark.boot_id));
-	write_index(d, &mark);
+	CHECK(pthread_mutex_lock(&d->index_lock) == 0);
+	(void)write_index(d, &mark);
+	CHECK(pthread_mutex_unlock(&d->index_lock) == 0);
 	d->synced = through;
 }
 
@@ -160,7 +172,7 @@ static void *run(void *arg)
 	while (wait_due(d, &s)) {
 		now = cache_now_mono_ms();
 		if (now >= s.write_ms) {
-			write_index(d, NULL);
+			(void)cache_index_flush(d);
 			s.write_ms = now + WRITE_EVERY_MS;
 		}
 		if (now >= s.sync_ms) {
@@ -190,7 +202,7 @@ void cache_upkeep_stop(struct cache_disk *d)
 	cache_unlock(&d->lock);
 	CHECK(pthread_join(d->upkeep, NULL) == 0);
 	sync_disk(d);
-	write_index(d, NULL);
+	(void)cache_index_flush(d);
 	free(d->sweep.known);
 	d->sweep.known = NULL;
 	lmdb_index_close(d->index);

@@ -92,7 +92,8 @@ static enum err disk_failed(struct cache_disk *d, enum err e)
 	return e == ERR_NO_SPACE ? ERR_NO_SPACE : ERR_IO;
 }
 
-static struct cache_writer *new_writer(struct cache *c, struct cache_disk *d, const struct record *r)
+static struct cache_writer *new_writer(
+    struct cache *c, struct cache_disk *d, const struct record *r, struct cache_mark mark)
 {
 	struct cache_writer *w = OBJ_NEW(struct cache_writer, WRITER_MAGIC);
 	size_t align = _Alignof(crypto_generichash_state);
@@ -100,6 +101,8 @@ static struct cache_writer *new_writer(struct cache *c, struct cache_disk *d, co
 	w->disk = d;
 	w->unit = unit_new(r, d->number);
 	w->unit->charge_bytes = cache_charge_of(r->length);
+	w->unit->mark = mark.purges;
+	w->unit->proof = mark.doubts;
 	w->fd = -1;
 	w->state = aligned_alloc(align, (crypto_generichash_statebytes() + align - 1) / align * align);
 	CHECK(w->state != NULL);
@@ -144,7 +147,7 @@ enum err cache_write_begin(
 		give_back(d, charge);
 		return out_of_descriptors(errnum) ? ERR_IO : disk_failed(d, e);
 	}
-	struct cache_writer *w = new_writer(c, d, &r);
+	struct cache_writer *w = new_writer(c, d, &r, m->mark);
 	w->fd = fd;
 	atomic_fetch_add(&c->pinned, 1);
 	*out = w;
@@ -209,8 +212,9 @@ enum err cache_write_commit(struct cache_writer *w)
 	}
 	w->unit = NULL;
 	free_writer(w);
-	cache_insert(c, u, true);
-	atomic_fetch_add(&c->stored, 1);
+	bool in = cache_insert(c, u, true);
+	if (in)
+		atomic_fetch_add(&c->stored, 1);
 	CHECK(atomic_fetch_sub(&c->pinned, 1) > 0);
-	return OK;
+	return in ? OK : ERR_EXPIRED;
 }

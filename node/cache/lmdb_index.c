@@ -336,3 +336,45 @@ enum err lmdb_index_write(struct lmdb_index *x, const struct index_op *first, co
 	}
 	return translate(mdb_txn_commit(txn));
 }
+
+enum err lmdb_index_facts(
+    struct lmdb_index *x, void (*each)(void *arg, const struct index_fact *f), void *arg)
+{
+	MDB_txn *txn;
+	MDB_cursor *cursor;
+	MDB_val key = val("p", 1), value;
+	int rc = mdb_txn_begin(x->env, NULL, MDB_RDONLY, &txn);
+	if (rc != 0)
+		return translate(rc);
+	rc = mdb_cursor_open(txn, x->state, &cursor);
+	if (rc == 0) {
+		for (rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE); rc == 0;
+		     rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+			struct index_fact f = { bytes_of(key.mv_data, key.mv_size),
+				bytes_of(value.mv_data, value.mv_size) };
+			if (f.name.n == 0 || f.name.p[0] != 'p')
+				break;
+			each(arg, &f);
+		}
+		mdb_cursor_close(cursor);
+	}
+	mdb_txn_abort(txn);
+	return rc == MDB_NOTFOUND ? OK : translate(rc);
+}
+
+enum err lmdb_index_put_facts(struct lmdb_index *x, const struct index_fact *facts, size_t n)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(x->env, NULL, 0, &txn);
+	if (rc != 0)
+		return translate(rc);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		MDB_val key = val(facts[i].name.p, facts[i].name.n), value = val(facts[i].value.p, facts[i].value.n);
+		rc = mdb_put(txn, x->state, &key, &value, 0);
+	}
+	if (rc != 0) {
+		mdb_txn_abort(txn);
+		return translate(rc);
+	}
+	return translate(mdb_txn_commit(txn));
+}

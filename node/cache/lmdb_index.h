@@ -4,7 +4,8 @@
  * trusted (another format, cut short, pages damaged) is found at open by a child process that reads all of it
  * first, because LMDB may end the process that reads a damaged page.
  *
- * Threading: open, each, close by one thread while nobody else uses it; write by one thread at a time.
+ * Threading: open, each, close by one thread while nobody else uses it; the writing ones by any thread (LMDB
+ * has a lock for it).
  */
 #ifndef NODE_CACHE_LMDB_INDEX_H
 #define NODE_CACHE_LMDB_INDEX_H
@@ -37,6 +38,14 @@ struct index_op {
 	size_t value_n;
 	uint8_t value[];
 };
+/* Small facts of the disk beside the mark, whose names begin with a letter that the mark's do not: 'p'. */
+struct index_fact {
+	struct bytes name, value; /* names of at most 64 bytes */
+};
+MUST_USE enum err lmdb_index_facts(
+    struct lmdb_index *x, void (*each)(void *arg, const struct index_fact *f), void *arg);
+MUST_USE enum err lmdb_index_put_facts(struct lmdb_index *x, const struct index_fact *facts, size_t n);
+
 /* Writes a list of changes in order, and the mark when it is not NULL, in one transaction. */
 MUST_USE enum err lmdb_index_write(
     struct lmdb_index *x, const struct index_op *first, const struct index_mark *mark);

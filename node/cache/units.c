@@ -141,3 +141,10 @@ struct unit *units_any(const struct units *t)
 			return t->buckets[i];
 	return NULL;
 }
+
+void units_each(const struct units *t, void (*each)(void *arg, struct unit *u), void *arg)
+{
+	for (size_t i = 0; i <= t->mask; i++)
+		for (struct unit *u = t->buckets[i]; u != NULL; u = u->next)
+			each(arg, u);
+}

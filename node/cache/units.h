@@ -23,15 +23,16 @@ struct unit {
 	/* Under its shard's lock. */
 	struct unit *next; /* of its bucket */
 	uint32_t pins;
-	bool held; /* in the table */
-	bool idle; /* in the shard's list of descriptors that nobody uses */
-	int fd;    /* -1: not open */
+	uint64_t mark;  /* cache_mark.purges of its fill */
+	uint64_t proof; /* cache_mark.doubts of it, or of when it was confirmed last */
+	bool held;      /* in the table */
+	bool idle;      /* in the shard's list of descriptors that nobody uses */
+	int fd;         /* -1: not open */
 	TAILQ_ENTRY(unit) idle_link;
 	/* Under its disk's lock. */
 	struct policy_node policy;
 	/* Under the contents' lock. */
 	struct content *content;
-	LIST_ENTRY(unit) sibling;
 	uint8_t text[];
 };
 
@@ -55,6 +56,8 @@ struct unit *units_find(const struct units *t, const struct unit_id *id, const s
 struct unit *units_at(const struct units *t, const struct unit_id *id);
 void units_put(struct units *t, struct unit *u); /* nothing may stand under its id */
 void units_take(struct units *t, struct unit *u);
+/* Calls for each; it may not change the table. */
+void units_each(const struct units *t, void (*each)(void *arg, struct unit *u), void *arg);
 /* Any unit, or NULL when it is empty. */
 struct unit *units_any(const struct units *t);
 

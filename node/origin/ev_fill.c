@@ -67,12 +67,18 @@ static struct fill *add(
 	return f;
 }
 
-static void take_out(struct fills *fs, struct fill *f)
+static void take_out_of_bucket(struct fills *fs, struct fill *f)
 {
 	struct fill **at = bucket_of(fs, f->hash);
 	while (*at != f)
 		at = &(*at)->next;
 	*at = f->next;
+}
+
+static void take_out(struct fills *fs, struct fill *f)
+{
+	if (!f->doomed)
+		take_out_of_bucket(fs, f);
 	TAILQ_REMOVE(&fs->all, f, all_link);
 }
 
@@ -140,12 +146,47 @@ void fill_ends(struct fill *f, const struct fill_answer *a)
 	OBJ_FREE(f);
 }
 
-bool fills_stopping(struct fills *fs)
+bool fill_gives_up(struct fill *f)
 {
+	fills_lock(f->fills);
+	bool gives_up = f->fills->stopping || f->doomed;
+	fills_unlock(f->fills);
+	return gives_up;
+}
+
+bool fill_is_doomed(struct fill *f)
+{
+	fills_lock(f->fills);
+	bool doomed = f->doomed;
+	fills_unlock(f->fills);
+	return doomed;
+}
+
+/* Under the lock. Those that have not begun yet ask the origin store later than this. */
+static void doom(struct fills *fs, struct fill *f)
+{
+	f->doomed = true;
+	take_out_of_bucket(fs, f);
+	struct fill_waiter *all = f->waiters;
+	if (all == NULL)
+		return;
+	f->waiters = NULL;
+	struct fill *again = add(fs, f->hash, f->origin, f->content, f->object);
+	again->waiters = all;
+	all->prev = &again->waiters;
+}
+
+void fills_purge(struct fills *fs, struct bytes content)
+{
+	OBJ_CHECK(fs, FILLS_MAGIC);
 	fills_lock(fs);
-	bool stopping = fs->stopping;
+	struct fill *f = TAILQ_FIRST(&fs->all), *next;
+	for (; f != NULL; f = next) {
+		next = TAILQ_NEXT(f, all_link); /* what is added behind has not begun */
+		if (f->started && !f->doomed && cache_purges_object(content, f->content, f->object))
+			doom(fs, f);
+	}
 	fills_unlock(fs);
-	return stopping;
 }
 
 /* -- asking -- */
@@ -240,6 +281,7 @@ static struct fill *next_of_queue(struct fills *fs)
 	struct fill *f = fs->stopping ? NULL : TAILQ_FIRST(&fs->queue);
 	if (f != NULL) {
 		TAILQ_REMOVE(&fs->queue, f, queue_link);
+		f->started = true;
 		fs->counters.queued--;
 		fs->counters.running++;
 	}

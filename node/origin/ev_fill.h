@@ -34,6 +34,8 @@ struct fill {
 	struct cache_key key;
 	uint64_t since_mono_ms;
 	/* Under the lock. */
+	bool started;      /* by a thread */
+	bool doomed;       /* purged: out of its bucket, to end without a result */
 	struct fill *next; /* of its bucket */
 	TAILQ_ENTRY(fill) all_link;
 	uint64_t looked_mono_ms; /* the watch's */
@@ -41,6 +43,7 @@ struct fill {
 	struct fill_waiter *waiters;
 	struct growing *growing; /* once the head is known: the table's reference */
 	struct cache_meta meta;  /* of it */
+	struct cache_mark mark;  /* its thread's: when it began */
 	uint8_t text[];
 };
 
@@ -96,8 +99,9 @@ void fill_grows(struct fill *f, struct growing *g, const struct cache_meta *meta
 /* Takes the fill out of the table, answers who still waits (`a`'s unit is pinned once more for each), and
  * frees it. */
 void fill_ends(struct fill *f, const struct fill_answer *a);
-/* Whether the fills end: a long one gives up. */
-bool fills_stopping(struct fills *f);
+/* Whether the fills end, or this one was purged: a long one gives up. */
+bool fill_gives_up(struct fill *f);
+bool fill_is_doomed(struct fill *f);
 
 struct fill *fills_find(
     struct fills *fs, uint64_t hash, unsigned origin, struct bytes object); /* under the lock */

@@ -50,10 +50,13 @@ static void end_failed(struct fill *f, enum err e)
 static void end_not_found(struct fill *f)
 {
 	struct fills *fs = f->fills;
-	cache_remove(fs->cache, &f->key);
+	bool doomed = fill_is_doomed(f); /* then it may be there by now */
+	if (!doomed)
+		cache_remove(fs->cache, &f->key);
 	fills_lock(fs);
 	fs->counters.not_found++;
-	negative_put(&fs->negative, f->hash, fills_now_mono_ms(), fs->negative_ttl_ms);
+	if (!doomed)
+		negative_put(&fs->negative, f->hash, fills_now_mono_ms(), fs->negative_ttl_ms);
 	fills_unlock(fs);
 	fill_ends(f, &(struct fill_answer){ .outcome = FILL_NOT_FOUND });
 }
@@ -66,13 +69,16 @@ static void end_hit(struct fill *f, struct cache_unit *unit, bool stale)
 	cache_release(c, unit);
 }
 
-/* An origin store that fails costs misses, never hits (D6): what was held before is served on. */
+/* An origin store that fails costs misses, never hits (D6): what was held before is served on, but for what
+ * may have been purged. */
 static void end_without_store(struct fill *f, struct cache_unit *held, enum err e)
 {
-	if (held != NULL)
+	if (held != NULL && !held->meta->unproven) {
 		end_hit(f, held, true);
-	else
-		end_failed(f, e);
+		return;
+	}
+	cache_release(f->fills->cache, held);
+	end_failed(f, e);
 }
 
 /* -- filling -- */
@@ -112,10 +118,12 @@ static enum err pump(struct filling *x)
 	enum err e = x->meta.length == 0 ? s->check(s, x->handle) : OK;
 	while (e == OK && x->body.done < x->meta.length) {
 		if (x->chunk_n == 0)
-			e = fills_stopping(x->fill->fills) ? ERR_CLOSED : read_chunk(x, x->body.done);
+			e = fill_gives_up(x->fill) ? ERR_CLOSED : read_chunk(x, x->body.done);
 		/* Checked before the last bytes are published: readers who have those hold a whole object (D5). */
 		if (e == OK && x->body.done + x->chunk_n == x->meta.length)
 			e = s->check(s, x->handle);
+		if (e == OK && fill_gives_up(x->fill))
+			e = ERR_CLOSED;
 		if (e != OK)
 			return e;
 		bool pause = x->chunk_n < CHUNK_BYTES;
@@ -171,7 +179,9 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 	struct origin_source *s = source_of(f);
 	struct filling x = { .fill = f, .class = freshness_class(f->fills->config, f->object) };
 	struct origin_info info;
-	x.meta = (struct cache_meta){ .content = f->content, .answered_wall_ms = f->fills->now_wall_ms() };
+	x.meta = (struct cache_meta){
+		.content = f->content, .answered_wall_ms = f->fills->now_wall_ms(), .mark = f->mark
+	};
 	enum err e = s->open(s, f->object, &x.handle, &info);
 	learn(f, e);
 	if (e == ERR_NOT_FOUND) {
@@ -192,7 +202,7 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 	if (e == OK) {
 		cache_release(f->fills->cache, held);
 		e = pump(&x);
-		if (origin_store_failed(e) && !fills_stopping(f->fills))
+		if (origin_store_failed(e) && !fill_gives_up(f))
 			learn(f, e);
 		finish(&x, e);
 	} else {
@@ -226,7 +236,7 @@ static bool revalidate(struct fill *f, struct cache_unit *held)
 	}
 	if (strcmp(info.etag, held->meta->etag) != 0)
 		return false;
-	cache_refresh(fs->cache, &f->key, info.etag, asked_wall_ms);
+	cache_refresh(fs->cache, &f->key, info.etag, asked_wall_ms, f->mark);
 	struct cache_unit *fresh = cache_look(fs->cache, &f->key); /* with its new times */
 	if (fresh == NULL)
 		return false;
@@ -241,12 +251,17 @@ static bool revalidate(struct fill *f, struct cache_unit *held)
 void fill_run(struct fill *f)
 {
 	struct fills *fs = f->fills;
+	f->mark = cache_mark(fs->cache);
 	struct cache_unit *held = cache_look(fs->cache, &f->key);
 	enum err why;
 	if (held != NULL && freshness_holds(held->meta, fs->now_wall_ms()))
 		end_hit(f, held, false);
 	else if (!may_ask(f, &why))
 		end_without_store(f, held, why);
-	else if (held == NULL || !revalidate(f, held))
+	else if (held != NULL && revalidate(f, held))
+		;
+	else if (fill_gives_up(f))
+		end_without_store(f, held, ERR_CLOSED);
+	else
 		fill_from_store(f, held);
 }

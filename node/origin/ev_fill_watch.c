@@ -46,6 +46,10 @@ static void answer_late(struct fills *fs, const struct look *l)
 	struct bytes object = bytes_of(l->object, l->object_n);
 	struct cache_key k = { .origin = bytes_str(l->origin_name), .object = object };
 	struct cache_unit *old = cache_look(fs->cache, &k);
+	if (old != NULL && old->meta->unproven) {
+		cache_release(fs->cache, old);
+		old = NULL;
+	}
 	if (old == NULL && !l->give_up)
 		return;
 	struct fill_answer a = { .outcome = FILL_HIT, .unit = old, .stale = true };

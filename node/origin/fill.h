@@ -74,6 +74,10 @@ void fill_want(struct fills *f, const struct config_origin *origin, struct bytes
  * already, keep the waiter until it is delivered. */
 bool fill_forget(struct fills *f, struct fill_waiter *w);
 
+/* What is being filled of a content was asked for before a purge of it: whoever streams from it is reset, who
+ * still waits gets a new fill. Before cache_purge, which keeps out what is done already. Any thread. */
+void fills_purge(struct fills *f, struct bytes content);
+
 struct fills_counters {
 	uint64_t running, queued, started, joined, whole, failed, not_found, negative_hits, revalidated;
 	uint64_t bytes_from_origin, unstored;

@@ -90,6 +90,8 @@ uint64_t freshness_ttl_ms(enum object_class class, struct bytes head)
 
 bool freshness_holds(const struct cache_meta *m, uint64_t now_wall_ms)
 {
+	if (m->unproven)
+		return false;
 	if (m->ttl_ms == UINT64_MAX)
 		return true;
 	if (m->answered_wall_ms > now_wall_ms)

@@ -14,6 +14,9 @@ static enum err recode(uint8_t kind, struct bytes in, struct arena *a, struct bu
 	struct rpc_load l;
 	struct rpc_location o;
 	struct rpc_probe t;
+	struct rpc_command x;
+	struct rpc_applied p;
+	uint64_t forgotten;
 	switch (kind) {
 	case 'r':
 		if (rpc_decode_register(in, a, &r) != OK)
@@ -34,6 +37,21 @@ static enum err recode(uint8_t kind, struct bytes in, struct arena *a, struct bu
 		if (rpc_decode_probe(in, a, &t) != OK)
 			return ERR_INVALID;
 		CHECK(rpc_encode_probe(&t, out) == OK);
+		return OK;
+	case 'x':
+		if (rpc_decode_command(in, a, &x) != OK)
+			return ERR_INVALID;
+		CHECK(rpc_encode_command(&x, out) == OK);
+		return OK;
+	case 'a':
+		if (rpc_decode_applied(in, a, &p) != OK)
+			return ERR_INVALID;
+		CHECK(rpc_encode_applied(&p, out) == OK);
+		return OK;
+	case 'f':
+		if (rpc_decode_forgotten(in, a, &forgotten) != OK)
+			return ERR_INVALID;
+		CHECK(rpc_encode_forgotten(forgotten, out) == OK);
 		return OK;
 	default: return ERR_INVALID;
 	}

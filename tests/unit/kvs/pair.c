@@ -94,11 +94,39 @@ static void post(struct pair *p, size_t from, uint64_t link, const struct rpc_ms
 	p->queue[p->queue_n++].n = b.n;
 }
 
+/* In order behind what was sent before. */
+static void post_close(struct pair *p, size_t from, uint64_t link)
+{
+	CHECK(p->queue_n < PAIR_QUEUE);
+	p->queue[p->queue_n].to = from;
+	p->queue[p->queue_n].link = link;
+	p->queue[p->queue_n++].p = NULL;
+	p->nodes[from].closes++;
+}
+
+/* As the daemon does: an expelled peer hears why. */
+static void close_link(struct pair *p, size_t from, uint64_t link)
+{
+	size_t low = (size_t)(link - LINK_BASE) / PAIR_NODES, high = (size_t)(link - LINK_BASE) % PAIR_NODES;
+	size_t to = low == from ? high : low;
+	for (size_t i = 0; i < kvs_members_n(p->nodes[from].k); i++) {
+		struct kvs_member m;
+		kvs_member_at(p->nodes[from].k, i, &m);
+		if (m.expelled && node_id_eq(&m.id, &p->nodes[to].id)) {
+			struct kvs_input in = { .kind = KVS_IN_EXPELLED, .expelled.by = p->nodes[from].id };
+			pair_step(p, to, &in);
+		}
+	}
+	pair_unlink(p, low, high, true);
+}
+
 static void take_out(struct pair *p, size_t i)
 {
 	struct pair_node *n = &p->nodes[i];
 	for (size_t s = 0; s < n->out.sends_n; s++)
 		post(p, i, n->out.sends[s].link, n->out.sends[s].m);
+	for (size_t s = 0; s < n->out.closes_n; s++)
+		post_close(p, i, n->out.closes[s]);
 	for (size_t e = 0; e < n->out.events_n; e++)
 		n->events[n->events_n++ % 256] = n->out.events[e];
 	n->ops += n->out.ops_n;
@@ -180,6 +208,10 @@ static bool deliver_one(struct pair *p)
 	size_t n = p->queue[0].n;
 	p->queue_n--;
 	memmove(p->queue, p->queue + 1, p->queue_n * sizeof(p->queue[0]));
+	if (bytes == NULL) {
+		close_link(p, to, link);
+		return true;
+	}
 	struct arena a;
 	arena_init(&a, 4 << 20);
 	struct rpc_msg m;

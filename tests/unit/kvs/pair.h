@@ -13,7 +13,7 @@ struct pair_node {
 	struct arena arena;
 	struct kvs_outputs out;
 	bool hold_store; /* batches are not confirmed until pair_store */
-	uint64_t last_seq, ops, own_ops;
+	uint64_t last_seq, ops, own_ops, closes;
 	struct kvs_event events[256]; /* the last ones */
 	size_t events_n;
 	struct kvs_row_meta control; /* own control row as the store has it */

@@ -272,6 +272,79 @@ static void probe_keys(void **state)
 		assert_int_equal(rpc_probe_key_slot(bad[i], &slot), ERR_INVALID);
 }
 
+static void commands(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct buf b;
+	arena_init(&a, RPC_ARENA_MAX);
+	buf_init(&b, RPC_VALUE_MAX);
+	struct rpc_command c = { .at = { 1700000000123, 7 },
+		.kind = RPC_COMMAND_PURGE,
+		.subject = BYTES_LIT("vod/lv1"),
+		.issuer = { { 9 } } };
+	struct rpc_command got;
+	assert_int_equal(rpc_encode_command(&c, &b), OK);
+	assert_int_equal(rpc_decode_command(buf_bytes(&b), &a, &got), OK);
+	assert_int_equal(got.at.wall_ms, c.at.wall_ms);
+	assert_int_equal(got.at.counter, 7);
+	assert_int_equal(got.kind, RPC_COMMAND_PURGE);
+	assert_bytes_equal(got.subject, c.subject);
+	assert_true(node_id_eq(&got.issuer, &c.issuer));
+	/* A kind of a later time is known to be a command. */
+	c.kind = 77;
+	b.n = 0;
+	assert_int_equal(rpc_encode_command(&c, &b), OK);
+	assert_int_equal(rpc_decode_command(buf_bytes(&b), &a, &got), OK);
+	assert_int_equal(got.kind, 77);
+	c.kind = RPC_COMMAND_EXPEL;
+	assert_int_equal(rpc_encode_command(&c, &b), ERR_INVALID);
+	c.subject = BYTES_NONE;
+	assert_int_equal(rpc_encode_command(&c, &b), ERR_INVALID);
+	assert_int_equal(rpc_decode_command(BYTES_LIT("\x10\x01"), &a, &got), ERR_INVALID);
+	assert_int_equal(rpc_decode_command(BYTES_LIT("nonsense"), &a, &got), ERR_INVALID);
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
+static void command_keys_and_order(void **state)
+{
+	(void)state;
+	uint8_t key[RPC_COMMAND_KEY_BYTES];
+	struct rpc_command_id a = { { 1 } }, b = { { 2 } }, got;
+	rpc_command_key(&a, key);
+	assert_true(rpc_command_key_split(bytes_of(key, sizeof(key)), &got));
+	assert_int_equal(rpc_command_id_cmp(&a, &got), 0);
+	assert_false(rpc_command_key_split(bytes_of(key, sizeof(key) - 1), &got));
+	key[0] = 'c';
+	assert_false(rpc_command_key_split(bytes_of(key, sizeof(key)), &got));
+	assert_true(rpc_command_cmp((struct rpc_hlc){ 5, 9 }, &b, (struct rpc_hlc){ 6, 0 }, &a) < 0);
+	assert_true(rpc_command_cmp((struct rpc_hlc){ 5, 9 }, &a, (struct rpc_hlc){ 5, 8 }, &b) > 0);
+	assert_true(rpc_command_cmp((struct rpc_hlc){ 5, 9 }, &a, (struct rpc_hlc){ 5, 9 }, &b) < 0);
+}
+
+static void what_was_forgotten_and_applied(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct buf b;
+	uint64_t version = 0;
+	struct rpc_applied p = { .n = 2, .ids = { { { 1 } }, { { 2 } } } }, got;
+	arena_init(&a, RPC_ARENA_MAX);
+	buf_init(&b, RPC_VALUE_MAX);
+	assert_int_equal(rpc_encode_forgotten(1234, &b), OK);
+	assert_int_equal(rpc_decode_forgotten(buf_bytes(&b), &a, &version), OK);
+	assert_int_equal(version, 1234);
+	b.n = 0;
+	assert_int_equal(rpc_encode_applied(&p, &b), OK);
+	assert_int_equal(rpc_decode_applied(buf_bytes(&b), &a, &got), OK);
+	assert_int_equal(got.n, 2);
+	assert_int_equal(rpc_command_id_cmp(&got.ids[1], &p.ids[1]), 0);
+	assert_int_equal(rpc_decode_applied(BYTES_LIT("\x0a\x01\x01"), &a, &got), ERR_INVALID);
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -286,6 +359,9 @@ int main(void)
 		T(claims),
 		T(probe),
 		T(probe_keys),
+		T(commands),
+		T(command_keys_and_order),
+		T(what_was_forgotten_and_applied),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,8 @@ enum err store(struct cache *c, const char *object, const char *etag, uint64_t l
 {
 	const char *slash = strrchr(object, '/');
 	struct cache_key k = key_of(object);
-	struct cache_meta m = { .content = bytes_of(object, (size_t)(slash - object)),
+	struct cache_meta m = { .mark = cache_mark(c),
+		.content = bytes_of(object, (size_t)(slash - object)),
 		.length = length,
 		.answered_wall_ms = 1000,
 		.ttl_ms = UINT64_MAX };

@@ -86,13 +86,13 @@ static void test_tells_what_was_recorded(void **state)
 		fixture_close(f); /* the second time: from the index */
 		fixture_open(f, 64 * MIB, "boot-1");
 	}
-	cache_refresh(f->cache, &k, "\"other\"", 500);
+	cache_refresh(f->cache, &k, "\"other\"", 500, cache_mark(f->cache));
 	struct cache_unit *before = cache_get(f->cache, &k);
 	assert_int_equal(before->meta->answered_wall_ms, 77);
-	cache_refresh(f->cache, &k, "\"tag\"", 500);
+	cache_refresh(f->cache, &k, "\"tag\"", 500, cache_mark(f->cache));
 	struct cache_unit *after = cache_get(f->cache, &k);
 	assert_int_equal(after->meta->answered_wall_ms, 500);
-	cache_refresh(f->cache, &k, "\"tag\"", 400); /* never back */
+	cache_refresh(f->cache, &k, "\"tag\"", 400, cache_mark(f->cache)); /* never back */
 	struct cache_unit *again = cache_pin(f->cache, after);
 	assert_int_equal(again->meta->answered_wall_ms, 500);
 	cache_release(f->cache, before);
@@ -374,12 +374,17 @@ static void test_tells_news_of_contents(void **state)
 	assert_string_equal(h.entry, "master.m3u8");
 	assert_int_equal(h.bytes, 30);
 	assert_int_equal(h.objects, 2);
-	assert_int_equal(cache_purge(f->cache, BYTES_LIT("main"), BYTES_LIT("c1")), 2);
-	assert_int_equal(cache_purge(f->cache, BYTES_LIT("main"), BYTES_LIT("c1")), 0);
+	/* What is named as being of the content goes, whatever it was filled for. */
+	assert_int_equal(cache_purge(f->cache, BYTES_LIT("c1/seg")), 1);
+	assert_int_equal(cache_poll_news(f->cache, 10, hear, &h), 1);
+	assert_int_equal(cache_purge(f->cache, BYTES_LIT("c")), 0);
+	assert_int_equal(cache_purge(f->cache, BYTES_LIT("c1")), 2);
+	assert_int_equal(cache_purge(f->cache, BYTES_LIT("c1")), 0);
 	assert_int_equal(cache_poll_news(f->cache, 10, hear, &h), 1);
 	assert_string_equal(h.content, "c1");
 	assert_int_equal(h.objects, 0);
 	assert_string_equal(h.entry, "");
+	assert_int_equal(store(f->cache, "c1/seg/a.m4s", "\"e\"", 1000, 1), OK);
 	fixture_close(f);
 	fixture_open(f, 64 * MIB, "boot-1");
 	h = (struct heard){ 0 };

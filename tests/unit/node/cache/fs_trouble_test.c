@@ -293,9 +293,9 @@ static void *hammer(void *arg)
 			if (x % 5 == 0)
 				cache_remove(w->cache, &k);
 			else if (x % 31 == 0)
-				(void)cache_purge(w->cache, BYTES_LIT("main"), BYTES_LIT("c1"));
+				(void)cache_purge(w->cache, BYTES_LIT("c1"));
 			else
-				cache_refresh(w->cache, &k, "\"1\"", 2000 + i);
+				cache_refresh(w->cache, &k, "\"1\"", 2000 + i, cache_mark(w->cache));
 			break;
 		default: read_one(w, name);
 		}

@@ -80,11 +80,6 @@ static void test_counts_contents(void **state)
 	assert_true(contents_remove(&t, index));
 	assert_true(contents_tell(&t, &told));
 	assert_int_equal(told.news.entry.n, 0); /* x/manifest.mpd is not the content's own */
-	struct unit_id *ids;
-	assert_int_equal(contents_list(&t, BYTES_LIT("main"), BYTES_LIT("a/b"), &ids), 1);
-	assert_memory_equal(ids[0].b, deep->id.b, sizeof(ids[0].b));
-	free(ids);
-	assert_int_equal(contents_list(&t, BYTES_LIT("other"), BYTES_LIT("a/b"), &ids), 0);
 	assert_true(contents_remove(&t, deep));
 	assert_false(contents_remove(&t, other));
 	assert_true(contents_tell(&t, &told));
