@@ -3,6 +3,7 @@
 #include "node/admin/admin.h"
 #include "node/admin/fields.h"
 #include "node/json_text.h"
+#include "node/member_of.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -176,13 +177,8 @@ void admin_put_nodes(const struct admin *a, struct buf *out)
 
 static void put_holder(const struct kvs *kvs, const struct kvs_holder *h, struct buf *out)
 {
-	struct kvs_member m = { .liveness = KVS_DOWN };
-	for (size_t i = 0; i < kvs_members_n(kvs); i++) {
-		kvs_member_at(kvs, i, &m);
-		if (node_id_eq(&m.id, &h->node))
-			break;
-	}
-	bool known = node_id_eq(&m.id, &h->node) && m.reg != NULL;
+	struct kvs_member m;
+	bool known = member_of(kvs, &h->node, &m) && m.reg != NULL;
 	json_put_next(out);
 	buf_put_u8(out, '{');
 	field_str(out, "node", known ? m.reg->name : BYTES_NONE);
