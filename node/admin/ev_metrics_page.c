@@ -24,17 +24,14 @@ static void put_node(const struct admin *a, struct buf *out)
 
 static void put_members(const struct admin *a, struct buf *out)
 {
-	const struct kvs *kvs = control_kvs(a->control);
-	uint64_t n[3] = { 0 };
-	for (size_t i = 0; i < kvs_members_n(kvs); i++) {
-		struct kvs_member m;
-		kvs_member_at(kvs, i, &m);
-		n[m.liveness]++;
-	}
-	metrics_family(out, "warmcast_members", METRIC_GAUGE, "Nodes of the cluster, as this one sees them.");
-	labelled(out, "warmcast_members", "liveness", "alive", n[KVS_ALIVE]);
-	labelled(out, "warmcast_members", "liveness", "suspect", n[KVS_SUSPECT]);
-	labelled(out, "warmcast_members", "liveness", "down", n[KVS_DOWN]);
+	struct admin_members n;
+	admin_count_members(control_kvs(a->control), &n);
+	metrics_family(out, "warmcast_members", METRIC_GAUGE,
+	    "Nodes of the cluster, as this one sees them; who has left in good order is not down.");
+	labelled(out, "warmcast_members", "liveness", "alive", n.alive);
+	labelled(out, "warmcast_members", "liveness", "suspect", n.suspect);
+	labelled(out, "warmcast_members", "liveness", "down", n.down);
+	labelled(out, "warmcast_members", "liveness", "left", n.left);
 }
 
 static void put_store(const struct store_counters *s, struct buf *out)
