@@ -134,7 +134,7 @@ static void cell_liveness(struct table *t, const json_t *node)
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strverscmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* Who claims that it cannot be reached: as many names as have room, and how many more there are. What nobody
