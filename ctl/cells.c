@@ -89,7 +89,7 @@ int members_cmp(const json_t *a, const json_t *b, const char *const *keys)
 	int order = 0;
 	for (; order == 0 && *keys != NULL; keys++) {
 		const char *x = member_str(a, *keys), *y = member_str(b, *keys);
-		order = strcmp(x == NULL ? "" : x, y == NULL ? "" : y);
+		order = strverscmp(x == NULL ? "" : x, y == NULL ? "" : y);
 	}
 	return order;
 }

@@ -18,7 +18,7 @@ const char *member_list(const json_t *object, const char *key, char out[CELL_MAX
 /* The objects of `array` sorted by the strings under `keys` (the last is NULL), to be freed. NULL: it is no
  * array of objects. */
 json_t **members_sorted(const json_t *array, const char *const *keys, size_t *n);
-/* As strcmp, one key after the other; an absent one is "". */
+/* As strverscmp, one key after the other, so that n-2 comes before n-10; an absent one is "". */
 int members_cmp(const json_t *a, const json_t *b, const char *const *keys);
 
 void cell_u64(struct table *t, const json_t *object, const char *key);

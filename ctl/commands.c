@@ -51,9 +51,11 @@ static const struct command commands[] = {
 	    run_plain, "/v1/status", show_status },
 	{ "nodes", NULL, 0, 0, "all nodes that the asked node knows, with state and load",
 	    "One line a node. STATE is what it says of itself (joining, ready, draining, left), LIVE what\n"
-	    "the asked node sees (alive, suspect, down), SINCE how long that has been so, BY who claims that\n"
-	    "it cannot be reached, SESSIONS the places taken of its capacity, VERSION its build and the\n"
-	    "protocol versions it speaks, ADDRESS where other nodes reach it.\n\n"
+	    "the asked node takes it for: alive, suspect (may not be reachable), down (enough of its watchers\n"
+	    "do not hear it), disputed (down, and yet the asked node hears it), - (left). SINCE is how long\n"
+	    "that has been so, BY who claims that it cannot be reached, SESSIONS the places taken of its\n"
+	    "capacity, VERSION its build and the protocol versions it speaks, ADDRESS where other nodes\n"
+	    "reach it.\n\n"
 	    "  --lag  asks each node too: BEHIND is how many of its writes the asked node has not yet (control\n"
 	    "         and locations together). A node's admin listener is looked for at the host that its peers\n"
 	    "         use and the port of --admin.\n",
@@ -78,9 +80,16 @@ static const struct command commands[] = {
 	    "become another one, by an empty data_dir.\n",
 	    run_expel, NULL, NULL },
 	{ "kvs stats", NULL, 0, 0, "how the asked node's replica does",
-	    "Shows what the replica holds, what came from peers (applied: new; repeated: known already, or to\n"
-	    "be asked for again; refused: against the rules), what its store does, and a fingerprint of all\n"
-	    "rows but load: equal replicas have equal ones.\n",
+	    "Shows what the replica holds, with a fingerprint of all rows but load: equal replicas have equal\n"
+	    "ones. Of what came from peers since the start:\n\n"
+	    "  entries    new ones, by what brought them: pushed by neighbours, pulled from one that announced\n"
+	    "             them, or repaired, which is what only a comparison of replicas found\n"
+	    "  frames     applied; duplicates, which are copies too many; gaps, which are pulled; behind, of a\n"
+	    "             peer that has less; refused, against the rules\n"
+	    "  copies     of an update, on average: 1 is the least\n"
+	    "  asked      pulls of rows, ranges compared by fingerprints, digests sent\n"
+	    "  claims     made by this node that another cannot be reached; standing, of all on any\n\n"
+	    "Then frames and bytes between nodes by kind of message, without those of TLS and TCP.\n",
 	    run_plain, "/v1/kvs/stats", show_kvs_stats },
 	{ "kvs owners", NULL, 0, 0, "where each row of the asked node's replica stands",
 	    "One line an owner and stream. INC is the owner's run, VERSION the last write that is here,\n"

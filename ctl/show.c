@@ -5,6 +5,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum {
+	CLAIMERS_MAX = 64,   /* of a node; it has ten watchers */
+	CLAIMERS_WIDTH = 40, /* of the cell that names them */
+};
 
 static const char *or_dash(const char *s)
 {
@@ -45,12 +51,15 @@ static void status_identity(const json_t *s, struct table *t)
 static void status_counts(const json_t *s, struct table *t)
 {
 	const json_t *nodes = json_object_get(s, "nodes");
-	uint64_t alive = 0, suspect = 0, down = 0, active = 0, capacity = 0;
+	uint64_t alive = 0, suspect = 0, down = 0, left = 0, active = 0, capacity = 0;
 	member_u64(nodes, "alive", &alive);
 	member_u64(nodes, "suspect", &suspect);
 	member_u64(nodes, "down", &down);
 	table_cell(t, "nodes");
-	cell_printf(t, "%" PRIu64 " alive, %" PRIu64 " suspect, %" PRIu64 " down", alive, suspect, down);
+	char gone[UNITS_TEXT_MAX] = "";
+	if (member_u64(nodes, "left", &left) && left > 0)
+		snprintf(gone, sizeof(gone), ", %" PRIu64 " left", left);
+	cell_printf(t, "%" PRIu64 " alive, %" PRIu64 " suspect, %" PRIu64 " down%s", alive, suspect, down, gone);
 	const json_t *sessions = json_object_get(s, "sessions");
 	table_cell(t, "sessions");
 	if (member_u64(sessions, "active", &active) && member_u64(sessions, "capacity", &capacity) &&
@@ -106,6 +115,57 @@ static void cell_version(struct table *t, const json_t *node)
 		table_cell(t, member_str(node, "version"));
 }
 
+static bool is(const json_t *object, const char *key, const char *value)
+{
+	const char *s = member_str(object, key);
+	return s != NULL && strcmp(s, value) == 0;
+}
+
+/* Who has left is not reached, and nobody wants to reach it. */
+static void cell_liveness(struct table *t, const json_t *node)
+{
+	if (is(node, "state", "left"))
+		table_cell(t, NULL);
+	else if (json_is_true(json_object_get(node, "disputed")))
+		table_cell(t, "disputed");
+	else
+		table_cell(t, member_str(node, "liveness"));
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Who claims that it cannot be reached: as many names as have room, and how many more there are. What nobody
+ * claims yet is the asked node's own suspicion. */
+static void cell_claimers(struct table *t, const json_t *node)
+{
+	const json_t *array = json_object_get(node, "claimed_by");
+	const char *names[CLAIMERS_MAX];
+	size_t n = 0;
+	for (size_t i = 0; i < json_array_size(array) && n < CLAIMERS_MAX; i++) {
+		names[n] = json_string_value(json_array_get(array, i));
+		n += names[n] != NULL;
+	}
+	if (n == 0) {
+		table_cell(t, is(node, "liveness", "suspect") ? "the asked node" : NULL);
+		return;
+	}
+	qsort(names, n, sizeof(names[0]), by_name);
+	char text[CELL_MAX];
+	size_t shown = 0;
+	int used = 0;
+	while (shown < n && (shown == 0 || (size_t)used + strlen(names[shown]) < CLAIMERS_WIDTH)) {
+		used += snprintf(
+		    text + used, sizeof(text) - (size_t)used, "%s%.64s", shown == 0 ? "" : ",", names[shown]);
+		shown++;
+	}
+	if (shown < n)
+		snprintf(text + used, sizeof(text) - (size_t)used, " +%zu", n - shown);
+	table_cell(t, text);
+}
+
 /* `lag`: with how far the asked node is behind it. */
 static void node_row(const json_t *node, bool lag, struct table *t)
 {
@@ -113,9 +173,9 @@ static void node_row(const json_t *node, bool lag, struct table *t)
 	uint64_t sessions = 0, capacity = 0;
 	table_cell(t, member_str(node, "name"));
 	table_cell(t, member_str(node, "state"));
-	table_cell(t, member_str(node, "liveness"));
+	cell_liveness(t, node);
 	cell_units(t, node, "since_ms", units_age);
-	table_cell(t, member_list(node, "claimed_by", text));
+	cell_claimers(t, node);
 	if (lag)
 		cell_u64(t, node, "behind");
 	table_cell(t, member_list(node, "roles", text));

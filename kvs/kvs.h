@@ -328,10 +328,15 @@ bool kvs_expelled(const struct kvs *k);
 
 struct kvs_counters {
 	uint64_t rows, entries, tombstones, bytes;
-	uint64_t frames_applied, frames_duplicate, frames_refused, entries_applied, digests_sent, resets;
-	uint64_t ranges_asked;
-	uint64_t claims_made, claims_standing;        /* by this node; on any member */
-	uint64_t frames_pushed, frames_repair, pulls; /* sent unasked; applied that were asked for; asked */
+	/* Row frames of peers by what came of them: new; nothing new; not continuing what is here; of a sender
+	 * who is behind; against the rules. */
+	uint64_t frames_applied, frames_duplicate, frames_gap, frames_behind, frames_refused;
+	uint64_t frames_pushed, frames_repair; /* sent unasked; applied that were asked for */
+	/* Entries of applied frames; of those, what a pull or a comparison of replicas brought. */
+	uint64_t entries_applied, entries_pulled, entries_repaired;
+	uint64_t pulls, ranges_asked, digests_sent; /* rows; ranges; messages */
+	uint64_t resets;
+	uint64_t claims_made, claims_standing; /* by this node; on any member */
 };
 void kvs_count(const struct kvs *k, struct kvs_counters *out);
 /* Order-independent check value of all stored rows (for tests and `nodes`): equal replicas have equal ones.

@@ -86,6 +86,16 @@ static void tell_watched(struct kvs *k, const struct replica *r, const struct rp
 	}
 }
 
+/* An answer to a pull, or to a comparison: frames do not say which. */
+static void count_asked(struct kvs *k, const struct replica *r, const struct rpc_row_frame *f)
+{
+	k->counters.frames_repair++;
+	if (r->pull != NULL)
+		k->counters.entries_pulled += f->entries_n;
+	else
+		k->counters.entries_repaired += f->entries_n;
+}
+
 void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_frame *f)
 {
 	if (node_id_eq(&f->owner, &k->cfg.self)) {
@@ -111,13 +121,13 @@ void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_fr
 		k->counters.entries_applied += f->entries_n;
 		link->ask_applied++;
 		if (f->repair)
-			k->counters.frames_repair++;
+			count_asked(k, r, f);
 		else
 			tree_on_news(k, link, &f->owner);
 		pull_on_applied(k, r, f->repair);
 		break;
 	case REPLICA_GAP:
-		k->counters.frames_duplicate++;
+		k->counters.frames_gap++;
 		pull_want(k, link, r, f->incarnation, f->to);
 		break;
 	case REPLICA_DUPLICATE:
@@ -126,7 +136,7 @@ void rows_on_frame(struct kvs *k, struct kvs_link *link, const struct rpc_row_fr
 			tree_on_duplicate(k, link, &f->owner);
 		break;
 	case REPLICA_BEHIND:
-		k->counters.frames_duplicate++;
+		k->counters.frames_behind++;
 		sync_tell(k, link, r);
 		break;
 	case REPLICA_MALFORMED: refuse(k, f, news.why); break;

@@ -31,6 +31,7 @@ static void fill(
 	v->roles = m->reg->roles;
 	v->state = m->reg->state;
 	v->liveness = (uint8_t)m->liveness;
+	v->since_ms = m->since_ms;
 	v->incarnation = m->incarnation.count;
 	v->capacity = m->reg->capacity_sessions;
 	v->has_load = m->has_load;

@@ -5,6 +5,7 @@
 #include "node/ev_control_events.h"
 #include "node/ev_control_state.h"
 #include "node/fs_log.h"
+#include "node/member_of.h"
 
 #include <string.h>
 #include <time.h>
@@ -63,28 +64,6 @@ static void publish_view(struct control *c)
 
 static void set_hello(struct control *c);
 
-static bool member_of(const struct control *c, const struct node_id *id, struct kvs_member *m)
-{
-	for (size_t i = 0; i < kvs_members_n(c->kvs); i++) {
-		kvs_member_at(c->kvs, i, m);
-		if (node_id_eq(&m->id, id))
-			return true;
-	}
-	return false;
-}
-
-/* What a node is called: by its register, else by its hello. */
-static struct bytes name_of(const struct control *c, const struct node_id *id)
-{
-	struct kvs_member m;
-	if (member_of(c, id, &m) && m.reg != NULL)
-		return m.reg->name;
-	for (size_t i = 0; i < c->peers_n; i++)
-		if (node_id_eq(&c->peers[i].node, id))
-			return bytes_str(c->peers[i].name);
-	return BYTES_NONE;
-}
-
 /* Durable first (R5): the store gets the batch before any frame leaves. The core itself holds back what is
  * not STORED yet. */
 static void apply_outputs(struct control *c)
@@ -95,10 +74,9 @@ static void apply_outputs(struct control *c)
 		set_hello(c);
 	send_all(c);
 	dial_all(c);
-	for (size_t i = 0; i < c->out.events_n; i++) {
-		control_log_event(&c->out.events[i], name_of(c, &c->out.events[i].node));
+	control_log_events(c);
+	for (size_t i = 0; i < c->out.events_n; i++)
 		c->duplicate = c->duplicate || c->out.events[i].kind == KVS_EVENT_DUPLICATE_ID;
-	}
 	for (size_t i = 0; c->watcher.applied != NULL && i < c->out.watched_n; i++)
 		c->watcher.applied(c->watcher.ctx, &c->out.watched[i]);
 	for (size_t i = 0; c->out.commands_changed && i < CONTROL_LISTENERS_MAX; i++)
@@ -124,7 +102,7 @@ static void close_link(struct control *c, link_id link)
 {
 	for (size_t i = 0; i < c->peers_n; i++) {
 		struct kvs_member m;
-		if (c->peers[i].link == link && member_of(c, &c->peers[i].node, &m) && m.expelled) {
+		if (c->peers[i].link == link && member_of(c->kvs, &c->peers[i].node, &m) && m.expelled) {
 			static struct log_limit said; /* it may try as often as it likes */
 			if (log_allowed(&said, LOG_WARN, "rpc", "peer-closed"))
 				LOG_EVENT(LOG_WARN, "rpc", "peer-closed", "a node that was expelled is not let in",
@@ -159,7 +137,9 @@ void control_step(struct control *c, const struct kvs_input *in)
 	arena_reset(&c->step_arena);
 	memset(&c->out, 0, sizeof(c->out));
 	c->out.arena = &c->step_arena;
-	kvs_step(c->kvs, control_now_ms(), in, &c->out);
+	uint64_t now = control_now_ms();
+	control_log_stall(kvs_wake_at(c->kvs), now);
+	kvs_step(c->kvs, now, in, &c->out);
 	apply_outputs(c);
 	uint64_t closes[KVS_CLOSES_MAX];
 	size_t closes_n = c->out.closes_n;
@@ -209,16 +189,16 @@ static void on_link_down(void *ctx, link_id link, bool bye)
 	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
 	if (c->closing)
 		return;
+	struct kvs_input in = { .kind = KVS_IN_LINK_DOWN };
+	in.link_down.link = link;
+	in.link_down.bye = bye;
+	control_step(c, &in); /* what it logs of that node needs its name still */
 	for (size_t i = 0; i < c->peers_n; i++) {
 		if (c->peers[i].link == link) {
 			c->peers[i] = c->peers[--c->peers_n];
 			break;
 		}
 	}
-	struct kvs_input in = { .kind = KVS_IN_LINK_DOWN };
-	in.link_down.link = link;
-	in.link_down.bye = bye;
-	control_step(c, &in);
 }
 
 static void on_message(void *ctx, link_id link, const struct rpc_msg *m)

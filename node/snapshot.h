@@ -20,6 +20,7 @@ struct view_node {
 	uint32_t roles;          /* RPC_ROLE_* bits */
 	enum node_state state;   /* what it says of itself */
 	uint8_t liveness;        /* enum kvs_liveness: whether it is reached (R8) */
+	uint64_t since_ms;       /* monotonic, since when */
 	uint64_t incarnation;    /* its count */
 	uint32_t capacity, load; /* sessions */
 	uint64_t load_seen_ms;   /* monotonic, when that load came in here */

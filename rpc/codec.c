@@ -2,22 +2,22 @@
 
 const char *rpc_kind_str(enum rpc_kind k)
 {
-	switch (k) {
-	case RPC_UNKNOWN: return "unknown";
-	case RPC_HELLO: return "hello";
-	case RPC_REFUSAL: return "refusal";
-	case RPC_BYE: return "bye";
-	case RPC_HEARTBEAT: return "heartbeat";
-	case RPC_DIGEST: return "digest";
-	case RPC_ROW_FRAME: return "row_frame";
-	case RPC_SESSION_NEWS: return "session_news";
-	case RPC_PROOF: return "proof";
-	case RPC_ANNOUNCE: return "announce";
-	case RPC_PULL: return "pull";
-	case RPC_TREE: return "tree";
-	case RPC_RANGES: return "ranges";
-	}
-	return "unknown";
+	static const char *const names[RPC_KINDS] = {
+		[RPC_UNKNOWN] = "unknown",
+		[RPC_HELLO] = "hello",
+		[RPC_REFUSAL] = "refusal",
+		[RPC_BYE] = "bye",
+		[RPC_HEARTBEAT] = "heartbeat",
+		[RPC_DIGEST] = "digest",
+		[RPC_ROW_FRAME] = "row_frame",
+		[RPC_SESSION_NEWS] = "session_news",
+		[RPC_PROOF] = "proof",
+		[RPC_ANNOUNCE] = "announce",
+		[RPC_PULL] = "pull",
+		[RPC_TREE] = "tree",
+		[RPC_RANGES] = "ranges",
+	};
+	return (unsigned)k < RPC_KINDS ? names[k] : names[RPC_UNKNOWN];
 }
 
 const char *rpc_refusal_str(enum rpc_refusal r)

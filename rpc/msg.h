@@ -61,6 +61,7 @@ enum rpc_kind {
 	RPC_TREE,
 	RPC_RANGES,
 };
+enum { RPC_KINDS = RPC_RANGES + 1 };
 
 /* Bits of `features` (V2): used only with a peer that said it too. */
 enum {

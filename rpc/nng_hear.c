@@ -334,6 +334,9 @@ static void hear_frame(struct link *l, struct bytes frame)
 	set->counters.frames_in++;
 	set->counters.bytes_in += FRAME_PREFIX_BYTES + frame.n;
 	enum err e = rpc_decode_named(frame, l->names, &set->decode_arena, &m);
+	struct nng_traffic *kind = &set->counters.by_kind[e == OK ? m.kind : RPC_UNKNOWN];
+	kind->frames_in++;
+	kind->bytes_in += FRAME_PREFIX_BYTES + frame.n;
 	if (e == OK && m.kind == RPC_HELLO && l->state == LINK_HELLO)
 		cluster_transcript_put(&l->transcript, peer_role(l), frame);
 	if (e != OK || !take_ack(l, m.acked_bytes))

@@ -115,8 +115,15 @@ void nng_links_close(struct nng_links *l, link_id link);
 /* Ends nng's own threads: once, when no set is left and the process is about to end. */
 void nng_links_exit(void);
 
+/* Frames that were given to the connection, or came whole, with the length before each. What could not be
+ * decoded counts as RPC_UNKNOWN; the bytes of TLS and TCP are not in it. */
+struct nng_traffic {
+	uint64_t frames_in, frames_out, bytes_in, bytes_out;
+};
+
 struct nng_links_counters {
 	uint64_t links, frames_in, frames_out, bytes_in, bytes_out, refused, malformed, window_full;
+	struct nng_traffic by_kind[RPC_KINDS]; /* the same frames */
 };
 void nng_links_count(const struct nng_links *l, struct nng_links_counters *out);
 

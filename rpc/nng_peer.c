@@ -95,6 +95,8 @@ enum err link_send(struct link *l, struct rpc_msg *m, bool urgent)
 		l->told_bytes = m->acked_bytes;
 	set->counters.frames_out++;
 	set->counters.bytes_out += sizeof(prefix) + frame.n;
+	set->counters.by_kind[m->kind].frames_out++;
+	set->counters.by_kind[m->kind].bytes_out += sizeof(prefix) + frame.n;
 	return OK;
 }
 

@@ -47,6 +47,12 @@ void admin_answer_json(struct http_exchange *x, struct buf *body);
 void admin_answer_json_as(struct http_exchange *x, int status, struct buf *body);
 void admin_not_allowed(struct http_exchange *x, const char *allowed);
 
+/* Nodes by whether they are reached; who has left in good order is none that is down. */
+struct admin_members {
+	uint64_t alive, suspect, down, left;
+};
+void admin_count_members(const struct kvs *kvs, struct admin_members *out);
+
 /* The bodies, one file each. */
 void admin_put_status(const struct admin *a, struct buf *out);
 void admin_put_nodes(const struct admin *a, struct buf *out);

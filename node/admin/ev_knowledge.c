@@ -3,6 +3,7 @@
 #include "node/admin/admin.h"
 #include "node/admin/fields.h"
 #include "node/json_text.h"
+#include "node/member_of.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -34,22 +35,37 @@ static void put_versions(const struct kvs_member *m, struct buf *out)
 
 /* -- /v1/status -- */
 
-static void put_liveness(const struct admin *a, struct buf *out)
+void admin_count_members(const struct kvs *kvs, struct admin_members *out)
 {
-	const struct kvs *kvs = control_kvs(a->control);
-	uint64_t n[3] = { 0 };
+	*out = (struct admin_members){ 0 };
 	for (size_t i = 0; i < kvs_members_n(kvs); i++) {
 		struct kvs_member m;
 		kvs_member_at(kvs, i, &m);
-		n[m.liveness]++;
-		if (node_id_eq(&m.id, a->self))
-			put_versions(&m, out);
+		if (m.reg != NULL && m.reg->state == NODE_LEFT)
+			out->left++;
+		else if (m.liveness == KVS_DOWN)
+			out->down++;
+		else if (m.liveness == KVS_SUSPECT)
+			out->suspect++;
+		else
+			out->alive++;
 	}
+}
+
+static void put_liveness(const struct admin *a, struct buf *out)
+{
+	const struct kvs *kvs = control_kvs(a->control);
+	struct kvs_member self;
+	if (member_of(kvs, a->self, &self))
+		put_versions(&self, out);
+	struct admin_members n;
+	admin_count_members(kvs, &n);
 	json_put_key(out, "nodes");
 	buf_put_u8(out, '{');
-	field_u64(out, "alive", n[KVS_ALIVE]);
-	field_u64(out, "suspect", n[KVS_SUSPECT]);
-	field_u64(out, "down", n[KVS_DOWN]);
+	field_u64(out, "alive", n.alive);
+	field_u64(out, "suspect", n.suspect);
+	field_u64(out, "down", n.down);
+	field_u64(out, "left", n.left);
 	buf_put_u8(out, '}');
 }
 
@@ -128,6 +144,16 @@ static void put_claimers(const struct kvs *kvs, const struct node_id *on, struct
 	buf_put_u8(out, ']');
 }
 
+/* Null: never. */
+static void put_age(struct buf *out, const char *key, bool ever, uint64_t now_ms, uint64_t then_ms)
+{
+	json_put_key(out, key);
+	if (ever)
+		buf_printf(out, "%" PRIu64, age_ms(now_ms, then_ms));
+	else
+		buf_put_str(out, "null");
+}
+
 static void put_member(const struct admin *a, const struct kvs_member *m, uint64_t now_ms, struct buf *out)
 {
 	static const struct rpc_register unknown = { .state = NODE_JOINING };
@@ -143,13 +169,10 @@ static void put_member(const struct admin *a, const struct kvs_member *m, uint64
 	field_id(out, "id", &m->id);
 	field_str(out, "liveness", bytes_str(liveness_str(m->liveness)));
 	field_u64(out, "since_ms", age_ms(now_ms, m->since_ms));
+	put_age(out, "heard_age_ms", m->heard_ms > 0, now_ms, m->heard_ms);
 	field_u64(out, "incarnation", m->incarnation.count);
 	field_u64(out, "sessions", m->has_load ? m->load.sessions : 0);
-	json_put_key(out, "load_age_ms");
-	if (m->has_load)
-		buf_printf(out, "%" PRIu64, age_ms(now_ms, m->load_seen_ms));
-	else
-		buf_put_str(out, "null");
+	put_age(out, "load_age_ms", m->has_load, now_ms, m->load_seen_ms);
 	field_u64(out, "locations", m->locations_n);
 	put_versions(m, out);
 	put_claimers(control_kvs(a->control), &m->id, out);
@@ -177,13 +200,8 @@ void admin_put_nodes(const struct admin *a, struct buf *out)
 
 static void put_holder(const struct kvs *kvs, const struct kvs_holder *h, struct buf *out)
 {
-	struct kvs_member m = { .liveness = KVS_DOWN };
-	for (size_t i = 0; i < kvs_members_n(kvs); i++) {
-		kvs_member_at(kvs, i, &m);
-		if (node_id_eq(&m.id, &h->node))
-			break;
-	}
-	bool known = node_id_eq(&m.id, &h->node) && m.reg != NULL;
+	struct kvs_member m;
+	bool known = member_of(kvs, &h->node, &m) && m.reg != NULL;
 	json_put_next(out);
 	buf_put_u8(out, '{');
 	field_str(out, "node", known ? m.reg->name : BYTES_NONE);

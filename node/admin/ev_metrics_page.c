@@ -25,21 +25,21 @@ static void put_node(const struct admin *a, struct buf *out)
 
 static void put_members(const struct admin *a, struct buf *out)
 {
-	const struct kvs *kvs = control_kvs(a->control);
-	uint64_t n[3] = { 0 };
-	for (size_t i = 0; i < kvs_members_n(kvs); i++) {
-		struct kvs_member m;
-		kvs_member_at(kvs, i, &m);
-		n[m.liveness]++;
-	}
-	metrics_family(out, "warmcast_members", METRIC_GAUGE, "Nodes of the cluster, as this one sees them.");
-	labelled(out, "warmcast_members", "liveness", "alive", n[KVS_ALIVE]);
-	labelled(out, "warmcast_members", "liveness", "suspect", n[KVS_SUSPECT]);
-	labelled(out, "warmcast_members", "liveness", "down", n[KVS_DOWN]);
+	struct admin_members n;
+	admin_count_members(control_kvs(a->control), &n);
+	metrics_family(out, "warmcast_members", METRIC_GAUGE,
+	    "Nodes of the cluster, as this one sees them; who has left in good order is not down.");
+	labelled(out, "warmcast_members", "liveness", "alive", n.alive);
+	labelled(out, "warmcast_members", "liveness", "suspect", n.suspect);
+	labelled(out, "warmcast_members", "liveness", "down", n.down);
+	labelled(out, "warmcast_members", "liveness", "left", n.left);
 }
 
 static void put_store(const struct store_counters *s, struct buf *out)
 {
+	metrics_counter(out, "warmcast_store_commits_total", "Transactions committed to disk.", s->commits);
+	metrics_counter(out, "warmcast_store_failures_total", "Commits that failed.", s->failures);
+	metrics_gauge(out, "warmcast_store_queued_bytes", "Bytes that wait for the store.", s->queued_bytes);
 	metrics_counter(
 	    out, "warmcast_store_batches_total", "Batches committed, several to a transaction.", s->batches);
 	metrics_family(out, "warmcast_store_commit_seconds_total", METRIC_COUNTER, "Time that commits took.");
@@ -56,6 +56,36 @@ static void put_store(const struct store_counters *s, struct buf *out)
 	    "Commits since that transaction began, whose pages cannot be used again.", s->oldest_reader_commits);
 }
 
+/* How what others write comes here. */
+static void put_spread(const struct kvs_counters *k, struct buf *out)
+{
+	static const char *const frames = "warmcast_kvs_frames_total";
+	static const char *const entries = "warmcast_kvs_entries_applied_total";
+	metrics_family(out, frames, METRIC_COUNTER,
+	    "Row frames of peers, by what came of them; a duplicate is a copy too many, a gap is asked for.");
+	labelled(out, frames, "outcome", "applied", k->frames_applied);
+	labelled(out, frames, "outcome", "duplicate", k->frames_duplicate);
+	labelled(out, frames, "outcome", "gap", k->frames_gap);
+	labelled(out, frames, "outcome", "behind", k->frames_behind);
+	labelled(out, frames, "outcome", "refused", k->frames_refused);
+	metrics_family(out, entries, METRIC_COUNTER,
+	    "Entries of peers that were new, by what brought them: repair is what only a comparison found.");
+	labelled(out, entries, "by", "push", k->entries_applied - k->entries_pulled - k->entries_repaired);
+	labelled(out, entries, "by", "pull", k->entries_pulled);
+	labelled(out, entries, "by", "repair", k->entries_repaired);
+	metrics_counter(
+	    out, "warmcast_kvs_frames_pushed_total", "Row frames sent to neighbours unasked.", k->frames_pushed);
+	metrics_counter(out, "warmcast_kvs_pulls_total",
+	    "Rows asked for, since a neighbour announced more of them than had come, or after a gap.", k->pulls);
+	metrics_counter(out, "warmcast_kvs_ranges_asked_total",
+	    "Ranges of rows whose fingerprints were sent to a peer to be compared.", k->ranges_asked);
+	metrics_counter(out, "warmcast_kvs_digests_sent_total", "Digests sent to peers.", k->digests_sent);
+	metrics_counter(out, "warmcast_kvs_resets_total", "Rows whose old history was dropped.", k->resets);
+	metrics_counter(
+	    out, "warmcast_kvs_claims_total", "Claims made here that a node cannot be reached.", k->claims_made);
+	metrics_gauge(out, "warmcast_kvs_claims", "Claims that stand, of all nodes on any.", k->claims_standing);
+}
+
 static void put_kvs(const struct admin *a, struct buf *out)
 {
 	struct control_counters c;
@@ -65,27 +95,35 @@ static void put_kvs(const struct admin *a, struct buf *out)
 	metrics_gauge(out, "warmcast_kvs_tombstones", "Tombstones that are not collected yet.", c.kvs.tombstones);
 	metrics_gauge(out, "warmcast_kvs_mute", "1 while the store cannot be written and nothing new is told.",
 	    control_mute(a->control));
-	metrics_family(
-	    out, "warmcast_kvs_frames_total", METRIC_COUNTER, "Row frames of peers, by what came of them.");
-	labelled(out, "warmcast_kvs_frames_total", "outcome", "applied", c.kvs.frames_applied);
-	labelled(out, "warmcast_kvs_frames_total", "outcome", "duplicate", c.kvs.frames_duplicate);
-	labelled(out, "warmcast_kvs_frames_total", "outcome", "refused", c.kvs.frames_refused);
-	metrics_counter(out, "warmcast_kvs_digests_sent_total", "Digests sent to peers.", c.kvs.digests_sent);
+	put_spread(&c.kvs, out);
+	put_store(&c.store, out);
 	const struct probe_log *probes = probe_log_of(a->probe);
 	metrics_family(out, "warmcast_kvs_spread_seconds", METRIC_HISTOGRAM,
 	    "How long probe entries of other nodes were under way, by the clocks of both.");
 	metrics_histogram(out, "warmcast_kvs_spread_seconds", NULL, 0, &probes->spread);
 	metrics_counter(out, "warmcast_kvs_probes_fetched_total",
 	    "Probe entries over a minute old when they came: this node was away.", probes->fetched);
-	metrics_counter(out, "warmcast_kvs_resets_total", "Rows whose old history was dropped.", c.kvs.resets);
-	metrics_counter(out, "warmcast_kvs_claims_total", "Claims made here that a node cannot be reached.",
-	    c.kvs.claims_made);
-	metrics_gauge(
-	    out, "warmcast_kvs_claims", "Claims that stand, of all nodes on any.", c.kvs.claims_standing);
-	metrics_counter(out, "warmcast_store_commits_total", "Transactions committed to disk.", c.store.commits);
-	metrics_counter(out, "warmcast_store_failures_total", "Commits that failed.", c.store.failures);
-	metrics_gauge(out, "warmcast_store_queued_bytes", "Bytes that wait for the store.", c.store.queued_bytes);
-	put_store(&c.store, out);
+}
+
+static void by_kind(struct buf *out, const char *name, size_t kind, uint64_t in, uint64_t sent)
+{
+	struct metric_label labels[] = { { "direction", BYTES_LIT("in") },
+		{ "kind", bytes_str(rpc_kind_str((enum rpc_kind)kind)) } };
+	metrics_u64(out, name, labels, 2, in);
+	labels[0].value = BYTES_LIT("out");
+	metrics_u64(out, name, labels, 2, sent);
+}
+
+static void put_traffic(const struct nng_traffic t[RPC_KINDS], struct buf *out)
+{
+	static const char *const frames = "warmcast_rpc_frames_total", *const bytes = "warmcast_rpc_bytes_total";
+	metrics_family(out, frames, METRIC_COUNTER, "Frames between nodes, by kind of message.");
+	for (size_t i = 0; i < RPC_KINDS; i++)
+		by_kind(out, frames, i, t[i].frames_in, t[i].frames_out);
+	metrics_family(out, bytes, METRIC_COUNTER,
+	    "Bytes of frames between nodes, by kind of message; without TLS and TCP.");
+	for (size_t i = 0; i < RPC_KINDS; i++)
+		by_kind(out, bytes, i, t[i].bytes_in, t[i].bytes_out);
 }
 
 static void put_links(const struct admin *a, struct buf *out)
@@ -93,9 +131,7 @@ static void put_links(const struct admin *a, struct buf *out)
 	struct control_counters c;
 	control_count(a->control, &c);
 	metrics_gauge(out, "warmcast_rpc_links", "Links to other nodes.", c.links.links);
-	metrics_family(out, "warmcast_rpc_bytes_total", METRIC_COUNTER, "Bytes of frames between nodes.");
-	labelled(out, "warmcast_rpc_bytes_total", "direction", "in", c.links.bytes_in);
-	labelled(out, "warmcast_rpc_bytes_total", "direction", "out", c.links.bytes_out);
+	put_traffic(c.links.by_kind, out);
 	metrics_counter(out, "warmcast_rpc_refused_total", "Peers that were not let in.", c.links.refused);
 	metrics_counter(
 	    out, "warmcast_rpc_malformed_total", "Links closed over malformed frames.", c.links.malformed);

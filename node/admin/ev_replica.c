@@ -14,24 +14,76 @@ static const char *const stream_names[RPC_STREAMS] = {
 
 /* -- /v1/kvs/stats -- */
 
+static void put_counters(const struct kvs_counters *k, struct buf *out)
+{
+	const struct {
+		const char *key;
+		uint64_t n;
+	} counters[] = {
+		{ "rows", k->rows },
+		{ "entries", k->entries },
+		{ "tombstones", k->tombstones },
+		{ "bytes", k->bytes },
+		{ "frames_applied", k->frames_applied },
+		{ "frames_duplicate", k->frames_duplicate },
+		{ "frames_gap", k->frames_gap },
+		{ "frames_behind", k->frames_behind },
+		{ "frames_refused", k->frames_refused },
+		{ "frames_pushed", k->frames_pushed },
+		{ "entries_applied", k->entries_applied },
+		{ "entries_pulled", k->entries_pulled },
+		{ "entries_repaired", k->entries_repaired },
+		{ "pulls", k->pulls },
+		{ "ranges_asked", k->ranges_asked },
+		{ "digests_sent", k->digests_sent },
+		{ "resets", k->resets },
+		{ "claims_made", k->claims_made },
+		{ "claims_standing", k->claims_standing },
+	};
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		field_u64(out, counters[i].key, counters[i].n);
+}
+
+static void put_store(const struct store_counters *s, struct buf *out)
+{
+	field_u64(out, "commits", s->commits);
+	field_u64(out, "commit_failures", s->failures);
+	field_u64(out, "commit_us", s->commit_us);
+	field_u64(out, "commit_max_us", s->commit_max_us);
+	field_u64(out, "store_queued_bytes", s->queued_bytes);
+	field_u64(out, "store_file_bytes", s->kvs.file_bytes);
+	field_u64(out, "oldest_reader_ms", s->oldest_reader_ms);
+	field_u64(out, "oldest_reader_commits", s->oldest_reader_commits);
+}
+
+static void put_traffic(const struct nng_traffic by_kind[RPC_KINDS], struct buf *out)
+{
+	json_put_key(out, "traffic");
+	buf_put_u8(out, '[');
+	for (size_t i = 0; i < RPC_KINDS; i++) {
+		json_put_next(out);
+		buf_put_u8(out, '{');
+		field_str(out, "kind", bytes_str(rpc_kind_str((enum rpc_kind)i)));
+		field_u64(out, "frames_in", by_kind[i].frames_in);
+		field_u64(out, "bytes_in", by_kind[i].bytes_in);
+		field_u64(out, "frames_out", by_kind[i].frames_out);
+		field_u64(out, "bytes_out", by_kind[i].bytes_out);
+		buf_put_u8(out, '}');
+	}
+	buf_put_u8(out, ']');
+}
+
 void admin_put_kvs_stats(const struct admin *a, struct buf *out)
 {
 	struct control_counters c;
 	control_count(a->control, &c);
 	buf_put_u8(out, '{');
 	field_str(out, "node", bytes_str(a->config->node));
-	field_u64(out, "rows", c.kvs.rows);
-	field_u64(out, "entries", c.kvs.entries);
-	field_u64(out, "tombstones", c.kvs.tombstones);
-	field_u64(out, "bytes", c.kvs.bytes);
-	field_u64(out, "frames_applied", c.kvs.frames_applied);
-	field_u64(out, "frames_duplicate", c.kvs.frames_duplicate);
-	field_u64(out, "frames_refused", c.kvs.frames_refused);
-	field_u64(out, "entries_applied", c.kvs.entries_applied);
-	field_u64(out, "digests_sent", c.kvs.digests_sent);
-	field_u64(out, "resets", c.kvs.resets);
-	field_u64(out, "commits", c.store.commits);
-	field_u64(out, "store_queued_bytes", c.store.queued_bytes);
+	field_u64(out, "uptime_s", (a->now_mono_ms() - a->started_mono_ms) / 1000);
+	put_counters(&c.kvs, out);
+	put_store(&c.store, out);
+	field_u64(out, "links", c.links.links);
+	put_traffic(c.links.by_kind, out);
 	field_bool(out, "mute", control_mute(a->control));
 	field_hex64(out, "fingerprint", kvs_fingerprint(control_kvs(a->control)));
 	buf_put_str(out, "}\n");

@@ -110,7 +110,7 @@ class Ours:
         total = 0
         for node in self.nodes:
             for line in node.admin_get("/metrics")[1].splitlines():
-                if line.startswith('warmcast_rpc_bytes_total{direction="out"}'):
+                if line.startswith('warmcast_rpc_bytes_total{direction="out",'):
                     total += int(float(line.split()[-1]))
         return total
 

@@ -24,6 +24,21 @@ static void stop_both(struct side *a, struct side *b)
 	side_stop(b);
 }
 
+static void assert_kinds_add_up(const struct nng_links_counters *c)
+{
+	struct nng_traffic sum = { 0 };
+	for (size_t i = 0; i < RPC_KINDS; i++) {
+		sum.frames_in += c->by_kind[i].frames_in;
+		sum.frames_out += c->by_kind[i].frames_out;
+		sum.bytes_in += c->by_kind[i].bytes_in;
+		sum.bytes_out += c->by_kind[i].bytes_out;
+	}
+	assert_int_equal(sum.frames_in, c->frames_in);
+	assert_int_equal(sum.frames_out, c->frames_out);
+	assert_int_equal(sum.bytes_in, c->bytes_in);
+	assert_int_equal(sum.bytes_out, c->bytes_out);
+}
+
 static void two_nodes_meet_and_talk(void **state)
 {
 	(void)state;
@@ -47,6 +62,12 @@ static void two_nodes_meet_and_talk(void **state)
 	nng_links_count(a.links, &c);
 	assert_int_equal(c.links, 1);
 	assert_true(c.frames_out >= 21 && c.frames_in >= 21 && c.bytes_in > 76000 && c.bytes_out > 2000);
+	assert_kinds_add_up(&c);
+	assert_int_equal(c.by_kind[RPC_HELLO].frames_out, 1);
+	assert_int_equal(c.by_kind[RPC_HELLO].frames_in, 1);
+	assert_int_equal(c.by_kind[RPC_ROW_FRAME].frames_out, 20);
+	assert_int_equal(c.by_kind[RPC_ROW_FRAME].frames_in, 20);
+	assert_true(c.by_kind[RPC_ROW_FRAME].bytes_in > 76000 && c.by_kind[RPC_ROW_FRAME].bytes_out > 2000);
 	stop_both(&a, &b);
 }
 

@@ -209,6 +209,7 @@ static int setup(void **state)
 	m[0].reg = &f.reg;
 	m[0].incarnation.count = 12;
 	m[0].locations_n = 7;
+	m[0].heard_ms = 99800;
 	m[0].control_version = 5;
 	m[0].locations_version = 6;
 	m[1].reg = &f.reg;
@@ -327,6 +328,7 @@ static void status(void **state)
 	assert_int_at(nodes, "alive", 1);
 	assert_int_at(nodes, "suspect", 1);
 	assert_int_at(nodes, "down", 1);
+	assert_int_at(nodes, "left", 0);
 	assert_int_at(json_object_get(j, "sessions"), "active", 11);
 	assert_int_at(json_object_get(j, "sessions"), "capacity", 50);
 	assert_int_at(json_object_get(j, "cache"), "size_bytes", 6);
@@ -334,6 +336,19 @@ static void status(void **state)
 	assert_int_at(kvs, "rows", 3);
 	assert_true(json_is_true(json_object_get(kvs, "mute")));
 	assert_str_at(kvs, "fingerprint", "0000000000000abc");
+	json_decref(j);
+}
+
+static void who_has_left_is_not_down(void **state)
+{
+	struct fixture *f = *state;
+	f->reg.state = NODE_LEFT;
+	f->control.kvs.members[1].liveness = KVS_DOWN;
+	json_t *j = page(f, "/v1/status");
+	const json_t *nodes = json_object_get(j, "nodes");
+	assert_int_at(nodes, "suspect", 0);
+	assert_int_at(nodes, "down", 1); /* the one without a register */
+	assert_int_at(nodes, "left", 2);
 	json_decref(j);
 }
 
@@ -363,6 +378,7 @@ static void nodes(void **state)
 	assert_true(json_is_true(json_object_get(n, "self")));
 	assert_str_at(n, "liveness", "alive");
 	assert_int_at(n, "since_ms", 1000);
+	assert_int_at(n, "heard_age_ms", 200);
 	assert_int_at(n, "incarnation", 12);
 	assert_int_at(n, "locations", 7);
 	assert_int_at(json_object_get(n, "versions"), "control", 5);
@@ -376,6 +392,7 @@ static void nodes(void **state)
 	assert_str_at(n, "state", "draining");
 	assert_str_at(n, "liveness", "suspect");
 	assert_int_equal(json_array_size(json_object_get(n, "claimed_by")), 0);
+	assert_true(json_is_null(json_object_get(n, "heard_age_ms")));
 	assert_int_at(n, "sessions", 9);
 	assert_int_at(n, "load_age_ms", 1500);
 	assert_int_equal(json_array_size(json_object_get(n, "http")), 2);
@@ -476,6 +493,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(health, setup),
 		cmocka_unit_test_setup(metrics, setup),
+		cmocka_unit_test_setup(who_has_left_is_not_down, setup),
 		cmocka_unit_test_setup(status, setup),
 		cmocka_unit_test_setup(status_of_a_node_without_delivery, setup),
 		cmocka_unit_test_setup(nodes, setup),

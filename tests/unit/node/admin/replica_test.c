@@ -37,8 +37,15 @@ bool control_mute(const struct control *c)
 
 void control_count(const struct control *c, struct control_counters *out)
 {
-	*out = (struct control_counters){ .store = { .commits = 77, .queued_bytes = 88 } };
+	*out = (struct control_counters){ .store = { .commits = 77, .queued_bytes = 88, .oldest_reader_ms = 5 } };
+	out->links.links = 3;
+	out->links.by_kind[RPC_ROW_FRAME] = (struct nng_traffic){ 1, 2, 3, 4 };
 	kvs_count(c->kvs, &out->kvs);
+}
+
+static uint64_t now_mono_ms(void)
+{
+	return 61000;
 }
 
 void admin_put_status(const struct admin *a, struct buf *out)
@@ -143,7 +150,11 @@ static int setup(void **state)
 	pair_run(&f.pair, f.pair.now_ms + 3000);
 	f.config = (struct config){ .cluster = "demo", .node = "n0" };
 	f.control.kvs = f.pair.nodes[0].k;
-	f.admin = (struct admin){ .config = &f.config, .control = &f.control, .self = &f.pair.nodes[0].id };
+	f.admin = (struct admin){ .config = &f.config,
+		.control = &f.control,
+		.self = &f.pair.nodes[0].id,
+		.started_mono_ms = 1000,
+		.now_mono_ms = now_mono_ms };
 	*state = &f;
 	return 0;
 }
@@ -209,6 +220,20 @@ static void assert_problem(
 
 /* -- tests -- */
 
+/* Every kind is there once, by its name. */
+static void assert_traffic(const json_t *traffic)
+{
+	assert_int_equal(json_array_size(traffic), RPC_KINDS);
+	for (size_t i = 0; i < RPC_KINDS; i++)
+		assert_str_at(json_array_get(traffic, i), "kind", rpc_kind_str((enum rpc_kind)i));
+	const json_t *rows = json_array_get(traffic, RPC_ROW_FRAME);
+	assert_int_at(rows, "frames_in", 1);
+	assert_int_at(rows, "frames_out", 2);
+	assert_int_at(rows, "bytes_in", 3);
+	assert_int_at(rows, "bytes_out", 4);
+	assert_int_at(json_array_get(traffic, RPC_DIGEST), "bytes_in", 0);
+}
+
 static void stats(void **state)
 {
 	struct fixture *f = *state;
@@ -230,6 +255,15 @@ static void stats(void **state)
 	assert_int_at(j, "resets", (json_int_t)c.resets);
 	assert_int_at(j, "commits", 77);
 	assert_int_at(j, "store_queued_bytes", 88);
+	assert_int_at(j, "oldest_reader_ms", 5);
+	assert_int_at(j, "uptime_s", 60);
+	assert_int_at(j, "links", 3);
+	assert_true(c.entries_repaired > 0 && c.entries_applied >= c.entries_repaired);
+	assert_int_at(j, "entries_repaired", (json_int_t)c.entries_repaired);
+	assert_int_at(j, "entries_pulled", (json_int_t)c.entries_pulled);
+	assert_int_at(j, "ranges_asked", (json_int_t)c.ranges_asked);
+	assert_int_at(j, "claims_made", (json_int_t)c.claims_made);
+	assert_traffic(json_object_get(j, "traffic"));
 	assert_true(json_is_true(json_object_get(j, "mute")));
 	assert_hex64_at(j, "fingerprint", kvs_fingerprint(f->control.kvs));
 	json_decref(j);
