@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* A node that is really cut off must not fill the others' rows with its lives. */
-enum { LIFE_WAIT_MAX_MS = 16 * 1000, LIFE_WAIT_GROWS = 4 };
+enum { LIFE_WAIT_MAX_MS = 64 * 1000, LIFE_WAIT_GROWS = 4 };
 
 static size_t lower(const struct kvs *k, const struct node_id *id)
 {

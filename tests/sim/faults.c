@@ -233,18 +233,19 @@ void faults_one(struct sim *s)
 }
 
 /* In some seeds many pairs never meet again: progress must come through others. Neighbours in a ring of
- * the living stay, and host 0, a seed: who knows nobody else must find somebody. With most pairs cut, nobody
- * is wrong who takes a node for down: what is said about that never ends, and only locations are compared. */
+ * the living stay, and host 0, a seed: who knows nobody else must find somebody. What is said
+ * of who hears whom never ends then, and only locations are compared. */
 static void keep_cuts(struct sim *s)
 {
-	s->most_cut = prng_chance(&s->prng, 500);
+	unsigned per_mille = prng_chance(&s->prng, 500) ? 700 : 250;
+	s->cuts_stay = true;
 	size_t living[SIM_NODES_MAX], n = 0;
 	for (size_t i = 0; i < s->nodes_n; i++)
 		if (!s->nodes[i].dead)
 			living[n++] = i;
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = i + 2; j < n; j++)
-			if (living[i] != 0 && prng_chance(&s->prng, s->most_cut ? 700 : 250))
+			if (living[i] != 0 && prng_chance(&s->prng, per_mille))
 				s->cut[living[i]][living[j]] = true;
 	sim_say(s, "cuts stay");
 	net_recut(s);

@@ -117,7 +117,7 @@ void liveness_freeze(struct sim *s)
 	CHECK(f != NULL);
 	s->frozen = f;
 	s->healing = true;
-	s->most_cut = true; /* what is said of those outside never ends */
+	s->cuts_stay = true; /* what is said of those outside never ends */
 	const struct kvs_config *c = &s->profile.core;
 	uint32_t silence_ms = c->silence_beats * c->heartbeat_interval_ms;
 	f->since_ms = s->now_ms;

@@ -196,7 +196,7 @@ static void check_memory(struct sim *s, size_t node)
 
 static uint64_t print_of(const struct sim *s, const struct kvs *k)
 {
-	if (!s->most_cut)
+	if (!s->cuts_stay)
 		return kvs_fingerprint(k);
 	uint64_t sum = 0;
 	struct kvs_row row;
@@ -216,7 +216,7 @@ size_t sim_unlike(const struct sim *s, size_t *first)
 			continue;
 		if (*first == s->nodes_n)
 			*first = i;
-		if (n->k == NULL || n->queue_n > 0 || s->nodes[*first].k == NULL ||
+		if (n->k == NULL || (n->queue_n > 0 && !s->cuts_stay) || s->nodes[*first].k == NULL ||
 		    print_of(s, n->k) != print_of(s, s->nodes[*first].k))
 			other = i;
 	}

@@ -196,7 +196,7 @@ struct sim {
 	size_t links_n, links_cap;
 	bool cut[SIM_NODES_MAX][SIM_NODES_MAX];    /* from, to: nothing passes */
 	bool linked[SIM_NODES_MAX][SIM_NODES_MAX]; /* by a link that is not broken */
-	bool most_cut;                             /* for good */
+	bool cuts_stay;                            /* for good */
 	enum sim_mode mode;
 	bool healing;                /* no further random faults */
 	bool core[SIM_NODES_MAX];    /* healthy since then; in safety mode all */
