@@ -223,6 +223,29 @@ size_t sim_unlike(const struct sim *s, size_t *first)
 	return other;
 }
 
+/* I7: who knows the same says the same of who is down. A node says nothing of itself. */
+static void compare_verdicts(struct sim *s, size_t a, size_t b)
+{
+	const struct kvs *k = s->nodes[a].k, *other = s->nodes[b].k;
+	for (size_t i = 0; i < kvs_members_n(k); i++) {
+		struct kvs_member m, n;
+		kvs_member_at(k, i, &m);
+		kvs_member_at(other, i, &n);
+		bool of_us = node_id_eq(&m.id, &s->nodes[a].id) || node_id_eq(&m.id, &s->nodes[b].id);
+		if (!of_us && (m.liveness == KVS_DOWN) != (n.liveness == KVS_DOWN))
+			sim_fail(s, a, "I7: %02x is %s, to node %zu it is %s, and both know the same", m.id.b[0],
+			    m.liveness == KVS_DOWN ? "down" : "up", b, n.liveness == KVS_DOWN ? "down" : "up");
+	}
+}
+
+static void check_verdicts(struct sim *s, size_t first)
+{
+	for (size_t i = 0; i < s->nodes_n; i++)
+		if (i != first && !s->nodes[i].dead && s->nodes[i].k != NULL &&
+		    kvs_members_n(s->nodes[i].k) == kvs_members_n(s->nodes[first].k))
+			compare_verdicts(s, i, first);
+}
+
 /* I5: all living replicas are the same, within a bound of time after the last fault. */
 static void judge(struct sim *s)
 {
@@ -240,6 +263,8 @@ static void judge(struct sim *s)
 	size_t first, other = sim_unlike(s, &first);
 	uint64_t passed = s->now_ms - s->profile.faults_until_ms;
 	if (other == s->nodes_n && !clone_lives(s)) {
+		if (!s->cuts_stay)
+			check_verdicts(s, first);
 		s->done = true;
 		s->stats.healed_in_ms = passed;
 	} else if (passed > s->profile.heal_within_ms && clone_lives(s)) {
