@@ -17,7 +17,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE, PICTURE = ROOT / "docs" / "gossip.md", ROOT / "docs" / "gossip.svg"
 BEGIN, END = "<!-- scripts/bench simulation --docs writes from here -->\n", "<!-- to here -->\n"
-PAYLOAD = 52
+PAYLOAD, WRITE_S = 52, 20
 
 
 def arguments():
@@ -33,8 +33,9 @@ def arguments():
 def run(args, nodes):
     program = args.build / "tests" / "sim" / "kvs_scale"
     print(f"{nodes} nodes ...", file=sys.stderr, flush=True)
-    result = subprocess.run([program, "--nodes", str(nodes), "--seed", str(args.seed), "--write-s", "20", "--json"], stdout=subprocess.PIPE,
-                            text=True, check=False)
+    result = subprocess.run(
+        [program, "--nodes", str(nodes), "--seed", str(args.seed), "--write-s", str(WRITE_S), "--json"],
+        stdout=subprocess.PIPE, text=True, check=False)
     if result.returncode != 0:
         sys.exit(f"scripts/bench simulation: {program} ended with status {result.returncode}")
     return json.loads(result.stdout)["sizes"][0]
