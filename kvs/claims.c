@@ -59,6 +59,8 @@ void claims_read(struct kvs *k, struct member *m, const struct row *control)
 	size_t n = read_all(control, claims);
 	if (equal(m, claims, n))
 		return;
+	k->claimers_n -= m->claims_n > 0;
+	k->claimers_n += n > 0;
 	free(m->claims);
 	m->claims = NULL;
 	if (n > 0) {
@@ -125,8 +127,10 @@ static bool stands(const struct member_claim *c, const struct member *on)
 
 static void list_claims(struct hearing *h)
 {
-	for (size_t i = 0; i < h->k->members_n; i++) {
+	size_t left = h->k->claimers_n;
+	for (size_t i = 0; left > 0 && i < h->k->members_n; i++) {
 		struct member *by = h->k->members[i];
+		left -= by->claims_n > 0;
 		for (size_t j = 0; by->in_ring && j < by->claims_n; j++) {
 			struct member *on = members_find(h->k, &by->claims[j].on);
 			if (on == NULL || on == by || !stands(&by->claims[j], on))
