@@ -97,7 +97,10 @@ static void what_is_level_takes_no_room(void **state)
 		told_expect(&t, &r, 0, 7);
 		assert_true(told_lacks(&t, &r, &from));
 		assert_int_equal(from, i % 100 == 0 ? 6 : 7);
+		told_raise(&t, &r, 9);
+		assert_false(told_lacks(&t, &r, &from));
 	}
+	assert_int_equal(t.n, 0);
 	told_fini(&t);
 }
 
