@@ -22,7 +22,6 @@ static void move_to_end(struct kvs *k, struct replica *r)
 	*(c->newest != NULL ? &c->newest->newer : &c->oldest) = r;
 	c->newest = r;
 	r->change = ++c->seq;
-	r->changed_ms = k->now_ms;
 }
 
 /* What a link knows of the row is worth nothing when its history is another one. */

@@ -63,6 +63,8 @@ void claims_read(struct kvs *k, struct member *m, const struct row *control)
 	size_t n = read_all(control, claims);
 	if (equal(m, claims, n))
 		return;
+	k->claimers_n -= m->claims_n > 0;
+	k->claimers_n += n > 0;
 	free(m->claims);
 	m->claims = NULL;
 	if (n > 0) {
@@ -148,8 +150,10 @@ static void list_claim(struct hearing *h, const struct member *by, struct member
 
 static void list_claims(struct hearing *h)
 {
-	for (size_t i = 0; i < h->k->members_n; i++) {
+	size_t left = h->k->claimers_n;
+	for (size_t i = 0; left > 0 && i < h->k->members_n; i++) {
 		struct member *by = h->k->members[i];
+		left -= by->claims_n > 0;
 		for (size_t j = 0; by->in_ring && j < by->claims_n; j++) {
 			struct member *on = members_find(h->k, &by->claims[j].on);
 			if (on != NULL && on != by && is_of_this_run(&by->claims[j], on))

@@ -4,8 +4,6 @@
 
 #include "base/check.h"
 
-#include <string.h>
-
 static void spoil(struct replica *r)
 {
 	row_fini(&r->live);
@@ -28,9 +26,7 @@ enum err kvs_load_row(struct kvs *k, const struct kvs_row_meta *m)
 		return ERR_CORRUPT;
 	}
 	struct row *row = &r->live;
-	row->incarnation = m->incarnation;
-	row->ancestors_n = m->ancestors_n;
-	memcpy(row->ancestors, m->ancestors, sizeof(row->ancestors));
+	row_set_history(row, m->incarnation, m->ancestors, m->ancestors_n);
 	row->have = m->have;
 	row->horizon = m->horizon;
 	row->floor = m->floor;

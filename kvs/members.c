@@ -227,11 +227,11 @@ static void check_name(struct kvs *k, struct member *m)
 		return;
 	for (size_t i = 0; i < k->members_n; i++) {
 		struct member *other = k->members[i];
+		/* A restart with a new id is no clash: the old one falls silent. Few are linked: asked first. */
+		if (other->links == 0 && other != k->self)
+			continue;
 		if (other == m || other->reg == NULL || other->liveness == KVS_DOWN ||
 		    other->reg->state == NODE_LEFT || !bytes_eq(other->reg->name, m->reg->name))
-			continue;
-		/* A restart with a new id is no clash: the old one falls silent. */
-		if (other->links == 0 && other != k->self)
 			continue;
 		m->name_clash = true;
 		out_event(k, KVS_EVENT_DUPLICATE_NAME, &m->id, "two living ids with one name", other->id.b[0]);

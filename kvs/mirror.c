@@ -23,25 +23,30 @@ bool mirror_may_store(const struct kvs *k)
 	return !k->mute && k->emitted_seq - k->stored_seq < KVS_BATCHES_MAX;
 }
 
+static size_t drops_n(const struct replica *r)
+{
+	return r->disk.drops == NULL ? 0 : r->disk.drops->n;
+}
+
 /* The ops point to the keys, so they live until the next step. */
 static void emit_drops(struct kvs *k, struct replica *r)
 {
-	k->grave = kvs_grow(k->grave, &k->grave_cap, k->grave_n + r->disk.drops_n, sizeof(*k->grave));
-	for (size_t i = 0; i < r->disk.drops_n; i++) {
-		struct row_entry *e = r->disk.drops[i];
+	size_t n = drops_n(r);
+	k->grave = kvs_grow(k->grave, &k->grave_cap, k->grave_n + n, sizeof(*k->grave));
+	for (size_t i = 0; i < n; i++) {
+		struct row_entry *e = r->disk.drops->tombstones[i];
 		size_t op = out_op(k, KVS_OP_DROP_ENTRY, r);
 		k->out->ops[op].entry = (struct rpc_entry){ .key = bytes_of(e->data, e->key_n), .deleted = true };
 		k->grave[k->grave_n++] = e;
 	}
 	free(r->disk.drops);
 	r->disk.drops = NULL;
-	r->disk.drops_n = 0;
 }
 
 /* True when all of the row is stored now. */
 static bool flush_row(struct kvs *k, struct replica *r)
 {
-	if (!out_ops_room(k, r->disk.drops_n + 3))
+	if (!out_ops_room(k, drops_n(r) + 3))
 		return false;
 	if (r->disk.fresh) {
 		out_op(k, KVS_OP_DROP_ROW, r);

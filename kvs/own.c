@@ -264,9 +264,7 @@ static void land(struct kvs *k, struct replica *r)
 		struct kvs_row_meta m;
 		replica_meta(r, &m);
 		rename_meta(&m, k->incarnation);
-		row->incarnation = m.incarnation;
-		row->ancestors_n = m.ancestors_n;
-		memcpy(row->ancestors, m.ancestors, sizeof(row->ancestors));
+		row_set_history(row, m.incarnation, m.ancestors, m.ancestors_n);
 	}
 	struct rpc_entry e;
 	for (size_t at = row_after(&o->flying[s], row->have); row_next(&o->flying[s], &at, &e);)

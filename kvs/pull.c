@@ -83,6 +83,7 @@ static bool ask(struct kvs *k, struct kvs_link *link, const struct replica *r)
 		CHECK(rows != NULL);
 		m->pull.rows = rows;
 		link->pulls = m;
+		k->asked = true;
 	}
 	struct rpc_row_position *at = (struct rpc_row_position *)link->pulls->pull.rows;
 	replica_position(r, &at[link->pulls->pull.rows_n++]);

@@ -120,7 +120,7 @@ void kvs_count(const struct kvs *k, struct kvs_counters *out)
 		c.tombstones += row->tombstones;
 		c.bytes += row->bytes;
 		if (k->rows[i]->shadow != NULL)
-			c.bytes += k->rows[i]->shadow->bytes;
+			c.bytes += k->rows[i]->shadow->row.bytes;
 	}
 	*out = c;
 }

@@ -18,20 +18,25 @@ static void move_in(struct bytes *s, uint8_t **room)
 struct rpc_register *register_copy(const struct rpc_register *r)
 {
 	CHECK(r->http_urls_n <= RPC_URLS_MAX);
-	size_t n = r->name.n + r->zone.n + r->rpc_address.n + r->api_url.n + r->build.n;
+	size_t urls_bytes = r->http_urls_n * sizeof(*r->http_urls);
+	size_t n = urls_bytes + r->name.n + r->zone.n + r->rpc_address.n + r->api_url.n + r->build.n;
 	for (size_t i = 0; i < r->http_urls_n; i++)
 		n += r->http_urls[i].n;
 	struct rpc_register *copy = malloc(sizeof(*copy) + n);
 	CHECK(copy != NULL);
 	*copy = *r;
-	uint8_t *room = (uint8_t *)(copy + 1);
+	struct bytes *urls = (struct bytes *)(copy + 1);
+	copy->http_urls = urls;
+	uint8_t *room = (uint8_t *)urls + urls_bytes;
 	move_in(&copy->name, &room);
 	move_in(&copy->zone, &room);
 	move_in(&copy->rpc_address, &room);
 	move_in(&copy->api_url, &room);
 	move_in(&copy->build, &room);
-	for (size_t i = 0; i < copy->http_urls_n; i++)
-		move_in(&copy->http_urls[i], &room);
+	for (size_t i = 0; i < r->http_urls_n; i++) {
+		urls[i] = r->http_urls[i];
+		move_in(&urls[i], &room);
+	}
 	return copy;
 }
 

@@ -20,31 +20,30 @@ struct replica *replica_new(const struct node_id *owner, enum rpc_stream stream)
 
 static void forget_drops(struct replica *r)
 {
-	for (size_t i = 0; i < r->disk.drops_n; i++)
-		free(r->disk.drops[i]);
+	for (size_t i = 0; r->disk.drops != NULL && i < r->disk.drops->n; i++)
+		free(r->disk.drops->tombstones[i]);
 	free(r->disk.drops);
 	r->disk.drops = NULL;
-	r->disk.drops_n = 0;
 }
 
 void replica_drop_shadow(struct replica *r)
 {
 	if (r->shadow == NULL)
 		return;
-	row_fini(r->shadow);
+	row_fini(&r->shadow->row);
 	free(r->shadow);
 	r->shadow = NULL;
-	r->refetch = false;
 }
 
-static struct row *shadow_new(struct replica *r, uint64_t now_ms)
+static struct row *shadow_new(struct replica *r, bool refetch, uint64_t now_ms)
 {
 	replica_drop_shadow(r);
 	r->shadow = calloc(1, sizeof(*r->shadow));
 	CHECK(r->shadow != NULL);
-	row_init(r->shadow);
-	r->shadow_ms = now_ms;
-	return r->shadow;
+	row_init(&r->shadow->row);
+	r->shadow->refetch = refetch;
+	r->shadow->grown_ms = now_ms;
+	return &r->shadow->row;
 }
 
 void replica_free(struct replica *r)
@@ -72,7 +71,7 @@ int row_id_cmp(const struct row_id *a, const struct row_id *b)
 
 void replica_position(const struct replica *r, struct rpc_row_position *p)
 {
-	const struct row *row = r->shadow != NULL ? r->shadow : &r->live;
+	const struct row *row = r->shadow != NULL ? &r->shadow->row : &r->live;
 	*p = (struct rpc_row_position){
 		.owner = r->owner,
 		.stream = r->stream,
@@ -92,13 +91,12 @@ void replica_meta(const struct replica *r, struct kvs_row_meta *m)
 		.owner = r->owner,
 		.stream = r->stream,
 		.incarnation = r->live.incarnation,
-		.ancestors_n = r->live.ancestors_n,
 		.have = r->live.have,
 		.horizon = r->live.horizon,
 		.floor = r->live.floor,
 		.base = r->live.base,
 	};
-	memcpy(m->ancestors, r->live.ancestors, sizeof(m->ancestors));
+	m->ancestors_n = row_ancestors(&r->live, m->ancestors);
 }
 
 void replica_gone(void *replica, struct row_entry *e)
@@ -108,17 +106,17 @@ void replica_gone(void *replica, struct row_entry *e)
 		free(e);
 		return;
 	}
-	if (r->disk.drops_n == REPLICA_DROPS_MAX) {
+	if (r->disk.drops == NULL) {
+		r->disk.drops = calloc(1, sizeof(*r->disk.drops));
+		CHECK(r->disk.drops != NULL);
+	}
+	if (r->disk.drops->n == REPLICA_DROPS_MAX) {
 		forget_drops(r);
 		free(e);
 		r->disk.fresh = true;
 		return;
 	}
-	if (r->disk.drops == NULL) {
-		r->disk.drops = calloc(REPLICA_DROPS_MAX, sizeof(struct row_entry *));
-		CHECK(r->disk.drops != NULL);
-	}
-	r->disk.drops[r->disk.drops_n++] = e;
+	r->disk.drops->tombstones[r->disk.drops->n++] = e;
 }
 
 /* -- frames in -- */
@@ -144,13 +142,6 @@ static const char *broken(const struct rpc_row_frame *f)
 		last = e->version;
 	}
 	return NULL;
-}
-
-static void set_history(struct row *row, const struct rpc_row_frame *f)
-{
-	row->incarnation = f->incarnation;
-	row->ancestors_n = f->ancestors_n;
-	memcpy(row->ancestors, f->ancestors, sizeof(row->ancestors));
 }
 
 /* The part of an accepted interval that is new. The floor is taken over only with it: it is a
@@ -185,15 +176,14 @@ static bool has_history(const struct replica *r)
 
 static void swap_in(struct replica *r, struct replica_news *news)
 {
-	struct row *s = r->shadow;
+	const struct row *s = &r->shadow->row;
 	news->reset = has_history(r) && kvs_rule_order(s->incarnation, r->live.incarnation) != 0;
 	news->reset_entries = r->live.live;
 	news->rebuilt = true;
 	row_fini(&r->live);
 	r->live = *s;
-	free(s);
+	free(r->shadow);
 	r->shadow = NULL;
-	r->refetch = false;
 	forget_drops(r);
 	r->disk.fresh = true;
 	r->disk.have = 0;
@@ -205,7 +195,7 @@ static void swap_in(struct replica *r, struct replica_news *news)
  * left: the union converges, and names no entry that was not written. */
 static void swap_refetched(struct replica *r, struct replica_news *news)
 {
-	struct row *s = r->shadow;
+	struct row *s = &r->shadow->row;
 	if (s->have == r->live.have && !kvs_rule_exact(s->have, s->horizon)) {
 		if (kvs_rule_exact(r->live.have, r->live.horizon)) {
 			replica_drop_shadow(r);
@@ -222,10 +212,10 @@ static void swap_refetched(struct replica *r, struct replica_news *news)
 /* Shows the shadow when it is whole enough, or drops it when the live row needs it no more. */
 static void settle(struct replica *r, uint64_t now_ms, struct replica_news *news)
 {
-	struct row *s = r->shadow;
-	if (s != NULL) {
+	if (r->shadow != NULL) {
+		const struct row *s = &r->shadow->row;
 		int order = kvs_rule_order(s->incarnation, r->live.incarnation);
-		if (order < 0 || (order == 0 && !r->refetch && r->live.have >= s->base))
+		if (order < 0 || (order == 0 && !r->shadow->refetch && r->live.have >= s->base))
 			replica_drop_shadow(r);
 		else if (!kvs_rule_built(s->have, s->base))
 			;
@@ -244,24 +234,24 @@ static bool begins_shadow(const struct replica *r, const struct rpc_row_frame *f
 		return false;
 	if (r->shadow == NULL)
 		return true;
-	int order = kvs_rule_order(f->incarnation, r->shadow->incarnation);
-	return order > 0 || (order == 0 && f->floor > r->shadow->base);
+	int order = kvs_rule_order(f->incarnation, r->shadow->row.incarnation);
+	return order > 0 || (order == 0 && f->floor > r->shadow->row.base);
 }
 
 static enum replica_outcome apply_shadow(struct replica *r, const struct rpc_row_frame *f, uint64_t now_ms)
 {
-	struct row *s = r->shadow;
 	if (begins_shadow(r, f)) {
-		bool refetch = r->refetch && kvs_rule_order(f->incarnation, r->live.incarnation) == 0;
-		s = shadow_new(r, now_ms);
-		r->refetch = refetch;
-		set_history(s, f);
+		bool refetch = r->shadow != NULL && r->shadow->refetch &&
+		               kvs_rule_order(f->incarnation, r->live.incarnation) == 0;
+		struct row *s = shadow_new(r, refetch, now_ms);
+		row_set_history(s, f->incarnation, f->ancestors, f->ancestors_n);
 		s->base = s->floor = f->floor;
 		take(s, f, NULL, NULL);
 		return REPLICA_APPLIED;
 	}
-	if (s == NULL)
+	if (r->shadow == NULL)
 		return REPLICA_GAP;
+	struct row *s = &r->shadow->row;
 	int order = kvs_rule_order(f->incarnation, s->incarnation);
 	if (order != 0)
 		return order < 0 ? REPLICA_BEHIND : REPLICA_GAP;
@@ -272,7 +262,7 @@ static enum replica_outcome apply_shadow(struct replica *r, const struct rpc_row
 		return REPLICA_DUPLICATE;
 	if (!kvs_rule_continues(f->from, f->to, s->have))
 		return REPLICA_GAP;
-	r->shadow_ms = now_ms;
+	r->shadow->grown_ms = now_ms;
 	take(s, f, NULL, NULL);
 	return REPLICA_APPLIED;
 }
@@ -298,7 +288,7 @@ static bool rename_row(struct row *row, const struct rpc_row_frame *f)
 	if (row->incarnation.count == 0 || kvs_rule_order(f->incarnation, row->incarnation) <= 0 ||
 	    !kvs_rule_inherits(f->ancestors, f->ancestors_n, row->incarnation, row->have, row->horizon))
 		return false;
-	set_history(row, f);
+	row_set_history(row, f->incarnation, f->ancestors, f->ancestors_n);
 	return true;
 }
 
@@ -315,7 +305,7 @@ enum replica_outcome replica_apply(
 	if (has_history(r) && kvs_rule_order(f->incarnation, r->live.incarnation) < 0)
 		return REPLICA_BEHIND;
 	if (r->shadow != NULL)
-		rename_row(r->shadow, f);
+		rename_row(&r->shadow->row, f);
 	bool renamed = rename_row(&r->live, f);
 	enum replica_outcome live = REPLICA_GAP, shadow = REPLICA_GAP;
 	if (has_history(r) && kvs_rule_order(f->incarnation, r->live.incarnation) == 0)
@@ -336,23 +326,20 @@ void replica_refetch(struct replica *r, uint64_t now_ms)
 {
 	if (r->shadow != NULL || !has_history(r))
 		return;
-	struct row *s = shadow_new(r, now_ms);
-	r->refetch = true;
-	s->incarnation = r->live.incarnation;
-	s->ancestors_n = r->live.ancestors_n;
-	memcpy(s->ancestors, r->live.ancestors, sizeof(s->ancestors));
+	struct row *s = shadow_new(r, true, now_ms);
+	row_set_history(s, r->live.incarnation, r->live.ancestors, r->live.ancestors_n);
 }
 
 void replica_expire(struct replica *r, uint64_t now_ms, uint64_t patience_ms)
 {
-	if (r->shadow != NULL && now_ms - r->shadow_ms >= patience_ms)
+	if (r->shadow != NULL && now_ms - r->shadow->grown_ms >= patience_ms)
 		replica_drop_shadow(r);
 }
 
 void replica_loaded(struct replica *r, uint64_t now_ms)
 {
 	if (!kvs_rule_built(r->live.have, r->live.base)) {
-		struct row *s = shadow_new(r, now_ms);
+		struct row *s = shadow_new(r, false, now_ms);
 		*s = r->live;
 		row_init(&r->live);
 		r->disk.fresh = true;

@@ -23,28 +23,38 @@ enum {
 	REPLICA_ENTRIES_MAX = 1 << 22,
 };
 
+struct shadow {
+	struct row row;
+	uint64_t grown_ms; /* when it last grew */
+	bool refetch;      /* it is the live row's own history, fetched anew */
+};
+
+/* Collected keys that the store does not know of yet. */
+struct replica_drops {
+	size_t n;
+	struct row_entry *tombstones[REPLICA_DROPS_MAX];
+};
+
+/* There are many of them: what few have is kept outside. */
 struct replica {
 	struct row_id id;
 	struct node_id owner;
 	enum rpc_stream stream;
-	struct row live;
-	struct row *shadow;
-	bool refetch;        /* the shadow is the live row's own history, fetched anew */
-	uint64_t shadow_ms;  /* when the shadow last grew */
-	uint64_t inexact_ms; /* since when live is not exact; UINT64_MAX: it is */
 	/* Spreading. */
 	uint32_t number;             /* of this row in this process, from 1 */
 	uint32_t epoch, reset_epoch; /* counts histories; of the last one that inherits nothing */
-	uint64_t change, changed_ms; /* changes.h */
+	struct row live;
+	struct shadow *shadow; /* NULL: nothing is being built */
+	uint64_t inexact_ms;   /* since when live is not exact; UINT64_MAX: it is */
+	uint64_t change;       /* changes.h */
 	struct replica *older, *newer;
 	uint64_t print;    /* what it adds to the fingerprint of its range */
 	struct pull *pull; /* what is missing and will be asked for (pull.h); NULL: nothing */
 	/* What the store holds of it (mirror.h). */
 	struct {
 		uint64_t have;
-		bool dirty, fresh, queued; /* fresh: the store must drop it and begin anew */
-		struct row_entry **drops;  /* tombstones collected here, not yet there */
-		size_t drops_n;
+		bool dirty, fresh, queued;   /* fresh: the store must drop it and begin anew */
+		struct replica_drops *drops; /* NULL: none */
 	} disk;
 };
 

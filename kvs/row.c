@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_MIN = 4, INDEX_MIN = 8 };
+enum { INDEX_MIN = 16 };
 
 /* Replicas compare fingerprints, so this key is part of the protocol. The index uses it too. */
 static const struct hash_key ROW_KEY = { "warmcast kvs row" };
@@ -48,11 +48,35 @@ void row_clear(struct row *r)
 void row_fini(struct row *r)
 {
 	row_clear(r);
+	free(r->ancestors);
 	*r = (struct row){ 0 };
 }
 
+void row_set_history(
+    struct row *r, struct incarnation incarnation, const struct rpc_ancestor *ancestors, size_t ancestors_n)
+{
+	CHECK(ancestors_n <= RPC_ANCESTORS_MAX);
+	struct rpc_ancestor *copy = NULL;
+	if (ancestors_n > 0) {
+		copy = malloc(ancestors_n * sizeof(*copy));
+		CHECK(copy != NULL);
+		memcpy(copy, ancestors, ancestors_n * sizeof(*copy));
+	}
+	free(r->ancestors);
+	r->incarnation = incarnation;
+	r->ancestors = copy;
+	r->ancestors_n = (uint32_t)ancestors_n;
+}
+
+size_t row_ancestors(const struct row *r, struct rpc_ancestor out[RPC_ANCESTORS_MAX])
+{
+	if (r->ancestors_n > 0)
+		memcpy(out, r->ancestors, r->ancestors_n * sizeof(*out));
+	return r->ancestors_n;
+}
+
 /* Where the key stands in the index, or the free place where it would. */
-static uint32_t index_find(const struct row *r, uint32_t hash, struct bytes key)
+static uint32_t *index_find(const struct row *r, uint32_t hash, struct bytes key)
 {
 	uint32_t at = hash & (r->index_cap - 1);
 	while (r->index[at] != 0) {
@@ -61,7 +85,28 @@ static uint32_t index_find(const struct row *r, uint32_t hash, struct bytes key)
 			break;
 		at = (at + 1) & (r->index_cap - 1);
 	}
-	return at;
+	return &r->index[at];
+}
+
+static struct row_slot *scan(const struct row *r, struct bytes key)
+{
+	for (uint32_t i = 0; i < r->slots_n; i++)
+		if (r->slots[i].e != NULL && bytes_eq(entry_key(r->slots[i].e), key))
+			return &r->slots[i];
+	return NULL;
+}
+
+static struct row_slot *slot_at(const struct row *r, uint32_t indexed)
+{
+	return indexed == 0 ? NULL : &r->slots[indexed - 1];
+}
+
+/* NULL: the key is not there. */
+static struct row_slot *slot_of(const struct row *r, struct bytes key)
+{
+	if (r->index == NULL)
+		return scan(r, key);
+	return slot_at(r, *index_find(r, (uint32_t)hash64(&ROW_KEY, key), key));
 }
 
 static void index_rebuild(struct row *r, uint32_t cap)
@@ -101,7 +146,8 @@ static void compact(struct row *r)
 		if (r->slots[i].e != NULL)
 			r->slots[n++] = r->slots[i];
 	r->slots_n = n;
-	index_rebuild(r, index_cap_for(n));
+	if (r->index != NULL)
+		index_rebuild(r, index_cap_for(n));
 }
 
 static void make_room(struct row *r)
@@ -110,11 +156,11 @@ static void make_room(struct row *r)
 		compact(r);
 	if (r->slots_n == r->slots_cap) {
 		CHECK(r->slots_cap < UINT32_MAX / 4);
-		r->slots_cap = r->slots_cap == 0 ? SLOTS_MIN : r->slots_cap * 2;
+		r->slots_cap = r->slots_cap == 0 ? 1 : r->slots_cap * 2;
 		r->slots = realloc(r->slots, r->slots_cap * sizeof(*r->slots));
 		CHECK(r->slots != NULL);
 	}
-	if (r->index_cap / 4 * 3 < entries_n(r) + 1)
+	if (r->slots_cap > ROW_SCAN_MAX && r->index_cap / 4 * 3 < entries_n(r) + 1)
 		index_rebuild(r, index_cap_for(entries_n(r)));
 }
 
@@ -152,16 +198,18 @@ void row_put(struct row *r, uint64_t version, struct bytes key, struct bytes val
 	if (value.n > 0)
 		memcpy(e->data + key.n, value.p, value.n);
 
-	uint32_t at = index_find(r, e->hash, entry_key(e));
-	if (r->index[at] != 0) {
-		struct row_slot *old = &r->slots[r->index[at] - 1];
+	uint32_t *place = r->index != NULL ? index_find(r, e->hash, key) : NULL;
+	struct row_slot *old = place == NULL ? scan(r, key) : slot_at(r, *place);
+	if (old != NULL) {
 		count(r, old, false);
 		free(old->e);
 		old->e = NULL;
 	}
 	r->slots[r->slots_n] = (struct row_slot){ version, e };
 	count(r, &r->slots[r->slots_n], true);
-	r->index[at] = ++r->slots_n;
+	r->slots_n++;
+	if (place != NULL)
+		*place = r->slots_n;
 }
 
 static void fill(const struct row_slot *s, struct rpc_entry *e)
@@ -176,12 +224,10 @@ static void fill(const struct row_slot *s, struct rpc_entry *e)
 
 bool row_get(const struct row *r, struct bytes key, struct rpc_entry *e)
 {
-	if (r->index_cap == 0)
+	const struct row_slot *s = slot_of(r, key);
+	if (s == NULL)
 		return false;
-	uint32_t at = index_find(r, (uint32_t)hash64(&ROW_KEY, key), key);
-	if (r->index[at] == 0)
-		return false;
-	fill(&r->slots[r->index[at] - 1], e);
+	fill(s, e);
 	return true;
 }
 

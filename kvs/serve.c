@@ -6,8 +6,6 @@
 #include "kvs/told.h"
 #include "rpc/codec.h"
 
-#include <string.h>
-
 /* What a frame costs before its entries: owner, incarnation, ancestors, numbers. */
 enum { FRAME_OVERHEAD_BYTES = 64 };
 
@@ -41,7 +39,6 @@ static void fill(struct kvs *k, const struct replica *r, uint64_t from, size_t n
 		.owner = r->owner,
 		.stream = r->stream,
 		.incarnation = row->incarnation,
-		.ancestors_n = row->ancestors_n,
 		.from = from,
 		.to = whole ? row->have : entries[n - 1].version,
 		.horizon = row->horizon > row->have ? row->horizon : row->have,
@@ -49,7 +46,7 @@ static void fill(struct kvs *k, const struct replica *r, uint64_t from, size_t n
 		.entries = entries,
 		.entries_n = n,
 	};
-	memcpy(f->ancestors, row->ancestors, sizeof(f->ancestors));
+	f->ancestors_n = row_ancestors(row, f->ancestors);
 }
 
 /* What was sent, the peer is taken to have. */

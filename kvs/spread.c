@@ -74,8 +74,9 @@ void spread_flush(struct kvs *k)
 {
 	if (wiring_refresh(k))
 		find_neighbours(k);
-	for (size_t i = 0; i < k->links_n; i++)
+	for (size_t i = 0; k->asked && i < k->links_n; i++)
 		k->links[i]->tree = k->links[i]->pulls = NULL;
+	k->asked = false;
 	if (!k->spread_due)
 		return;
 	k->spread_due = false;

@@ -233,6 +233,7 @@ struct kvs {
 	size_t watches_n, near_n;
 	uint64_t on_time_ms, doubt_ms; /* watch.h: no claim before */
 	bool near_stale, claims_stale, review_due;
+	size_t claimers_n;       /* members with claims of theirs */
 	struct member **accused; /* with claims on them, at the last verdict */
 	size_t accused_n, accused_cap;
 	struct kvs_timer life, seeds_timer, guest_timer;
@@ -245,6 +246,7 @@ struct kvs {
 	struct changes changes[RPC_STREAMS];
 	uint32_t row_numbers;
 	bool spread_due, mesh;
+	bool asked; /* a link has messages to be added to */
 	struct kvs_timer announce;
 	unsigned compared_n; /* sync.h */
 	size_t pulls_n;

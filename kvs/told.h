@@ -4,7 +4,11 @@
  * peer where it stood here before it moved; where that is wrong, the peer sees a gap and pulls, and what
  * nothing here finds, repair does (R6).
  *
- * Pure container, 24 B a row of the link.
+ * Sooner or later a peer has been told all that is here of nearly every row. That is one bit a row, so the
+ * table holds only what is on its way, and what the peer has and this node lacks.
+ *
+ * Pure container: a bit a row of the replica, and 24 B a row on its way. The caller says told_expect each
+ * time a row has moved: what a bit says is about the row as it stands.
  */
 #ifndef KVS_TOLD_H
 #define KVS_TOLD_H
@@ -18,8 +22,10 @@ struct told_row {
 };
 
 struct told {
-	struct told_row *rows;
+	struct told_row *rows; /* in a hash table */
 	uint32_t cap, n;
+	uint32_t level_words;
+	uint64_t *level; /* a bit a row: the peer has all that is here, and the table does not say so */
 };
 
 void told_init(struct told *t);

@@ -40,6 +40,7 @@ static void say(struct kvs *k, struct kvs_link *link, uint64_t prune, uint64_t g
 {
 	if (link->tree == NULL)
 		link->tree = out_send(k, link, RPC_TREE, false);
+	k->asked = true;
 	if (link->tree == NULL)
 		return; /* the next duplicate or miss says it again */
 	link->tree->tree.prune = (link->tree->tree.prune | prune) & ~graft;

@@ -287,7 +287,8 @@ static void on_reader_stays(void *ctx, uint64_t age_ms, uint64_t commits)
 
 /* -- life -- */
 
-static struct rpc_register own_register(const struct config *c)
+/* `urls` are the register's, and have to stay. */
+static struct rpc_register own_register(const struct config *c, struct bytes urls[RPC_URLS_MAX])
 {
 	struct rpc_register r = {
 		.name = bytes_str(c->node),
@@ -302,8 +303,9 @@ static struct rpc_register own_register(const struct config *c)
 		.capacity_sessions = (c->roles & RPC_ROLE_DELIVERY) != 0 ? c->capacity_sessions : 0,
 		.capacity_mbps = (c->roles & RPC_ROLE_DELIVERY) != 0 ? c->capacity_mbps : 0,
 	};
+	r.http_urls = urls;
 	for (size_t i = 0; i < c->advertise_http.n && i < RPC_URLS_MAX; i++)
-		r.http_urls[r.http_urls_n++] = bytes_str(c->advertise_http.v[i]);
+		urls[r.http_urls_n++] = bytes_str(c->advertise_http.v[i]);
 	return r;
 }
 
@@ -330,11 +332,12 @@ static void set_hello(struct control *c)
 
 static enum err load_replica(struct control *c)
 {
+	struct bytes urls[RPC_URLS_MAX];
 	struct kvs_config k = {
 		.self = c->c.identity->self,
 		.incarnation = c->c.identity->incarnation,
 		.inherits = c->c.identity->inherits,
-		.reg = own_register(c->c.config),
+		.reg = own_register(c->c.config, urls),
 		.seeds = c->c.config->seeds.v,
 		.seeds_n = c->c.config->seeds.n,
 		.seed = c->c.seed,

@@ -175,8 +175,13 @@ enum err rpc_decode_register(struct bytes value, struct arena *a, struct rpc_reg
 	};
 	if (m->n_http_urls > RPC_URLS_MAX)
 		return ERR_TOO_BIG;
+	struct bytes *urls = arena_array(a, m->n_http_urls, sizeof(*urls));
+	if (urls == NULL)
+		return ERR_NO_MEMORY;
 	for (size_t i = 0; i < m->n_http_urls; i++)
-		got.http_urls[got.http_urls_n++] = bytes_str(m->http_urls[i]);
+		urls[i] = bytes_str(m->http_urls[i]);
+	got.http_urls = urls;
+	got.http_urls_n = m->n_http_urls;
 	e = check_register(&got);
 	if (e == OK)
 		*r = got;

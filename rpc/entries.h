@@ -1,8 +1,8 @@
 /* Keys and values of KVS entries (rpc/proto/entries.proto) as plain structs.
  *
- * Pure. Decoded slices point into the arena. Limits are those of rpc/msg.h, both ways: ERR_TOO_BIG;
- * bytes that are none of the kind: ERR_INVALID. A node state that this build does not know decodes as
- * NODE_JOINING: known, and not to be sent viewers.
+ * Pure. Decoded slices and arrays point into the arena. Limits are those of rpc/msg.h, both ways:
+ * ERR_TOO_BIG; bytes that are none of the kind: ERR_INVALID. A node state that this build does not know
+ * decodes as NODE_JOINING: known, and not to be sent viewers.
  */
 #ifndef RPC_ENTRIES_H
 #define RPC_ENTRIES_H
@@ -27,7 +27,7 @@ struct rpc_register {
 	uint32_t roles;
 	enum node_state state;
 	struct bytes rpc_address;
-	struct bytes http_urls[RPC_URLS_MAX];
+	const struct bytes *http_urls; /* at most RPC_URLS_MAX */
 	size_t http_urls_n;
 	struct bytes api_url, build;
 	uint32_t version_min, version_max;

@@ -3,58 +3,43 @@
 #include "base/hash.h"
 #include "base/obj.h"
 
-enum {
-	NAMES_MAGIC = 0x6e616d65,
-	NAMES_A_CHAIN = 4, /* on average, when all numbers are given */
-	PLACES_FIRST = 16,
-};
+enum { NAMES_MAGIC = 0x6e616d65, PLACES_FIRST = 16 };
 
 struct kept {
 	struct node_id owner;
 	struct incarnation incarnation;
-	uint32_t next; /* number of the next name in the chain of those said; 0 = none */
 	uint32_t ancestors_n;
 	struct rpc_ancestor ancestors[];
 };
 
-/* Names by number; number 1 is at [0]. */
-struct table {
-	struct kept **at;
-	size_t places;
+struct said {
+	struct kept *name; /* NULL: not given yet */
+	uint32_t hash;
+	uint32_t next; /* number of the next name in its chain; 0: none */
 };
 
 struct rpc_names {
 	unsigned magic;
-	struct table heard, said;
+	/* By number; number 1 is at [0]. */
+	struct kept **heard;
+	struct said *said;
+	size_t heard_places, said_places; /* powers of two */
+	uint32_t *heads;                  /* as many chains of `said`, by hash: number of the first */
 	uint32_t max;
-	uint32_t last;   /* number given last; 0 at the start */
-	uint32_t *heads; /* chains of `said` by hash: number of the first; NULL until there is one */
+	uint32_t last; /* number given last; 0 at the start */
 	/* Names that the present message defines, as last + 1, last + 2 ... */
 	struct kept **noted;
 	uint32_t noted_n, noted_cap;
 };
 
-static void table_free(struct table *t)
+/* Room for a number, which is 1 to RPC_NAMES_MAX. */
+static size_t places_for(size_t places, uint32_t number)
 {
-	for (size_t i = 0; i < t->places; i++)
-		free(t->at[i]);
-	free(t->at);
-}
-
-/* The place of a number, which is 1 to RPC_NAMES_MAX. */
-static struct kept **place(struct table *t, uint32_t number)
-{
-	if (number > t->places) {
-		size_t places = t->places == 0 ? PLACES_FIRST : t->places;
-		while (places < number)
-			places *= 2;
-		t->at = realloc(t->at, places * sizeof(*t->at));
-		CHECK(t->at != NULL);
-		for (size_t i = t->places; i < places; i++)
-			t->at[i] = NULL;
-		t->places = places;
-	}
-	return &t->at[number - 1];
+	if (places == 0)
+		places = PLACES_FIRST;
+	while (places < number)
+		places *= 2;
+	return places;
 }
 
 static struct kept *keep(const struct row_name *name)
@@ -89,8 +74,12 @@ void rpc_names_free(struct rpc_names *n)
 		return;
 	OBJ_CHECK(n, NAMES_MAGIC);
 	names_begin(n);
-	table_free(&n->heard);
-	table_free(&n->said);
+	for (size_t i = 0; i < n->heard_places; i++)
+		free(n->heard[i]);
+	for (size_t i = 0; i < n->said_places; i++)
+		free(n->said[i].name);
+	free(n->heard);
+	free(n->said);
 	free(n->heads);
 	free(n->noted);
 	OBJ_FREE(n);
@@ -111,56 +100,77 @@ static bool is_name(const struct kept *k, const struct row_name *name)
 	return true;
 }
 
-static size_t chains_n(const struct rpc_names *n)
-{
-	return n->max / NAMES_A_CHAIN + 1;
-}
-
-static uint32_t *chain_of(const struct rpc_names *n, const struct row_name *name)
+static uint32_t hash_of(const struct row_name *name)
 {
 	uint64_t owner[2];
 	memcpy(owner, name->owner.b, sizeof(owner));
 	uint64_t newest = name->ancestors_n == 0 ? 0 : name->ancestors[0].version + 1;
 	uint64_t run = hash_mix(name->incarnation.nonce + newest);
-	return &n->heads[hash_mix(owner[0] ^ hash_mix(owner[1] ^ run)) % chains_n(n)];
+	return (uint32_t)hash_mix(owner[0] ^ hash_mix(owner[1] ^ run));
+}
+
+static uint32_t *chain_of(const struct rpc_names *n, uint32_t hash)
+{
+	return &n->heads[hash & (n->said_places - 1)];
 }
 
 /* Its number, or 0. */
 static uint32_t find(const struct rpc_names *n, const struct row_name *name)
 {
-	uint32_t number = n->heads == NULL ? 0 : *chain_of(n, name);
-	while (number != 0 && !is_name(n->said.at[number - 1], name))
-		number = n->said.at[number - 1]->next;
+	uint32_t hash = hash_of(name);
+	uint32_t number = n->said_places == 0 ? 0 : *chain_of(n, hash);
+	for (; number != 0; number = n->said[number - 1].next) {
+		const struct said *s = &n->said[number - 1];
+		if (s->hash == hash && is_name(s->name, name))
+			break;
+	}
 	return number;
+}
+
+static void add_to_chain(struct rpc_names *n, uint32_t number)
+{
+	uint32_t *head = chain_of(n, n->said[number - 1].hash);
+	n->said[number - 1].next = *head;
+	*head = number;
+}
+
+static void make_room(struct rpc_names *n, uint32_t number)
+{
+	size_t places = places_for(n->said_places, number);
+	if (places == n->said_places)
+		return;
+	n->said = realloc(n->said, places * sizeof(*n->said));
+	free(n->heads);
+	n->heads = calloc(places, sizeof(*n->heads));
+	CHECK(n->said != NULL && n->heads != NULL);
+	for (size_t i = n->said_places; i < places; i++)
+		n->said[i] = (struct said){ 0 };
+	n->said_places = places;
+	for (uint32_t i = 1; i <= places && n->said[i - 1].name != NULL; i++)
+		add_to_chain(n, i);
 }
 
 static void forget(struct rpc_names *n, uint32_t number)
 {
-	struct kept **at = place(&n->said, number);
-	if (*at == NULL)
+	struct said *s = &n->said[number - 1];
+	if (s->name == NULL)
 		return;
-	struct row_name name = name_of(*at);
-	uint32_t *link = chain_of(n, &name);
+	uint32_t *link = chain_of(n, s->hash);
 	while (*link != number)
-		link = &n->said.at[*link - 1]->next;
-	*link = (*at)->next;
-	free(*at);
-	*at = NULL;
+		link = &n->said[*link - 1].next;
+	*link = s->next;
+	free(s->name);
+	s->name = NULL;
 }
 
 /* A name may have two numbers, when a message mentions it twice; both are right as long as they stand. */
 static void learn(struct rpc_names *n, uint32_t number, struct kept *k)
 {
-	if (n->heads == NULL) {
-		n->heads = calloc(chains_n(n), sizeof(*n->heads));
-		CHECK(n->heads != NULL);
-	}
+	make_room(n, number);
 	forget(n, number);
 	struct row_name name = name_of(k);
-	uint32_t *head = chain_of(n, &name);
-	k->next = *head;
-	*head = number;
-	*place(&n->said, number) = k;
+	n->said[number - 1] = (struct said){ .name = k, .hash = hash_of(&name) };
+	add_to_chain(n, number);
 }
 
 /* -- saying -- */
@@ -210,17 +220,24 @@ enum err names_hear(struct rpc_names *n, uint32_t number, const struct row_name 
 {
 	if (number == 0 || number > RPC_NAMES_MAX)
 		return ERR_INVALID;
-	struct kept **at = place(&n->heard, number);
-	struct kept *former = *at;
-	*at = keep(row);
+	size_t places = places_for(n->heard_places, number);
+	if (places != n->heard_places) {
+		n->heard = realloc(n->heard, places * sizeof(*n->heard));
+		CHECK(n->heard != NULL);
+		for (size_t i = n->heard_places; i < places; i++)
+			n->heard[i] = NULL;
+		n->heard_places = places;
+	}
+	struct kept *former = n->heard[number - 1];
+	n->heard[number - 1] = keep(row);
 	free(former);
 	return OK;
 }
 
 bool names_heard(const struct rpc_names *n, uint32_t number, struct row_name *out)
 {
-	if (number == 0 || number > n->heard.places || n->heard.at[number - 1] == NULL)
+	if (number == 0 || number > n->heard_places || n->heard[number - 1] == NULL)
 		return false;
-	*out = name_of(n->heard.at[number - 1]);
+	*out = name_of(n->heard[number - 1]);
 	return true;
 }

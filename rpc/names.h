@@ -11,7 +11,7 @@
  * rpc_names_said tells that the message was handed to the stream; names_begin forgets them, so that a
  * message that was refused (R7) leaves nothing behind.
  *
- * Memory: about 60 bytes a name and direction, and its ancestors; taken as names come.
+ * Memory: about 65 bytes a name heard and 80 a name said, and its ancestors; taken as names come.
  */
 #ifndef RPC_NAMES_H
 #define RPC_NAMES_H

@@ -173,10 +173,53 @@ static void test_merge(void **state)
 	row_fini(&b);
 }
 
+/* What most rows of a big cluster look like: they stay small through overwrites, and get their index once. */
+static void test_few_entries(void **state)
+{
+	(void)state;
+	struct row r;
+	struct rpc_entry e;
+	row_init(&r);
+	for (uint64_t version = 1; version <= 100; version++)
+		row_put(&r, version, BYTES_LIT("k"), BYTES_LIT("v"), false);
+	assert_true(r.slots_cap <= 2 && r.index == NULL && r.live == 1);
+	assert_true(row_get(&r, BYTES_LIT("k"), &e) && e.version == 100);
+	char text[16];
+	for (size_t i = 0; i < ROW_SCAN_MAX; i++)
+		row_put(&r, 101 + i, key_of(i, text), BYTES_LIT("v"), false);
+	assert_non_null(r.index);
+	for (size_t i = 0; i < ROW_SCAN_MAX; i++)
+		assert_true(row_get(&r, key_of(i, text), &e) && e.version == 101 + i);
+	assert_true(row_get(&r, BYTES_LIT("k"), &e) && e.version == 100);
+	assert_false(row_get(&r, BYTES_LIT("l"), &e));
+	row_fini(&r);
+}
+
+static void test_history(void **state)
+{
+	(void)state;
+	struct row r;
+	struct rpc_ancestor got[RPC_ANCESTORS_MAX], some[] = { { { 2, 7 }, 9 }, { { 1, 6 }, 5 } };
+	row_init(&r);
+	assert_int_equal(row_ancestors(&r, got), 0);
+	row_set_history(&r, (struct incarnation){ 3, 8 }, some, 2);
+	row_set_history(&r, (struct incarnation){ 3, 8 }, r.ancestors, r.ancestors_n); /* its own */
+	assert_int_equal(row_ancestors(&r, got), 2);
+	assert_memory_equal(got, some, sizeof(some));
+	row_clear(&r);
+	assert_int_equal(row_ancestors(&r, got), 2);
+	row_set_history(&r, (struct incarnation){ 4, 9 }, NULL, 0);
+	assert_null(r.ancestors);
+	assert_int_equal(r.incarnation.count, 4);
+	row_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_few_entries),
+		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_after),
 		cmocka_unit_test(test_tombstones),
 		cmocka_unit_test(test_merge),

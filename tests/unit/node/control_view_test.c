@@ -26,6 +26,8 @@ void kvs_member_at(const struct kvs *k, size_t i, struct kvs_member *out)
 	*out = k->members[i];
 }
 
+static const struct bytes URLS[] = { BYTES_LIT("http://10.0.0.1:8080"), BYTES_LIT("http://10.0.0.2:8080") };
+
 static struct rpc_register reg(const char *name)
 {
 	struct rpc_register r = {
@@ -34,10 +36,9 @@ static struct rpc_register reg(const char *name)
 		.roles = RPC_ROLE_DELIVERY,
 		.state = NODE_READY,
 		.capacity_sessions = 500,
+		.http_urls = URLS,
 		.http_urls_n = 2,
 	};
-	r.http_urls[0] = BYTES_LIT("http://10.0.0.1:8080");
-	r.http_urls[1] = BYTES_LIT("http://10.0.0.2:8080");
 	return r;
 }
 
@@ -131,7 +132,9 @@ static void texts_are_bounded(void **state)
 	r.name = bytes_of(text, RPC_NAME_MAX);
 	r.zone = bytes_of(text, RPC_NAME_MAX + 1);
 	memcpy(text, "http://", 7);
-	r.http_urls[0] = bytes_of(text, sizeof(text));
+	struct bytes url = bytes_of(text, sizeof(text));
+	r.http_urls = &url;
+	r.http_urls_n = 1;
 	struct kvs k = { .n = 0 };
 	add(&k, 1, &r);
 	struct cluster_view *v = view_of(&k, t);
@@ -150,15 +153,18 @@ static void what_is_no_plain_url_is_none(void **state)
 		"http://a\\b", "http://a\n", "http://\xc3\xa9", "https://a\x7f" };
 	struct tally *t = tally_new();
 	struct rpc_register r = reg("a");
+	struct bytes url;
+	r.http_urls = &url;
+	r.http_urls_n = 1;
 	struct kvs k = { .n = 0 };
 	add(&k, 1, &r);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		r.http_urls[0] = bytes_str(bad[i]);
+		url = bytes_str(bad[i]);
 		struct cluster_view *v = view_of(&k, t);
 		assert_string_equal(v->nodes[0].http_url, "");
 		cluster_view_free(v);
 	}
-	r.http_urls[0] = BYTES_LIT("https://[::1]:443");
+	url = BYTES_LIT("https://[::1]:443");
 	struct cluster_view *v = view_of(&k, t);
 	assert_string_equal(v->nodes[0].http_url, "https://[::1]:443");
 	cluster_view_free(v);

@@ -25,6 +25,8 @@ static int teardown(void **state)
 	return 0;
 }
 
+static const struct bytes URLS[] = { BYTES_LIT("http://127.0.0.3:8080"), BYTES_LIT("http://[::1]:8080") };
+
 static struct rpc_register sample(void)
 {
 	return (struct rpc_register){
@@ -33,7 +35,7 @@ static struct rpc_register sample(void)
 		.roles = RPC_ROLE_DELIVERY | RPC_ROLE_API,
 		.state = NODE_DRAINING,
 		.rpc_address = BYTES_LIT("127.0.0.3:7000"),
-		.http_urls = { BYTES_LIT("http://127.0.0.3:8080"), BYTES_LIT("http://[::1]:8080") },
+		.http_urls = URLS,
 		.http_urls_n = 2,
 		.api_url = BYTES_LIT("http://api"),
 		.build = BYTES_LIT("0.1.0"),
@@ -78,8 +80,10 @@ static void the_largest_register_fits_a_value(void **state)
 	struct rpc_register r = sample(), got;
 	r.name = r.zone = r.build = bytes_of(text, RPC_NAME_MAX);
 	r.rpc_address = r.api_url = bytes_of(text, RPC_ADDRESS_MAX);
+	struct bytes urls[RPC_URLS_MAX];
 	for (size_t i = 0; i < RPC_URLS_MAX; i++)
-		r.http_urls[i] = bytes_of(text, RPC_ADDRESS_MAX);
+		urls[i] = bytes_of(text, RPC_ADDRESS_MAX);
+	r.http_urls = urls;
 	r.http_urls_n = RPC_URLS_MAX;
 	assert_int_equal(rpc_encode_register(&r, &b->out), OK);
 	assert_int_equal(rpc_decode_register(buf_bytes(&b->out), &b->arena, &got), OK);
@@ -88,7 +92,7 @@ static void the_largest_register_fits_a_value(void **state)
 	r.http_urls_n++;
 	assert_int_equal(rpc_encode_register(&r, &b->out), ERR_TOO_BIG);
 	r.http_urls_n = 1;
-	r.http_urls[0].n++;
+	urls[0].n++;
 	assert_int_equal(rpc_encode_register(&r, &b->out), ERR_TOO_BIG);
 	r = sample();
 	r.name = BYTES_NONE;

@@ -232,13 +232,14 @@ static void the_bytes_of_entries(void **state)
 	(void)state;
 	struct buf out;
 	buf_init(&out, RPC_VALUE_MAX);
+	struct bytes url = BYTES_LIT("http://127.0.0.3:8080");
 	struct rpc_register r = {
 		.name = BYTES_LIT("delivery-1"),
 		.zone = BYTES_LIT("a"),
 		.roles = RPC_ROLE_DELIVERY | RPC_ROLE_INGEST,
 		.state = NODE_READY,
 		.rpc_address = BYTES_LIT("127.0.0.3:7000"),
-		.http_urls = { BYTES_LIT("http://127.0.0.3:8080") },
+		.http_urls = &url,
 		.http_urls_n = 1,
 		.api_url = BYTES_LIT("http://api"),
 		.build = BYTES_LIT("0.1.0"),

@@ -188,20 +188,20 @@ static int setup(void **state)
 	f.config.origins_n = 1;
 	f.config.origins[0] = (struct config_origin){ .name = "main", .match = "lv" };
 	f.self.b[0] = 1;
+	static const struct bytes urls[] = { BYTES_LIT("http://a:80"), BYTES_LIT("http://b:80") };
 	f.reg = (struct rpc_register){
 		.name = BYTES_LIT("n\"2\n\xc3\xa9"),
 		.zone = BYTES_LIT("\xff"),
 		.roles = RPC_ROLE_DELIVERY | RPC_ROLE_INGEST | 64,
 		.state = NODE_DRAINING,
 		.rpc_address = BYTES_LIT("127.0.0.1:7000"),
+		.http_urls = urls,
 		.http_urls_n = 2,
 		.build = BYTES_LIT("0.1.0"),
 		.version_min = 1,
 		.version_max = 2,
 		.capacity_sessions = 50,
 	};
-	f.reg.http_urls[0] = BYTES_LIT("http://a:80");
-	f.reg.http_urls[1] = BYTES_LIT("http://b:80");
 	f.control = (struct control){ .state = NODE_READY, .kvs.n = 3 };
 	for (uint8_t i = 0; i < 3; i++)
 		f.control.kvs.members[i] = (struct kvs_member){ .id = { { (uint8_t)(i + 1) } }, .since_ms = 99000 };

@@ -135,7 +135,7 @@ static int setup(void **state)
 	pair_init(&f.pair);
 	for (size_t i = 0; i < 2; i++) {
 		struct kvs_config c = pair_config(i);
-		c.reg.http_urls[0] = BYTES_LIT("http://n:80");
+		c.reg.http_urls = &BYTES_LIT("http://n:80");
 		c.reg.http_urls_n = 1;
 		c.reg.build = BYTES_LIT("0.1.0");
 		pair_start(&f.pair, i, &c);
