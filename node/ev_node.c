@@ -419,7 +419,7 @@ struct node *node_start(
 	LOG_EVENT(LOG_INFO, "node", "started", "this node serves", LOG_STR("cluster", c->cluster),
 	    LOG_STR("version", WARMCAST_VERSION), LOG_U64("workers", n->workers),
 	    LOG_U64("incarnation", n->identity.incarnation.count), LOG_U64("start_ms", now_mono_ms() - began_ms));
-	join_begin(&n->join, n->control, loop);
+	join_begin(&n->join, n->control, &n->identity.self, c->node, loop);
 	(void)sd_notify(0, "READY=1");
 	return n;
 }

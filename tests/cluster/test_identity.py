@@ -52,11 +52,17 @@ def test_a_cloned_disk_becomes_another_node(make_cluster):
 
 def test_two_nodes_with_one_name_are_told(make_cluster):
     cluster = make_cluster(api=1, delivery=2, start=False, overrides={"delivery-2": {"node": "delivery-1"}})
-    for node in cluster.nodes:
-        node.start()
-    for node in cluster.of_role("delivery"):
+    first, second = cluster.node("delivery-1"), cluster.node("delivery-2")
+    cluster.node("api-1").start()
+    first.start()
+    second.start(wait=False)
+    for node in (first, second):
         line = wait_event(node, "duplicate-name")
         assert "same name" in line["msg"], line
+    assert "name" in wait_event(second, "not-ready")["msg"]
+    assert first.is_ready() and not second.is_ready()
+    first.term()
+    second.wait_ready()
 
 
 def test_a_node_comes_back_at_another_address(make_cluster):
