@@ -17,8 +17,10 @@ static char *shown(enum err (*show)(const json_t *answer, struct buf *out), cons
 	struct buf out;
 	buf_init(&out, 1 << 16);
 	assert_int_equal(show(json, &out), OK);
-	char *text = strndup((const char *)out.p, out.n);
+	char *text = malloc(out.n + 1);
 	assert_non_null(text);
+	memcpy(text, out.p, out.n);
+	text[out.n] = '\0';
 	buf_fini(&out);
 	json_decref(json);
 	return text;
