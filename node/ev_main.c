@@ -1,6 +1,7 @@
 /* warmcastd: reads its arguments and its configuration, starts a node, and waits for signals. */
 #include "base/obj.h"
 #include "node/ev_node.h"
+#include "node/ev_watchdog.h"
 #include "node/fs_config.h"
 #include "node/fs_log.h"
 #include "rpc/nng_link.h"
@@ -27,6 +28,7 @@ struct daemon {
 	struct ev_loop *loop;
 	struct node *node;
 	ev_signal term, interrupt, hangup;
+	struct watchdog watchdog;
 	bool leaving; /* as somebody asked */
 };
 
@@ -218,6 +220,7 @@ static int run(struct daemon *d)
 	CHECK(d->loop != NULL);
 	log_init(d->config.node, d->config.log_level, STDOUT_FILENO);
 	raise_descriptor_limit();
+	watchdog_start(&d->watchdog, d->loop);
 	bool again = true;
 	while (again && !d->leaving) {
 		d->node = node_start(&d->config, &d->secrets, d->loop, &status);
@@ -234,6 +237,7 @@ static int run(struct daemon *d)
 		again = node_stop(d->node);
 		LOG_EVENT(LOG_INFO, "node", "stopped", "this node has left");
 	}
+	watchdog_stop(&d->watchdog, d->loop);
 	ev_loop_destroy(d->loop);
 	return status;
 }
