@@ -10,9 +10,13 @@ enum {
 	KEEP_OUT_BYTES = 16 * 1024, /* memory kept by an out-buffer that is empty */
 };
 
+/* nng 1.5.2 never ends a transfer that is begun on a TLS stream which was closed or broke meanwhile, and
+ * neither nng_aio_stop nor a time limit helps it. So a stream is closed only when no transfer is being
+ * begun; and since a stream may break at any moment, nng_conn_free waits for nothing. */
 struct nng_conn {
 	unsigned magic;
 	struct nng_hub *hub;
+	struct nng_conn *next_orphan;
 	struct nng_signal signal;
 	nng_stream *stream;
 	nng_aio *recv_aio, *send_aio;
@@ -21,13 +25,46 @@ struct nng_conn {
 	 * control loop's; out[flying] is nng's while `sending`. */
 	uint8_t *in;
 	size_t in_head, in_n;
-	bool receiving, discarding, ended, shut;
-	int end_rv; /* of the receive that found the end */
+	bool receiving, discarding, ended;
+	bool shut, closed;  /* no transfer may begin; the stream was told */
+	bool orphan;        /* no one but nng knows it */
+	unsigned beginning; /* transfers that were claimed, and that nng may not have been given yet */
+	int end_rv;         /* of the receive that found the end */
 	struct buf out[2];
 	unsigned flying;
 	size_t flown;
 	bool sending, unsendable;
 };
+
+static bool is_idle(const struct nng_conn *c)
+{
+	return !c->receiving && !c->sending && c->beginning == 0;
+}
+
+/* After each change that may have made it idle. */
+static void note_idle(struct nng_conn *c)
+{
+	if (c->orphan && is_idle(c))
+		nng_hub_raise(c->hub, &c->signal);
+	else
+		CHECK(pthread_cond_signal(&c->hub->changed) == 0);
+}
+
+/* nng was given what was claimed: of several the last closes a stream that was shut meanwhile. */
+static void begun(struct nng_conn *c)
+{
+	nng_hub_lock(c->hub);
+	bool close = c->shut && !c->closed && c->beginning == 1;
+	if (close) {
+		c->closed = true;
+		nng_hub_unlock(c->hub);
+		nng_stream_close(c->stream);
+		nng_hub_lock(c->hub);
+	}
+	c->beginning--;
+	note_idle(c);
+	nng_hub_unlock(c->hub);
+}
 
 /* The ring's free part, if a receive may start now; `receiving` is set then. */
 static unsigned claim_receive(struct nng_conn *c, nng_iov iov[2])
@@ -36,6 +73,7 @@ static unsigned claim_receive(struct nng_conn *c, nng_iov iov[2])
 	if (c->receiving || c->ended || c->shut || room == 0)
 		return 0;
 	c->receiving = true;
+	c->beginning++;
 	size_t tail = (c->in_head + c->in_n) % NNG_CONN_IN_BYTES;
 	size_t first = NNG_CONN_IN_BYTES - tail < room ? NNG_CONN_IN_BYTES - tail : room;
 	iov[0] = (nng_iov){ .iov_buf = c->in + tail, .iov_len = first };
@@ -50,6 +88,7 @@ static void receive(struct nng_conn *c, const nng_iov *iov, unsigned n)
 		return;
 	CHECK(nng_aio_set_iov(c->recv_aio, n, iov) == 0);
 	nng_stream_recv(c->stream, c->recv_aio);
+	begun(c);
 }
 
 static void on_received(void *arg)
@@ -66,9 +105,11 @@ static void on_received(void *arg)
 	} else {
 		c->in_n = c->discarding ? 0 : c->in_n + n;
 	}
-	if (c->ended || !c->discarding)
+	if (!c->orphan && (c->ended || !c->discarding))
 		nng_hub_raise(c->hub, &c->signal);
 	unsigned pieces = claim_receive(c, iov);
+	if (pieces == 0)
+		note_idle(c);
 	nng_hub_unlock(c->hub);
 	receive(c, iov, pieces);
 }
@@ -90,6 +131,7 @@ static bool claim_send(struct nng_conn *c, nng_iov *iov)
 	if (c->flown == b->n)
 		return false;
 	c->sending = true;
+	c->beginning++;
 	*iov = (nng_iov){ .iov_buf = b->p + c->flown, .iov_len = b->n - c->flown };
 	return true;
 }
@@ -98,6 +140,7 @@ static void transmit(struct nng_conn *c, const nng_iov *iov)
 {
 	CHECK(nng_aio_set_iov(c->send_aio, 1, iov) == 0);
 	nng_stream_send(c->stream, c->send_aio);
+	begun(c);
 }
 
 static void on_sent(void *arg)
@@ -113,7 +156,7 @@ static void on_sent(void *arg)
 		c->flown += nng_aio_count(c->send_aio);
 	bool more = claim_send(c, &iov);
 	if (!more)
-		CHECK(pthread_cond_signal(&c->hub->changed) == 0);
+		note_idle(c);
 	nng_hub_unlock(c->hub);
 	if (more)
 		transmit(c, &iov);
@@ -150,11 +193,19 @@ enum err nng_conn_new(struct nng_hub *hub, struct nng_stream *stream, size_t out
 	return OK;
 }
 
-void nng_conn_free(struct nng_conn *c)
+static void forget_orphan(struct nng_conn *c)
 {
-	if (c == NULL)
-		return;
-	nng_conn_shut(c);
+	nng_hub_lock(c->hub);
+	struct nng_conn **at = &c->hub->orphans;
+	while (*at != c)
+		at = &(*at)->next_orphan;
+	*at = c->next_orphan;
+	nng_hub_unlock(c->hub);
+}
+
+/* The wait of nng_aio_stop is for a callback to return, and is short. */
+static void free_idle(struct nng_conn *c)
+{
 	if (c->recv_aio != NULL) {
 		nng_aio_stop(c->recv_aio);
 		nng_aio_free(c->recv_aio);
@@ -164,11 +215,57 @@ void nng_conn_free(struct nng_conn *c)
 		nng_aio_free(c->send_aio);
 	}
 	nng_stream_free(c->stream);
+	forget_orphan(c);
 	nng_hub_forget(c->hub, &c->signal);
 	buf_fini(&c->out[0]);
 	buf_fini(&c->out[1]);
 	free(c->in);
 	OBJ_FREE(c);
+}
+
+static void run_orphan(void *arg)
+{
+	struct nng_conn *c = OBJ_CAST(struct nng_conn, CONN_MAGIC, arg);
+	nng_hub_lock(c->hub);
+	bool idle = is_idle(c);
+	nng_hub_unlock(c->hub);
+	if (idle)
+		free_idle(c);
+}
+
+void nng_conn_free(struct nng_conn *c)
+{
+	if (c == NULL)
+		return;
+	nng_conn_shut(c);
+	nng_hub_lock(c->hub);
+	c->orphan = true;
+	c->next_orphan = c->hub->orphans;
+	c->hub->orphans = c;
+	c->signal.run = run_orphan;
+	c->signal.owner = c;
+	nng_hub_unlock(c->hub);
+	run_orphan(c);
+}
+
+bool nng_conns_settle(struct nng_hub *hub, uint64_t until_ms)
+{
+	nng_hub_lock(hub);
+	while (hub->orphans != NULL) {
+		struct nng_conn *c = hub->orphans;
+		while (c != NULL && !is_idle(c))
+			c = c->next_orphan;
+		if (c != NULL) {
+			nng_hub_unlock(hub);
+			free_idle(c);
+			nng_hub_lock(hub);
+		} else if (!nng_hub_wait(hub, until_ms)) {
+			break;
+		}
+	}
+	bool settled = hub->orphans == NULL;
+	nng_hub_unlock(hub);
+	return settled;
 }
 
 struct bytes nng_conn_peek(struct nng_conn *c)
@@ -274,9 +371,10 @@ void nng_conn_discard_input(struct nng_conn *c)
 void nng_conn_shut(struct nng_conn *c)
 {
 	nng_hub_lock(c->hub);
-	bool first = !c->shut;
 	c->shut = true;
+	bool close = !c->closed && c->beginning == 0;
+	c->closed |= close;
 	nng_hub_unlock(c->hub);
-	if (first) /* a TLS stream says goodbye each time it is closed */
+	if (close) /* once: a TLS stream says goodbye each time */
 		nng_stream_close(c->stream);
 }

@@ -21,8 +21,12 @@ struct nng_conn;
  * something to read, or the end. Out-buffers hold at most out_max bytes each. */
 MUST_USE enum err nng_conn_new(struct nng_hub *hub, struct nng_stream *stream, size_t out_max,
     void (*run)(void *owner), void *owner, struct nng_conn **out);
-/* Ends everything and waits for nng's callbacks to have ended. */
+/* Ends everything, and waits for nothing: what nng still holds of it goes when nng lets go. `run` is not
+ * called any more. */
 void nng_conn_free(struct nng_conn *c);
+/* Waits for nng to let go of all that was freed. False when it did not in time (CLOCK_MONOTONIC): then
+ * the hub must stay where it is (nng_hub_leave). */
+MUST_USE bool nng_conns_settle(struct nng_hub *hub, uint64_t until_ms);
 
 /* What came and was not consumed, as far as it lies in one piece. */
 struct bytes nng_conn_peek(struct nng_conn *c);

@@ -69,11 +69,20 @@ void nng_hub_init(struct nng_hub *h, struct ev_loop *loop)
 void nng_hub_fini(struct nng_hub *h)
 {
 	OBJ_CHECK(h, HUB_MAGIC);
-	CHECK(h->first == NULL);
+	CHECK(h->first == NULL && h->orphans == NULL);
 	ev_async_stop(h->loop, &h->wake);
 	CHECK(pthread_cond_destroy(&h->changed) == 0);
 	CHECK(pthread_mutex_destroy(&h->lock) == 0);
 	h->magic = 0;
+}
+
+void nng_hub_leave(struct nng_hub *h)
+{
+	OBJ_CHECK(h, HUB_MAGIC);
+	nng_hub_lock(h);
+	ev_async_stop(h->loop, &h->wake);
+	h->loop = NULL;
+	nng_hub_unlock(h);
 }
 
 void nng_hub_lock(struct nng_hub *h)
@@ -98,7 +107,7 @@ void nng_hub_raise(struct nng_hub *h, struct nng_signal *s)
 	else
 		h->last->next = s;
 	h->last = s;
-	if (h->raised_n++ == 0)
+	if (h->raised_n++ == 0 && h->loop != NULL)
 		ev_async_send(h->loop, &h->wake);
 }
 

@@ -28,11 +28,14 @@ struct nng_hub {
 	pthread_cond_t changed; /* something was raised */
 	struct nng_signal *first, *last;
 	size_t raised_n;
+	struct nng_conn *orphans; /* freed, and not let go by nng */
 };
 
 void nng_hub_init(struct nng_hub *h, struct ev_loop *loop);
 /* No completion may come any more. */
 void nng_hub_fini(struct nng_hub *h);
+/* The control loop goes, completions may come: they find the hub, and wake no one. */
+void nng_hub_leave(struct nng_hub *h);
 void nng_hub_lock(struct nng_hub *h);
 void nng_hub_unlock(struct nng_hub *h);
 /* Under the lock, from any thread. */

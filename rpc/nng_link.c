@@ -125,11 +125,15 @@ void nng_links_free(struct nng_links *set)
 			link_free(set->slots[i]);
 	}
 	nng_hub_forget(&set->hub, &set->reap);
-	nng_hub_fini(&set->hub);
 	buf_fini(&set->frame);
 	arena_fini(&set->encode_arena);
 	arena_fini(&set->decode_arena);
 	cluster_keys_fini(&set->keys);
+	if (!nng_conns_settle(&set->hub, nng_now_ms() + FREE_WAIT_MS)) {
+		nng_hub_leave(&set->hub); /* a few kilobytes lost are better than a callback into freed memory */
+		return;
+	}
+	nng_hub_fini(&set->hub);
 	nng_cert_free(set->cert);
 	OBJ_FREE(set);
 }
