@@ -13,6 +13,10 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "cluster"))
 import warmcluster  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "measures: looks at time or memory, so nothing runs beside it")
+
+
 def make_content(origin, content, segments=4, size=200_000, entry="master.m3u8"):
     """A programme of random bytes under playlists that name them; returns {path: bytes}."""
     rng = random.Random(content)

@@ -25,6 +25,8 @@ from conftest import end
 from warmcluster import Cluster, Ports, until
 from warmnets import Network, NetworkError
 
+pytestmark = pytest.mark.measures
+
 NODES = 12
 SECONDS = float(os.environ.get("WARMCAST_CHAOS_S", "25"))
 WRITES_A_TURN, TURNS_A_SECOND = 5, 10  # 50 writes a second and node

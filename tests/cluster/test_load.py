@@ -4,7 +4,10 @@ import json
 import pathlib
 import subprocess
 
+import pytest
 from conftest import base_of, create, fetch, make_content, wait_holder
+
+pytestmark = pytest.mark.measures
 
 CONTENTS = 50
 SCRIPT = pathlib.Path(__file__).with_name("sessions.lua")

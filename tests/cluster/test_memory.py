@@ -2,8 +2,11 @@
 
 import shutil
 
+import pytest
 from conftest import base_of, create, fetch, make_content, play, wait_holder
 from warmcluster import Cluster
+
+pytestmark = pytest.mark.measures
 
 VALGRIND = ("valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
             "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--num-callers=30",
