@@ -10,7 +10,7 @@
  * replaces the one before, of which CLOSE gives back the rest; so does a batch that is over, and a node
  * that takes nobody. A broken link changes nothing about a batch: viewers may reach whom we do not. CLOSE
  * is sent once and may be lost: the book closes by itself.
- * When a node restarted (link, or a grant with a later incarnation) its old batch is worthless, and gone.
+ * When a node restarted (its link says so) the old batch is worthless, and gone without a word.
  *
  * How much is asked for. The target is 3 s of what was lately taken and missed (mean over about 1 s
  * upwards, 4 s downwards), at least LEASE_WANT_MIN; a batch that runs dry before its time doubles the
