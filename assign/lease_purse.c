@@ -76,10 +76,11 @@ struct out {
 	size_t n, max;
 };
 
-struct lease_purse *lease_purse_new(struct lease_slots *slots)
+struct lease_purse *lease_purse_new(struct lease_slots *slots, struct incarnation own)
 {
 	struct lease_purse *p = OBJ_NEW(struct lease_purse, PURSE_MAGIC);
 	p->slots = slots;
+	p->last_req_id = (own.nonce & 0xffffff) << 24; /* 48 bits are short on the wire, and last for years */
 	p->wake_at_ms = TIMER_NEVER;
 	return p;
 }

@@ -43,8 +43,10 @@ enum {
 
 struct lease_purse;
 
-/* The slots are borrowed and must live longer. Aborts when out of memory. */
-struct lease_purse *lease_purse_new(struct lease_slots *slots);
+/* The slots are borrowed and must live longer. `own` is this api node's incarnation: request ids count
+ * from a number made of its nonce, so that an answer to a former run is not taken for one to this.
+ * Aborts when out of memory. */
+struct lease_purse *lease_purse_new(struct lease_slots *slots, struct incarnation own);
 void lease_purse_free(struct lease_purse *p);
 
 /* -- events; slots of LEASE_SLOTS and above are ignored -- */
