@@ -85,6 +85,8 @@ static void assert_same(const struct token *a, const struct token *b)
 	assert_true(node_id_eq(&a->issued_by, &b->issued_by));
 	assert_true(node_id_eq(&a->node, &b->node));
 	assert_int_equal(a->node_incarnation, b->node_incarnation);
+	assert_int_equal(a->lease_batch, b->lease_batch);
+	assert_int_equal(a->lease_index, b->lease_index);
 	assert_int_equal(a->issued_at_s, b->issued_at_s);
 	assert_int_equal(a->start_by_s, b->start_by_s);
 	assert_int_equal(a->renew_after_s, b->renew_after_s);
