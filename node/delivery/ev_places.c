@@ -6,15 +6,21 @@
 
 #define PLACES_MAGIC 0x706c6373u
 
-/* Of a weight, what one second's measure counts: a burst is not a bitrate. */
-enum { LEARN_SHARE = 16 };
+/* A burst is not a bitrate: one second's measure counts little, and no weight is far above a session's share
+ * of the capacity. */
+enum { LEARN_SHARE = 64, WEIGHT_TIMES_MAX = 8 };
 
 struct places {
 	unsigned magic;
 	pthread_mutex_t lock;
 	struct lease_book *book;
-	uint32_t each_kbps;
+	uint32_t each_kbps, most_kbps;
 };
+
+static uint32_t to_u32(uint64_t n)
+{
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
 
 static struct places *lock_places(struct places *p)
 {
@@ -34,6 +40,7 @@ struct places *places_new(const struct lease_book_config *c)
 	CHECK(pthread_mutex_init(&p->lock, NULL) == 0);
 	p->book = lease_book_new(c);
 	p->each_kbps = c->weight_kbps;
+	p->most_kbps = to_u32((uint64_t)c->weight_kbps * WEIGHT_TIMES_MAX);
 	return p;
 }
 
@@ -113,16 +120,13 @@ void places_look(struct places *p, struct lease_book_view *v)
 	unlock_places(p);
 }
 
-static uint32_t to_u32(uint64_t n)
-{
-	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
-}
-
 static void learn(struct places *p, uint64_t egress_kbps, uint32_t active)
 {
 	if (active == 0)
 		return;
 	uint64_t measured = egress_kbps / active;
+	if (measured > p->most_kbps)
+		measured = p->most_kbps;
 	uint32_t was = p->each_kbps;
 	p->each_kbps = to_u32((was * (uint64_t)(LEARN_SHARE - 1) + measured) / LEARN_SHARE);
 	/* All of them at once: each weighs the same. */

@@ -2,7 +2,7 @@
  * arrive on every worker (A3).
  *
  * Of Mbit/s: every active session is reckoned to take the same, what the node's egress of the last
- * seconds comes to for each of them; before there is any, its share of the capacity.
+ * minute comes to for each of them; before there is any, its share of the capacity.
  *
  * Threading: any. Calls are short, and only sessions that start or end and messages of api nodes make them.
  */
