@@ -31,6 +31,7 @@ struct admin {
 	const struct fills *fills;
 	const struct sessions *sessions;
 	const struct delivery *delivery;
+	struct places *places;
 	struct probe *probe;
 	struct orders *orders;
 	uint64_t started_mono_ms;
@@ -61,6 +62,7 @@ MUST_USE enum err admin_put_holders(const struct admin *a, const struct config_o
 void admin_put_kvs_stats(const struct admin *a, struct buf *out);
 void admin_put_owners(const struct admin *a, struct buf *out);
 void admin_put_metrics(const struct admin *a, struct buf *out);
+void admin_put_lease_metrics(const struct admin *a, struct buf *out);
 
 /* Why there is no body: what http_problem wants. */
 struct admin_refusal {
