@@ -177,6 +177,7 @@ static void on_link_up(void *ctx, link_id link, const struct rpc_hello *peer, ui
 		.incarnation = peer->incarnation,
 		.features = peer->features,
 		.slot = tally_slot(c->c.tally, &peer->node),
+		.book = peer->incarnation.count,
 	};
 	memcpy(p->name, peer->name.p, peer->name.n); /* the codec's limit is RPC_NAME_MAX */
 	LOG_EVENT(LOG_DEBUG, "rpc", "link-up", "a peer is linked", LOG_BYTES("peer", peer->name),

@@ -150,10 +150,16 @@ void control_leases_link_down(struct control *c, const struct peer_link *p)
 	step(c);
 }
 
-static void on_grant(struct control *c, const struct peer_link *p, const struct rpc_lease_grant *g)
+static void on_grant(struct control *c, struct peer_link *p, const struct rpc_lease_grant *g)
 {
 	if (c->purse == NULL)
 		return;
+	/* A run may take a new incarnation while it lasts (R2), and its book keeps the one it was begun with. A
+	 * link is of one run, so what is said on it is true. */
+	if (g->incarnation != p->book) {
+		p->book = g->incarnation;
+		lease_purse_link_up(c->purse, control_now_ms(), p->slot, p->book);
+	}
 	struct lease_grant grant = {
 		.req_id = g->request,
 		.incarnation = g->incarnation,
@@ -173,7 +179,7 @@ bool control_leases_hear(struct control *c, link_id link, const struct rpc_msg *
 {
 	if (m->kind != RPC_LEASE_ASK && m->kind != RPC_LEASE_GRANT && m->kind != RPC_LEASE_CLOSE)
 		return false;
-	const struct peer_link *p = NULL;
+	struct peer_link *p = NULL;
 	for (size_t i = 0; i < c->peers_n && p == NULL; i++)
 		p = c->peers[i].link == link ? &c->peers[i] : NULL;
 	if (p == NULL)
@@ -207,7 +213,7 @@ void control_leases_start(struct control *c)
 	c->lease_wake.data = c;
 	if (c->c.slots == NULL)
 		return;
-	c->purse = lease_purse_new(c->c.slots);
+	c->purse = lease_purse_new(c->c.slots, kvs_incarnation(c->kvs));
 	if (c->c.places != NULL)
 		lease_purse_link_up(c->purse, control_now_ms(), c->own_slot, c->c.identity->incarnation.count);
 }

@@ -17,6 +17,7 @@ struct peer_link {
 	struct incarnation incarnation;
 	uint64_t features;
 	uint32_t slot;               /* of node/tally.h */
+	uint64_t book;               /* the incarnation that its lease book was begun in, as far as is known */
 	char name[RPC_NAME_MAX + 1]; /* as its hello said: before its register has come */
 };
 
