@@ -64,6 +64,13 @@ static const struct command commands[] = {
 	    "One line a holder. SHARE is how much of the content it holds where that is known, HELD how much\n"
 	    "in bytes, ENTRY the playlist by which viewers enter the content there.\n",
 	    run_plain, "/v1/contents/", show_holders },
+	{ "explain", "CONTENT", 1, 1, "where a viewer of a content would be sent now, and why",
+	    "Asks an api node, since only those decide. One line a delivery node, in the order in which they\n"
+	    "would be tried (RANK; - takes nobody). REASON is why it would be taken or not, HELD and OBJECTS\n"
+	    "what it holds of the content, LOAD the sessions of its capacity: what it last told, TOLD ago (-:\n"
+	    "never), and those that the asked node sent there since. PLACES are leased to the asked node and\n"
+	    "not given out, ORDER is the content's own order of all nodes, by which spill and cold choose.\n",
+	    run_plain, "/v1/explain?content=", show_explain_content },
 	{ "purge", "CONTENT", 1, 1, "has every delivery node drop a content from its cache",
 	    "The asked node writes the order, and a second node records it, so that it outlives the first one's\n"
 	    "disk; each delivery node drops all objects of the content, and cancels what it is fetching of it. "

@@ -329,6 +329,7 @@ static enum err start_admin(struct node *n)
 		.control = n->control,
 		.self = &n->identity.self,
 		.reader = n->reader,
+		.view_reader = n->workers,
 		.viewers = viewers_server(n->viewers),
 		.api = (n->config->roles & RPC_ROLE_API) != 0 ? &n->api : NULL,
 		.cache = n->cache,
@@ -339,6 +340,7 @@ static enum err start_admin(struct node *n)
 		.orders = n->orders,
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
+		.now_wall_ms = now_wall_ms,
 	};
 	struct http_server_config s = {
 		.listeners = &fd,
@@ -383,7 +385,7 @@ static enum err start_all(struct node *n)
 	if (e != OK)
 		return e;
 	n->tally = tally_new();
-	view_publisher_init(&n->views, n->workers);
+	view_publisher_init(&n->views, n->workers + 1); /* the last one reads for operators */
 	n->views_made = true;
 	e = start_delivery(n);
 	if (e == OK)
