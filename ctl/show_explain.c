@@ -121,3 +121,94 @@ enum err show_explain_content(const json_t *answer, struct buf *out)
 	buf_put_u8(out, '\n');
 	return cells_finish(&t, out);
 }
+
+/* -- of a session, then -- */
+
+/* "37 not a holder, 2 no headroom" */
+static void cell_reasons(struct table *t, const json_t *reasons)
+{
+	char text[CELL_MAX] = "";
+	size_t used = 0;
+	void *at = json_object_iter((json_t *)reasons);
+	for (; at != NULL; at = json_object_iter_next((json_t *)reasons, at)) {
+		json_int_t n = json_integer_value(json_object_iter_value(at));
+		if (used < sizeof(text))
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%lld %.64s", used == 0 ? "" : ", ",
+			    (long long)n, json_object_iter_key(at));
+	}
+	table_cell(t, text);
+}
+
+static void cell_node_now(struct table *t, const json_t *answer)
+{
+	const char *then = member_str(answer, "node"), *now = member_str(answer, "node_now");
+	if (now == NULL)
+		table_cell(t, "nowhere: no delivery node can take it");
+	else if (then != NULL && strcmp(then, now) == 0)
+		table_cell(t, now);
+	else
+		cell_printf(t, "%.64s: it moves there at its next heartbeat or redirect", now);
+}
+
+static void put_then(const json_t *answer, struct buf *out)
+{
+	const char *node = member_str(answer, "node"), *at = member_str(answer, "created_at");
+	uint64_t nodes = 0, usable = 0;
+	struct table t;
+	table_init(&t, 2);
+	table_cell(&t, "content");
+	cell_printf(&t, "%.255s (origin %.64s)", member_str(answer, "content"), member_str(answer, "origin"));
+	table_cell(&t, "session");
+	cell_printf(&t, "%.64s", member_str(answer, "session_id"));
+	table_cell(&t, "created");
+	cell_printf(&t, "%.19sZ by %.64s", at == NULL ? "?" : at, member_str(answer, "created_by"));
+	table_cell(&t, "decided then");
+	cell_printf(&t, "%.64s, taken by %.64s", member_str(answer, "outcome"),
+	    node == NULL || node[0] == '\0' ? "a node that is gone" : node);
+	table_cell(&t, "belongs now to");
+	cell_node_now(&t, answer);
+	table_cell(&t, "of nodes");
+	member_u64(answer, "nodes", &nodes);
+	member_u64(answer, "usable", &usable);
+	cell_printf(&t, "%" PRIu64 ", of which %" PRIu64 " could take it", nodes, usable);
+	table_cell(&t, "reasons");
+	cell_reasons(&t, json_object_get(answer, "reasons"));
+	table_print(&t, out);
+	table_fini(&t);
+}
+
+static void recalled_row(const json_t *candidate, struct table *t)
+{
+	cell_u64(t, candidate, "rank");
+	table_cell(t, member_str(candidate, "node"));
+	table_cell(t, member_str(candidate, "reason"));
+	table_cell(t, member_str(candidate, "state"));
+	table_cell(t, json_is_true(json_object_get(candidate, "holder")) ? "yes" : NULL);
+	cell_load(t, candidate);
+	cell_u64(t, candidate, "headroom");
+	cell_u64(t, candidate, "places");
+	cell_age(t, candidate, "age_ms");
+}
+
+enum err show_explain_session(const json_t *answer, struct buf *out)
+{
+	static const char *const names[] = { "RANK", "NODE", "REASON", "STATE", "HOLDER", "LOAD", "HEADROOM",
+		"PLACES", "TOLD" };
+	static const char *const texts[] = { "content", "origin", "session_id", "created_by", "outcome" };
+	const json_t *candidates = json_object_get(answer, "candidates");
+	bool fine = json_is_array(candidates);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		fine = fine && member_str(answer, texts[i]) != NULL;
+	if (!fine)
+		return ERR_INVALID;
+	put_then(answer, out);
+	struct table t;
+	cells_heads(&t, names, sizeof(names) / sizeof(names[0]));
+	table_align_right(&t, 0);
+	for (size_t column = 5; column <= 8; column++)
+		table_align_right(&t, column);
+	for (size_t i = 0; i < json_array_size(candidates); i++)
+		recalled_row(json_array_get(candidates, i), &t);
+	buf_put_u8(out, '\n');
+	return cells_finish(&t, out);
+}

@@ -2,6 +2,7 @@
 
 #include "base/obj.h"
 #include "node/admin/admin.h"
+#include "node/api/recall.h"
 #include "node/ev_drain.h"
 #include "node/ev_join.h"
 #include "node/ev_purger.h"
@@ -289,6 +290,8 @@ static void init_api(struct node *n)
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,
 	};
+	if ((n->config->roles & RPC_ROLE_API) != 0)
+		n->api.recall = recall_new(n->workers);
 }
 
 static enum err start_viewers(struct node *n)
@@ -470,6 +473,7 @@ bool node_stop(struct node *n)
 		drain_fini(&n->drain);
 	http_server_stop(n->admin_server);
 	viewers_stop(n->viewers);
+	recall_free(n->api.recall);
 	purger_stop(n->purger);
 	fills_free(n->fills);
 	probe_free(n->probe);

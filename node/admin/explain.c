@@ -38,7 +38,7 @@ static void field_time(struct buf *out, const char *key, uint64_t wall_ms)
 	field_str(out, key, bytes_str(text));
 }
 
-/* -- one node -- */
+/* -- of a content: one node -- */
 
 static void put_held(const struct explain_now *e, const struct place_node *n, struct buf *out)
 {
@@ -59,6 +59,13 @@ static void put_places(const struct explain_now *e, const struct place_node *n, 
 	field_u64_if(out, "places", known, places);
 }
 
+static void put_load(uint64_t capacity, uint64_t load, struct buf *out)
+{
+	field_u64(out, "capacity", capacity);
+	field_u64(out, "load", load);
+	field_u64(out, "headroom", capacity > load ? capacity - load : 0);
+}
+
 static void put_candidate(const struct explain_now *e, size_t i, const size_t *order_of, struct buf *out)
 {
 	const struct assign_result *d = &e->place->decision;
@@ -74,16 +81,14 @@ static void put_candidate(const struct explain_now *e, size_t i, const size_t *o
 	field_str(out, "state", bytes_str(state_str(known->state)));
 	field_str(out, "zone", known->zone);
 	put_held(e, n, out);
-	field_u64(out, "capacity", known->capacity);
-	field_u64(out, "load", known->load);
-	field_u64(out, "headroom", known->capacity > known->load ? known->capacity - known->load : 0);
+	put_load(known->capacity, known->load, out);
 	put_places(e, n, out);
 	field_u64_if(out, "age_ms", n->reported, known->age_ms);
 	field_u64(out, "order", order_of[c->node]);
 	buf_put_u8(out, '}');
 }
 
-/* -- all of them -- */
+/* -- of a content, now -- */
 
 /* Of each node its place in the content's own order, from 1; NULL: the arena is exhausted. */
 static size_t *own_order(const struct explain_now *e, struct arena *a)
@@ -124,4 +129,74 @@ enum err explain_put_now(const struct explain_now *e, struct arena *a, struct bu
 		put_candidate(e, i, order_of, out);
 	buf_put_str(out, "]}\n");
 	return OK;
+}
+
+/* -- of a session, then -- */
+
+static const struct view_node *node_in_slot(const struct cluster_view *view, uint32_t slot)
+{
+	for (size_t i = 0; i < view->nodes_n; i++)
+		if (slot != TALLY_NO_SLOT && view->nodes[i].slot == slot)
+			return &view->nodes[i];
+	return NULL;
+}
+
+static void put_node_name(const struct explain_then *e, const struct node_id *id, struct buf *out)
+{
+	const struct view_node *n = cluster_view_find(e->view, id);
+	field_str(out, "node", n != NULL ? bytes_str(n->name) : BYTES_NONE);
+	field_id(out, "node_id", id);
+}
+
+static void put_reasons(const struct recalled *r, struct buf *out)
+{
+	json_put_key(out, "reasons");
+	buf_put_u8(out, '{');
+	for (size_t i = 0; i < RECALL_REASONS; i++)
+		if (r->by_reason[i] > 0)
+			field_u64(out, assign_reason_str((enum assign_reason)i), r->by_reason[i]);
+	buf_put_u8(out, '}');
+}
+
+static void put_recalled(const struct explain_then *e, size_t i, struct buf *out)
+{
+	const struct recalled_node *one = &e->recalled->best[i];
+	const struct view_node *n = node_in_slot(e->view, one->slot);
+	json_put_next(out);
+	buf_put_u8(out, '{');
+	field_u64_if(out, "rank", i < e->recalled->usable_n, i + 1);
+	field_str(out, "node", n != NULL ? bytes_str(n->name) : BYTES_NONE);
+	field_str(out, "reason", bytes_str(assign_reason_str(one->reason)));
+	field_str(out, "state", bytes_str(state_str(one->state)));
+	field_bool(out, "holder", one->holder);
+	put_load(one->capacity, one->load, out);
+	field_null(out, "places");
+	field_u64_if(out, "age_ms", one->reported, one->age_ms);
+	buf_put_u8(out, '}');
+}
+
+void explain_put_then(const struct explain_then *e, struct buf *out)
+{
+	const struct recalled *r = e->recalled;
+	buf_put_u8(out, '{');
+	field_hex(out, "session_id", bytes_of(e->t->session, sizeof(e->t->session)));
+	field_str(out, "content", e->t->content);
+	field_str(out, "origin", e->t->origin);
+	field_str(out, "created_by", e->node);
+	field_time(out, "created_at", e->t->issued_at_s * 1000);
+	field_time(out, "not_after", e->t->not_after_s * 1000);
+	field_str(out, "outcome", bytes_str(assign_outcome_str(r->outcome)));
+	put_node_name(e, &e->t->node, out);
+	if (e->now != NULL)
+		field_str(out, "node_now", e->now->name);
+	else
+		field_null(out, "node_now");
+	field_u64(out, "nodes", r->nodes_n);
+	field_u64(out, "usable", r->usable_n);
+	put_reasons(r, out);
+	json_put_key(out, "candidates");
+	buf_put_u8(out, '[');
+	for (size_t i = 0; i < r->best_n; i++)
+		put_recalled(e, i, out);
+	buf_put_str(out, "]}\n");
 }

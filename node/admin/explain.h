@@ -1,4 +1,5 @@
-/* Decisions as JSON, for operators (A5): what would be decided of a content now. Pure.
+/* Decisions as JSON, for operators (A5): what would be decided of a content now, and what was decided when a
+ * session was created. Pure.
  *
  * A candidate's `rank` counts from 1 in the order in which nodes would be tried, null of those that take
  * nobody; its `order` is its place in the content's own order of all nodes (rendezvous, A2), by which spill
@@ -9,7 +10,7 @@
 #ifndef NODE_ADMIN_EXPLAIN_H
 #define NODE_ADMIN_EXPLAIN_H
 
-#include "node/api/place.h"
+#include "node/api/recall.h"
 
 struct explain_now {
 	struct bytes node; /* the one that is asked */
@@ -25,5 +26,16 @@ struct explain_now {
 };
 
 MUST_USE enum err explain_put_now(const struct explain_now *e, struct arena *a, struct buf *out);
+
+struct explain_then {
+	struct bytes node;     /* the one that is asked: it created the session */
+	const struct token *t; /* its handle */
+	const struct recalled *recalled;
+	const struct cluster_view *view; /* for the names of nodes */
+	const struct place_node *now;    /* where the session belongs now; NULL: nowhere */
+};
+
+/* A node that has gone since has the name "". */
+void explain_put_then(const struct explain_then *e, struct buf *out);
 
 #endif

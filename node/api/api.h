@@ -46,9 +46,12 @@ struct api_counters {
 	_Atomic uint64_t created_warm, created_spill, created_cold, refused, malformed, heartbeats, ended;
 };
 
+struct recall;
+
 struct api {
 	struct api_config c;
 	struct api_counters count;
+	struct recall *recall; /* a ring for each view_reader; NULL: nothing is remembered */
 };
 
 /* Answers a request whose path starts with "/v1/". */

@@ -90,3 +90,44 @@ def test_a_drained_and_a_dead_node_are_told_apart(make_cluster):
     assert answer["outcome"] == "refused" and answer["node"] is None
     text = ctl(cluster, "--admin", api.admin, "explain", "x")
     assert text.returncode == 0 and "refused: no delivery node can take a viewer" in text.stdout
+
+
+def test_what_was_decided_then(cluster):
+    make_content(cluster.origin_dir, "vod/e4")
+    api, other = cluster.of_role("api")
+    session = create(api, "vod/e4")
+    handle = session["session"]
+    then = explain(api, session=handle)
+    assert then["outcome"] == "cold" and then["node"] == then["node_now"] == session["node"]
+    assert then["created_by"] == "api-1" and then["content"] == "vod/e4"
+    assert then["nodes"] == then["usable"] == 3 and then["reasons"] == {"taken": 1, "ranked lower": 2}
+    assert [c["rank"] for c in then["candidates"]] == [1, 2, 3]
+    assert then["candidates"][0]["node"] == session["node"]
+    text = ctl(cluster, "--admin", api.admin, "explain", handle)
+    assert text.returncode == 0, text.stderr
+    assert f"cold, taken by {session['node']}" in text.stdout and "3 ranked lower" not in text.stdout
+    elsewhere = ctl(cluster, "--admin", other.admin, "explain", handle)
+    assert elsewhere.returncode == 1 and len(elsewhere.stderr.splitlines()) == 1
+    assert "api-1 created that session" in elsewhere.stderr and f"on {api.ip}." in elsewhere.stderr
+
+
+def test_what_looks_like_a_session_and_is_none_is_a_content(cluster):
+    name = "a" * 80
+    said = ctl(cluster, "--admin", cluster.node("api-1").admin, "explain", name)
+    assert said.returncode == 0, said.stderr
+    assert f"content      {name} (origin main)" in said.stdout
+    assert cluster.node("api-1").admin_get(f"/v1/explain?session={name}")[0] == 404
+
+
+def test_the_node_is_gone_since_and_so_is_the_memory(make_cluster):
+    cluster = make_cluster(api=1, delivery=2)
+    api = cluster.node("api-1")
+    session = create(api, "vod/e5")
+    cluster.node(session["node"]).kill()
+    stays = "delivery-1" if session["node"] == "delivery-2" else "delivery-2"
+    moved = until("the session is to move", 15, lambda: (
+        lambda a: a if a["node_now"] == stays else None)(explain(api, session=session["session"])))
+    assert moved["node"] == session["node"] and moved["candidates"][0]["state"] == "ready"  # as it was then
+    api.restart()
+    status, problem = api.admin_get(f"/v1/explain?session={session['session']}")
+    assert status == 404 and problem["type"].endswith(":forgotten") and "its last start" in problem["detail"]
