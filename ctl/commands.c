@@ -1,6 +1,7 @@
 #include "ctl/commands.h"
 
 #include "base/check.h"
+#include "base/text.h"
 #include "ctl/diff.h"
 #include "ctl/lag.h"
 #include "ctl/order.h"
@@ -12,6 +13,7 @@
 #include <string.h>
 
 enum { TARGET_MAX_BYTES = 8 << 10, TEXT_MAX_BYTES = 256 << 20, DETAIL_MAX = 400 };
+enum { HANDLE_MIN = 64, HANDLE_MAX_BYTES = 768 }; /* characters of its text; bytes that it stands for */
 
 struct command;
 
@@ -41,6 +43,7 @@ static int run_get(const struct call *call);
 static int run_diff(const struct call *call);
 static int run_nodes(const struct call *call);
 static int run_probe(const struct call *call);
+static int run_explain(const struct call *call);
 static int run_purge(const struct call *call);
 static int run_expel(const struct call *call);
 
@@ -64,6 +67,15 @@ static const struct command commands[] = {
 	    "One line a holder. SHARE is how much of the content it holds where that is known, HELD how much\n"
 	    "in bytes, ENTRY the playlist by which viewers enter the content there.\n",
 	    run_plain, "/v1/contents/", show_holders },
+	{ "explain", "CONTENT|SESSION", 1, 1, "where viewers are sent, and why",
+	    "Of a content: where a viewer would be sent now; of a session (the handle that its creation gave):\n"
+	    "why it was sent there, as long as the api node that created it remembers. Asks an api node, since\n"
+	    "only those decide. One line a delivery node, in the order in which they would be tried (RANK; -\n"
+	    "takes nobody). REASON is why it would be taken or not, HELD and OBJECTS what it holds of the\n"
+	    "content, LOAD the sessions of its capacity: what it last told, TOLD ago (-: never), and those that\n"
+	    "the asked node sent there since. PLACES are leased to the asked node and not given out, ORDER is\n"
+	    "the content's own order of all nodes, by which spill and cold choose.\n",
+	    run_explain, NULL, NULL },
 	{ "purge", "CONTENT", 1, 1, "has every delivery node drop a content from its cache",
 	    "The asked node writes the order, and a second node records it, so that it outlives the first one's\n"
 	    "disk; each delivery node drops all objects of the content, and cancels what it is fetching of it. "
@@ -229,7 +241,8 @@ static int not_understood(const struct command_options *o, FILE *errors)
 	return CTL_FAILED;
 }
 
-static int show(const struct call *call, struct bytes body)
+static int show_by(
+    const struct call *call, enum err (*to_text)(const json_t *answer, struct buf *out), struct bytes body)
 {
 	json_t *answer = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
 	if (answer == NULL)
@@ -237,13 +250,18 @@ static int show(const struct call *call, struct bytes body)
 	int status;
 	struct buf text;
 	buf_init(&text, TEXT_MAX_BYTES);
-	if (call->c->show(answer, &text) != OK)
+	if (to_text(answer, &text) != OK)
 		status = not_understood(call->o, call->errors);
 	else
 		status = print(call->o->json ? body : buf_bytes(&text), call->out, call->errors);
 	buf_fini(&text);
 	json_decref(answer);
 	return status;
+}
+
+static int show(const struct call *call, struct bytes body)
+{
+	return show_by(call, call->c->show, body);
 }
 
 /* The body of a 200, to be ended with buf_fini; else CTL_FAILED, and the person knows why. */
@@ -293,6 +311,58 @@ static int run_plain(const struct call *call)
 	int status = ask(call, &target);
 	buf_fini(&target);
 	return status;
+}
+
+/* Whether it may be a session's handle; of a content id of that form the node tells that it is none. */
+static bool may_be_handle(const char *text)
+{
+	struct bytes s = bytes_str(text);
+	uint8_t decoded[HANDLE_MAX_BYTES];
+	size_t n = sizeof(decoded);
+	return s.n >= HANDLE_MIN && text_unbase64url(decoded, &n, s) == OK;
+}
+
+static bool is_problem(const struct client_answer *a, const char *type)
+{
+	json_t *problem = json_loadb((const char *)a->body.p, a->body.n, JSON_REJECT_DUPLICATES, NULL);
+	const char *text = json_string_value(json_object_get(problem, "type"));
+	bool is = text != NULL && bytes_ends_with(bytes_str(text), bytes_str(type));
+	json_decref(problem);
+	return is;
+}
+
+/* False: that is no session. */
+static bool explain_session(const struct call *call, const char *handle, int *status)
+{
+	struct client_answer a;
+	char error[CLIENT_ERROR_MAX], target[HANDLE_MAX_BYTES * 2];
+	snprintf(target, sizeof(target), "/v1/explain?session=%s", handle);
+	if (client_call(&call->o->client, "GET", target, BYTES_NONE, &a, error) != OK) {
+		fprintf(call->errors, "warmcastctl: %s\n", error);
+		*status = CTL_FAILED;
+		return true;
+	}
+	bool is = a.status != 404 || !is_problem(&a, ":no-such-session");
+	if (a.status == 200)
+		*status = show_by(call, show_explain_session, buf_bytes(&a.body));
+	else if (is)
+		*status = refused(call->o, &a, call->errors);
+	buf_fini(&a.body);
+	return is;
+}
+
+static int run_explain(const struct call *call)
+{
+	int status;
+	const char *what = call->arguments[0];
+	if (may_be_handle(what) && explain_session(call, what, &status))
+		return status;
+	struct command content = *call->c;
+	struct call of_content = *call;
+	content.target = "/v1/explain?content=";
+	content.show = show_explain_content;
+	of_content.c = &content;
+	return run_plain(&of_content);
 }
 
 /* The stream in which an owner has such a key; NULL: there is no such key. */

@@ -11,6 +11,9 @@
 MUST_USE enum err show_status(const json_t *answer, struct buf *out);
 MUST_USE enum err show_nodes(const json_t *answer, struct buf *out);
 MUST_USE enum err show_holders(const json_t *answer, struct buf *out);
+/* show_explain.c */
+MUST_USE enum err show_explain_content(const json_t *answer, struct buf *out);
+MUST_USE enum err show_explain_session(const json_t *answer, struct buf *out);
 /* show_kvs.c */
 MUST_USE enum err show_kvs_stats(const json_t *answer, struct buf *out);
 MUST_USE enum err show_owners(const json_t *answer, struct buf *out);

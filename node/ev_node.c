@@ -3,6 +3,7 @@
 #include "base/obj.h"
 #include "node/admin/admin.h"
 #include "node/api/place.h"
+#include "node/api/recall.h"
 #include "node/delivery/places.h"
 #include "node/ev_drain.h"
 #include "node/ev_join.h"
@@ -337,6 +338,8 @@ static void init_api(struct node *n)
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,
 	};
+	if ((n->config->roles & RPC_ROLE_API) != 0)
+		n->api.recall = recall_new(n->workers);
 }
 
 static enum err start_viewers(struct node *n)
@@ -362,6 +365,16 @@ static enum err start_viewers(struct node *n)
 	return e;
 }
 
+/* On control's loop, as all of the operators' HTTP. */
+static bool leased(void *ctx, const struct node_id *node, uint64_t *places)
+{
+	struct node *n = OBJ_CAST(struct node, NODE_MAGIC, ctx);
+	if (n->slots == NULL)
+		return false;
+	*places = lease_slots_left(n->slots, tally_slot(n->tally, node), now_mono_ms());
+	return true;
+}
+
 static enum err start_admin(struct node *n)
 {
 	int fd;
@@ -377,6 +390,7 @@ static enum err start_admin(struct node *n)
 		.control = n->control,
 		.self = &n->identity.self,
 		.reader = n->reader,
+		.view_reader = n->workers,
 		.viewers = viewers_server(n->viewers),
 		.api = (n->config->roles & RPC_ROLE_API) != 0 ? &n->api : NULL,
 		.cache = n->cache,
@@ -384,10 +398,13 @@ static enum err start_admin(struct node *n)
 		.sessions = n->sessions,
 		.delivery = n->delivery,
 		.places = n->places,
+		.leased = leased,
+		.leased_ctx = n,
 		.probe = n->probe,
 		.orders = n->orders,
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
+		.now_wall_ms = now_wall_ms,
 	};
 	struct http_server_config s = {
 		.listeners = &fd,
@@ -434,7 +451,7 @@ static enum err start_all(struct node *n)
 	n->tally = tally_new();
 	if ((n->config->roles & RPC_ROLE_API) != 0)
 		n->slots = lease_slots_new();
-	view_publisher_init(&n->views, n->workers);
+	view_publisher_init(&n->views, n->workers + 1); /* the last one reads for operators */
 	n->views_made = true;
 	e = start_delivery(n);
 	if (e == OK)
@@ -519,6 +536,7 @@ bool node_stop(struct node *n)
 		drain_fini(&n->drain);
 	http_server_stop(n->admin_server);
 	viewers_stop(n->viewers);
+	recall_free(n->api.recall);
 	purger_stop(n->purger);
 	fills_free(n->fills);
 	probe_free(n->probe);

@@ -1,6 +1,7 @@
 /* The operators' HTTP (listen.admin): health, metrics, and what the node knows, as JSON.
  *
  *     /healthz  /readyz  /metrics  /v1/status  /v1/nodes  /v1/contents/{content}
+ *     GET /v1/explain?content=  GET /v1/explain?session=
  *     POST /v1/purge  GET /v1/purge/{id}  POST /v1/nodes/{name or id}/expel
  *     /v1/kvs/stats  /v1/kvs/owners  /v1/kvs/get?owner=&stream=&key=  /v1/kvs/probe
  *
@@ -25,6 +26,7 @@ struct admin {
 	struct control *control;
 	const struct node_id *self;
 	struct kvs_reader *reader;
+	unsigned view_reader; /* control's own, of the published views */
 	const struct http_server *viewers;
 	const struct api *api;
 	const struct cache *cache;
@@ -36,6 +38,11 @@ struct admin {
 	struct orders *orders;
 	uint64_t started_mono_ms;
 	uint64_t (*now_mono_ms)(void);
+	uint64_t (*now_wall_ms)(void);
+	/* How many places this node has leased on a delivery node and not given out; false: it does not know that
+	 * node. NULL: nothing is leased. */
+	bool (*leased)(void *ctx, const struct node_id *node, uint64_t *places);
+	void *leased_ctx;
 };
 
 enum { ADMIN_ANSWER_MAX = 64 * 1024 * 1024 };
@@ -54,6 +61,9 @@ struct admin_members {
 };
 void admin_count_members(const struct kvs *kvs, struct admin_members *out);
 
+/* GET /v1/explain (ev_explain.c). */
+void admin_explain(const struct admin *a, struct http_exchange *x);
+
 /* The bodies, one file each. */
 void admin_put_status(const struct admin *a, struct buf *out);
 void admin_put_nodes(const struct admin *a, struct buf *out);
@@ -69,6 +79,9 @@ struct admin_refusal {
 	int status;
 	const char *type, *detail;
 };
+/* A value of a query, escaped as a path is; false, with `detail` as the reason, when it is absent or none. */
+bool admin_take_value(struct bytes query, const char *name, const char *detail, struct arena *arena,
+    struct bytes *out, struct admin_refusal *why);
 /* The name in its register; empty when nothing is known of it. */
 struct bytes admin_name_of(const struct kvs *kvs, const struct node_id *id);
 /* The member of that name or id, in hex. */

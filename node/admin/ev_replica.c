@@ -2,7 +2,6 @@
 #include "base/text.h"
 #include "node/admin/admin.h"
 #include "node/admin/fields.h"
-#include "node/http/path.h"
 #include "node/json_text.h"
 
 #include <inttypes.h>
@@ -150,24 +149,6 @@ static bool malformed(struct admin_refusal *why, const char *detail)
 	return refuse(why, 400, "malformed", detail);
 }
 
-/* A value is escaped as a path is: names and contents are segments. `detail` says what is wanted of it. */
-static bool take_value(struct bytes query, const char *name, const char *detail, struct arena *arena,
-    struct bytes *out, struct admin_refusal *why)
-{
-	struct bytes value = http_query(query, name), decoded;
-	if (value.n == 0)
-		return malformed(why, detail);
-	uint8_t *path = arena_alloc(arena, value.n + 1);
-	if (path == NULL)
-		return malformed(why, "The query is too long.");
-	path[0] = '/';
-	memcpy(path + 1, value.p, value.n);
-	if (http_path_decode(arena, bytes_of(path, value.n + 1), &decoded) != OK)
-		return malformed(why, detail);
-	*out = bytes_from(decoded, 1);
-	return true;
-}
-
 bool admin_take_owner(
     const struct kvs *kvs, struct bytes owner, struct node_id *out, struct admin_refusal *why)
 {
@@ -228,9 +209,12 @@ static bool take_query(const struct kvs *kvs, struct bytes query, struct arena *
     struct admin_refusal *why)
 {
 	struct bytes owner, stream;
-	return take_value(query, "owner", "owner must be the name or the id of a node.", arena, &owner, why) &&
-	       take_value(query, "stream", "stream must be control, locations or load.", arena, &stream, why) &&
-	       take_value(query, "key", "key must be register, load or ORIGIN:CONTENT.", arena, &w->text, why) &&
+	return admin_take_value(
+	           query, "owner", "owner must be the name or the id of a node.", arena, &owner, why) &&
+	       admin_take_value(
+	           query, "stream", "stream must be control, locations or load.", arena, &stream, why) &&
+	       admin_take_value(
+	           query, "key", "key must be register, load or ORIGIN:CONTENT.", arena, &w->text, why) &&
 	       take_stream(stream, &w->stream, why) && take_key(w, why) &&
 	       admin_take_owner(kvs, owner, &w->owner, why);
 }

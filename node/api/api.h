@@ -52,9 +52,12 @@ struct api_counters {
 	_Atomic uint64_t placeless; /* of those created */
 };
 
+struct recall;
+
 struct api {
 	struct api_config c;
 	struct api_counters count;
+	struct recall *recall; /* a ring for each view_reader; NULL: nothing is remembered */
 };
 
 /* Answers a request whose path starts with "/v1/". */

@@ -1,6 +1,7 @@
 #include "node/api/api.h"
 
 #include "node/api/place.h"
+#include "node/api/recall.h"
 #include "node/api/session.h"
 #include "node/api/session_request.h"
 #include "node/http/path.h"
@@ -158,6 +159,7 @@ static void create_placed(struct call *c, const struct session_request *r, const
 		return;
 	}
 	tally_add(c->api->c.tally, p->nodes[at].slot, c->api->c.now_mono_ms() / 1000);
+	recall_add(c->api->recall, c->worker->view_reader, t.session, p, at);
 	answer_session(c, 201, &t, handle, p, at);
 }
 

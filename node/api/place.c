@@ -62,6 +62,7 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
 		pn->id = an->id = v->id;
 		pn->holder = an->holder = holds(holders, holders_n, &v->id);
 		pn->slot = v->slot;
+		pn->reported = v->has_load;
 		pn->incarnation = v->incarnation;
 		pn->name = arena_dup(a, bytes_str(v->name));
 		pn->url = arena_dup(a, bytes_str(v->http_url));
@@ -89,6 +90,7 @@ enum err place_among(const struct api *api, const struct cluster_view *view, con
 	if (e != OK)
 		return e;
 	struct assign_request r = { wish->origin, wish->content, wish->zone, nodes, p.nodes_n };
+	p.known = nodes;
 	e = assign_decide(&r, a, &p.decision);
 	if (e != OK)
 		return e;

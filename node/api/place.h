@@ -15,11 +15,13 @@ struct place_node {
 	uint64_t incarnation;
 	uint32_t slot;
 	bool holder;
+	bool reported; /* it has told its load; else that is only what was assigned to it here */
 };
 
 struct place {
 	struct assign_result decision;
-	struct place_node *nodes; /* as the decision's indices name them */
+	struct place_node *nodes;        /* as the decision's indices name them */
+	const struct assign_node *known; /* what was known of each when it was decided: nodes_n */
 	size_t nodes_n;
 	struct bytes entry; /* what the holders say the content starts with; empty when none knows */
 };

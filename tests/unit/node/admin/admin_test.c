@@ -155,6 +155,13 @@ bool admin_put_entry(const struct admin *a, struct bytes query, struct arena *ar
 	return false;
 }
 
+/* Explanations have a test of their own. */
+void admin_explain(const struct admin *a, struct http_exchange *x)
+{
+	(void)a;
+	http_problem(x, 503, "unavailable", "no explanations", 0);
+}
+
 /* Probes have a test of their own. */
 void probe_handle(const struct admin *a, struct http_exchange *x)
 {
