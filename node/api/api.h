@@ -15,6 +15,7 @@
 #define NODE_API_API_H
 
 #include "kvs/lmdb_reader.h"
+#include "node/api/ev_admission.h"
 #include "node/config.h"
 #include "node/http/http.h"
 #include "node/snapshot.h"
@@ -27,6 +28,7 @@ struct api_config {
 	const struct node_id *self;
 	struct view_publisher *views;
 	struct tally *tally;
+	struct admission *admission; /* NULL: everybody may create sessions, without limit */
 	/* Passes a heartbeat or an end to a session's node, with others in one batch a second. False when the
 	 * batch is full: harmless, media requests keep a session and idleness ends it. */
 	bool (*tell_node)(void *ctx, const struct node_id *node, const struct rpc_session_id *id, bool ended);

@@ -1,5 +1,6 @@
 #include "node/api/api.h"
 
+#include "node/api/ev_admit.h"
 #include "node/api/place.h"
 #include "node/api/session.h"
 #include "node/api/session_request.h"
@@ -159,6 +160,9 @@ static void create(struct call *c)
 {
 	struct session_request r;
 	const char *why = NULL;
+	struct admit admit;
+	if (!admit_caller(&admit, c->api->c.admission, c->x))
+		return;
 	if (!is_json(c->request)) {
 		count(&c->api->count.malformed);
 		http_problem(c->x, 415, "media-type", "Send the request with Content-Type: application/json.", 0);
@@ -168,6 +172,8 @@ static void create(struct call *c)
 		malformed(c, why != NULL ? why : "The body is too large.");
 		return;
 	}
+	if (!admit_session(&admit, &r))
+		return;
 	const struct config_origin *origin = one_origin(c, &r);
 	if (origin == NULL)
 		return;
