@@ -183,7 +183,10 @@ static void put_admission(const struct admission *a, struct buf *out)
 	admission_count(a, count);
 	metrics_family(out, name, METRIC_COUNTER, "Session requests that were not admitted, by reason.");
 	for (size_t i = ADMITTED + 1; i < ADMISSION_VERDICTS; i++)
-		labelled(out, name, "reason", admission_verdict_str((enum admission_verdict)i), count[i]);
+		if (i != ADMISSION_REPEATED)
+			labelled(out, name, "reason", admission_verdict_str((enum admission_verdict)i), count[i]);
+	metrics_counter(out, "warmcast_session_requests_repeated_total",
+	    "Session requests that were answered again, by their Idempotency-Key.", count[ADMISSION_REPEATED]);
 }
 
 static void put_delivery(const struct admin *a, struct buf *out)

@@ -4,6 +4,7 @@
 #include "node/api/limits.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #define ADMISSION_MAGIC 0x61646d69u
 
@@ -30,6 +31,7 @@ struct admission {
 	pthread_rwlock_t keys_lock;
 	const struct api_keys *keys;
 	struct shard *shards;
+	struct repeats *repeats;
 	_Atomic uint64_t count[ADMISSION_VERDICTS];
 };
 
@@ -43,6 +45,10 @@ const char *admission_verdict_str(enum admission_verdict v)
 		[ADMISSION_ADDRESS] = "client-address",
 		[ADMISSION_KEY_RATE] = "key-rate",
 		[ADMISSION_CLIENT_RATE] = "client-rate",
+		[ADMISSION_REPEATED] = "repeated",
+		[ADMISSION_REPEAT_OTHER] = "repeat-other",
+		[ADMISSION_REPEAT_UNDER_WAY] = "repeat-under-way",
+		[ADMISSION_REPEAT_KEY] = "repeat-key",
 	};
 	return names[v];
 }
@@ -56,6 +62,7 @@ struct admission *admission_new(const struct admission_config *c)
 	a->now_mono_ms = c->now_mono_ms;
 	a->keys = c->keys;
 	CHECK(pthread_rwlock_init(&a->keys_lock, NULL) == 0);
+	a->repeats = repeats_new();
 	a->shards = aligned_alloc(_Alignof(struct shard), SHARDS * sizeof(struct shard));
 	CHECK(a->shards != NULL);
 	for (size_t i = 0; i < SHARDS; i++) {
@@ -77,6 +84,7 @@ void admission_free(struct admission *a)
 		CHECK(pthread_mutex_destroy(&a->shards[i].lock) == 0);
 	}
 	free(a->shards);
+	repeats_free(a->repeats);
 	CHECK(pthread_rwlock_destroy(&a->keys_lock) == 0);
 	OBJ_FREE(a);
 }
@@ -205,6 +213,44 @@ enum admission_verdict admission_session(
 		return counted(a, ADMISSION_KEY_RATE);
 	}
 	return counted(a, ADMITTED);
+}
+
+/* -- repeats -- */
+
+/* What nobody else can be: an API key's name, or a whole address. */
+static struct bytes scope_of(const struct caller *who, uint8_t out[sizeof(who->address.ip) + 1])
+{
+	if (who->has_key)
+		return bytes_str(who->key.name);
+	out[0] = who->address.v6; /* no character of a name */
+	memcpy(out + 1, who->address.ip, sizeof(who->address.ip));
+	return bytes_of(out, sizeof(who->address.ip) + 1);
+}
+
+enum admission_verdict admission_repeat(struct admission *a, const struct caller *who, struct bytes key,
+    struct bytes body, struct arena *arena, struct repeat_id *id, struct bytes *answer)
+{
+	static const enum admission_verdict verdicts[] = {
+		[REPEAT_SAME] = ADMISSION_REPEATED,
+		[REPEAT_UNDER_WAY] = ADMISSION_REPEAT_UNDER_WAY,
+		[REPEAT_OTHER] = ADMISSION_REPEAT_OTHER,
+	};
+	uint8_t scope[sizeof(who->address.ip) + 1];
+	if (key.n == 0 || key.n > REPEAT_KEY_MAX)
+		return counted(a, ADMISSION_REPEAT_KEY);
+	repeat_id_of(&a->secret, scope_of(who, scope), key, body, id);
+	enum repeat_state state = repeats_begin(a->repeats, id, a->now_mono_ms(), arena, answer);
+	return state == REPEAT_NEW ? ADMITTED : counted(a, verdicts[state]);
+}
+
+void admission_answered(struct admission *a, const struct repeat_id *id, struct bytes answer)
+{
+	repeats_answer(a->repeats, id, answer);
+}
+
+void admission_failed(struct admission *a, const struct repeat_id *id)
+{
+	repeats_drop(a->repeats, id);
 }
 
 void admission_count(const struct admission *a, uint64_t out[ADMISSION_VERDICTS])

@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "node/api/api_keys.h"
 #include "node/api/client_address.h"
+#include "node/api/ev_repeats.h"
 #include "node/api/session_request.h"
 
 #include <stdatomic.h>
@@ -28,6 +29,10 @@ enum admission_verdict {
 	ADMISSION_ADDRESS, /* client_address is none, and would be believed */
 	ADMISSION_KEY_RATE,
 	ADMISSION_CLIENT_RATE,
+	ADMISSION_REPEATED,         /* not refused: it has its answer already */
+	ADMISSION_REPEAT_OTHER,     /* its Idempotency-Key came with another body before */
+	ADMISSION_REPEAT_UNDER_WAY, /* another worker is at the same request */
+	ADMISSION_REPEAT_KEY,       /* its Idempotency-Key is empty or too long */
 	ADMISSION_VERDICTS
 };
 /* As the label of a metric; never NULL. */
@@ -63,6 +68,13 @@ enum admission_verdict admission_caller(
 /* The rest. */
 enum admission_verdict admission_session(
     struct admission *a, const struct caller *who, const struct session_request *r, uint64_t *wait_ms);
+/* One that is admitted and has an Idempotency-Key, which is the caller's own: of his API key or, without one,
+ * of the address that he comes from. ADMITTED: admission_answered or admission_failed follows, with that id.
+ * ADMISSION_REPEATED: *answer is what was given to admission_answered, in the arena. */
+enum admission_verdict admission_repeat(struct admission *a, const struct caller *who, struct bytes key,
+    struct bytes body, struct arena *arena, struct repeat_id *id, struct bytes *answer);
+void admission_answered(struct admission *a, const struct repeat_id *id, struct bytes answer);
+void admission_failed(struct admission *a, const struct repeat_id *id);
 /* How often each verdict was given; of ADMITTED by admission_session. */
 void admission_count(const struct admission *a, uint64_t out[ADMISSION_VERDICTS]);
 

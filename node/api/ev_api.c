@@ -16,6 +16,7 @@ struct call {
 	const struct http_request *request;
 	struct arena *arena;
 	uint64_t now_s;
+	struct admit *admit; /* of a creation */
 };
 
 /* -- answers -- */
@@ -70,6 +71,8 @@ static void answer_session(
 		const char *location =
 		    status == 201 ? arena_printf(c->arena, "/v1/sessions/%.*s", (int)handle.n, (const char *)handle.p)
 		                  : NULL;
+		if (status == 201)
+			admit_created(c->admit, bytes_str(location), buf_bytes(&out));
 		answer_json(c, status, buf_bytes(&out), location);
 	} else {
 		unsigned_token(c, e);
@@ -156,13 +159,10 @@ static bool is_json(const struct http_request *r)
 	return http_header_is(bytes_head(type, end), "application/json");
 }
 
-static void create(struct call *c)
+static void create_admitted(struct call *c)
 {
 	struct session_request r;
 	const char *why = NULL;
-	struct admit admit;
-	if (!admit_caller(&admit, c->api->c.admission, c->x))
-		return;
 	if (!is_json(c->request)) {
 		count(&c->api->count.malformed);
 		http_problem(c->x, 415, "media-type", "Send the request with Content-Type: application/json.", 0);
@@ -172,7 +172,7 @@ static void create(struct call *c)
 		malformed(c, why != NULL ? why : "The body is too large.");
 		return;
 	}
-	if (!admit_session(&admit, &r))
+	if (!admit_session(c->admit, &r))
 		return;
 	const struct config_origin *origin = one_origin(c, &r);
 	if (origin == NULL)
@@ -188,6 +188,15 @@ static void create(struct call *c)
 		http_problem(c->x, 503, "no-headroom", "No delivery node has headroom now.", 5);
 	else
 		create_placed(c, &r, origin, &p);
+}
+
+static void create(struct call *c)
+{
+	struct admit admit;
+	c->admit = &admit;
+	if (admit_caller(&admit, c->api->c.admission, c->x))
+		create_admitted(c);
+	admit_end(&admit);
 }
 
 /* -- a session that is there already -- */
@@ -316,7 +325,7 @@ static void on_heartbeat(struct call *c, struct bytes text)
 
 void api_handle(struct api *api, struct api_worker *w, struct http_exchange *x)
 {
-	struct call c = { api, w, x, http_request(x), http_arena(x), api->c.now_wall_ms() / 1000 };
+	struct call c = { api, w, x, http_request(x), http_arena(x), api->c.now_wall_ms() / 1000, NULL };
 	struct bytes path, first, second, session = BYTES_NONE, verb = BYTES_NONE;
 	if (http_path_decode(c.arena, c.request->path, &path) != OK) {
 		malformed(&c, "The path is malformed.");

@@ -141,3 +141,27 @@ def test_what_a_stranger_says_of_its_address_is_not_believed(make_cluster):
         "session": {"rate_per_client": "1/m", "burst_per_client": 3}}}).node("api-1")
     got = [post(api, headers={"X-Forwarded-For": f"203.0.113.{i}"}, client_address=f"203.0.113.{i}")[0] for i in range(5)]
     assert got == [201] * 3 + [429] * 2
+
+
+def test_a_repeated_request_has_the_same_answer(make_cluster):
+    cluster = make_cluster(api=2, delivery=1, overrides={f"api-{i}": {"workers": 2} for i in (1, 2)})
+    api = cluster.node("api-1")
+
+    def ask(node, key, body):
+        return node.request("POST", "/v1/sessions", body=body, headers={"Idempotency-Key": key})
+
+    body, other = b'{"content": "live/1"}', b'{"content": "live/2"}'
+    first = ask(api, "a", body)
+    assert first.status == 201
+    for _ in range(10):  # on either worker
+        again = ask(api, "a", body)
+        assert again.status == 201 and again.body == first.body and again.headers["Location"] == first.headers["Location"]
+    answer = ask(api, "a", other)
+    assert answer.status == 422 and b"idempotency-key-reused" in answer.body
+    assert ask(api, "b", body).body != first.body
+    # Each api node knows what it answered itself.
+    assert ask(cluster.node("api-2"), "a", body).body != first.body
+    metrics = api.admin_get("/metrics")[1]
+    assert "warmcast_session_requests_repeated_total 10\n" in metrics
+    assert 'warmcast_sessions_created_total{outcome="cold"} 2\n' in metrics
+    assert refused(api, "repeat-other") == 1
