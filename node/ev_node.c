@@ -43,6 +43,7 @@ struct node {
 	struct sessions *sessions;
 	struct delivery *delivery;
 	struct control *control;
+	struct admission *admission; /* NULL without the api role */
 	struct api api;
 	struct viewers *viewers;
 	struct admin admin;
@@ -322,8 +323,22 @@ static enum err viewers_listeners(const struct node *n, int *fds, size_t *count)
 	return OK;
 }
 
+static struct admission *new_admission(const struct node *n)
+{
+	struct admission_config c = {
+		.config = n->config,
+		.keys = n->secrets->api_keys,
+		.now_mono_ms = now_mono_ms,
+	};
+	random_bytes(&c.secret, sizeof(c.secret));
+	return admission_new(&c);
+}
+
 static void init_api(struct node *n)
 {
+	if ((n->config->roles & RPC_ROLE_API) == 0)
+		return;
+	n->admission = new_admission(n);
 	n->api.c = (struct api_config){
 		.config = n->config,
 		.keys = &n->secrets->token_keys,
@@ -333,6 +348,7 @@ static void init_api(struct node *n)
 		.slots = n->slots,
 		.places_dry = control_places_dry,
 		.dry_ctx = n->control,
+		.admission = n->admission,
 		.tell_node = control_tell_node,
 		.tell_ctx = n->control,
 		.now_wall_ms = now_wall_ms,
@@ -440,8 +456,6 @@ static enum err start_all(struct node *n)
 {
 	if (n->config->access_file[0] != '\0')
 		warn_no_effect("log.access_file");
-	if (n->config->trusted_proxies.n > 0)
-		warn_no_effect("trusted_proxies");
 	if (fs_boot_id(n->boot_id) != OK)
 		n->boot_id[0] = '\0'; /* every start then counts as one after a host crash: slower, never wrong */
 	n->workers = worker_count(n->config);
@@ -509,6 +523,12 @@ void node_set_cluster_keys(struct node *n, const struct cluster_keys *keys)
 	nng_links_set_keys(control_links(n->control), keys);
 }
 
+void node_set_api_keys(struct node *n, const struct api_keys *keys)
+{
+	if (n->admission != NULL)
+		admission_set_keys(n->admission, keys);
+}
+
 void node_set_cert(struct node *n, struct nng_cert *cert)
 {
 	nng_links_set_cert(control_links(n->control), cert);
@@ -537,6 +557,7 @@ bool node_stop(struct node *n)
 	http_server_stop(n->admin_server);
 	viewers_stop(n->viewers);
 	recall_free(n->api.recall);
+	admission_free(n->admission);
 	purger_stop(n->purger);
 	fills_free(n->fills);
 	probe_free(n->probe);
