@@ -334,11 +334,11 @@ static struct admission *new_admission(const struct node *n)
 	return admission_new(&c);
 }
 
+/* Also without the api role: a delivery node looks for who has room as an api node does (D1). */
 static void init_api(struct node *n)
 {
-	if ((n->config->roles & RPC_ROLE_API) == 0)
-		return;
-	n->admission = new_admission(n);
+	bool is_api = (n->config->roles & RPC_ROLE_API) != 0;
+	n->admission = is_api ? new_admission(n) : NULL;
 	n->api.c = (struct api_config){
 		.config = n->config,
 		.keys = &n->secrets->token_keys,
@@ -354,8 +354,7 @@ static void init_api(struct node *n)
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,
 	};
-	if ((n->config->roles & RPC_ROLE_API) != 0)
-		n->api.recall = recall_new(n->workers);
+	n->api.recall = is_api ? recall_new(n->workers) : NULL;
 }
 
 static enum err start_viewers(struct node *n)
