@@ -1,6 +1,7 @@
 #include "tests/bench/load/opened.h"
 
 #include "base/check.h"
+#include "node/json_text.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -44,14 +45,8 @@ void opened_fini(struct opened *o)
 
 void opened_request(const char *content, struct buf *out)
 {
-	buf_put_str(out, "{\"content\":\"");
-	for (const char *p = content; *p != '\0'; p++) {
-		if ((unsigned char)*p < 0x20)
-			buf_printf(out, "\\u%04x", (unsigned)*p);
-		else if (*p == '"' || *p == '\\')
-			buf_printf(out, "\\%c", *p);
-		else
-			buf_put_u8(out, (uint8_t)*p);
-	}
-	buf_put_str(out, "\"}");
+	buf_put_u8(out, '{');
+	json_put_key(out, "content");
+	json_put_string(out, bytes_str(content));
+	buf_put_u8(out, '}');
 }

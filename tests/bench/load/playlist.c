@@ -46,7 +46,7 @@ static uint32_t duration_ms(struct bytes text)
 	size_t dot = bytes_index(number, '.');
 	if (number.n > dot + 4) /* milliseconds will do */
 		number.n = dot + 4;
-	return decimal_parse(number, &seconds) == OK && seconds < 86400 ? (uint32_t)(seconds * 1000) : 0;
+	return decimal_parse(number, &seconds) == OK && seconds < 86400 ? (uint32_t)(seconds * 1000 + 0.5) : 0;
 }
 
 struct facts {

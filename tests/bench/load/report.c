@@ -1,5 +1,7 @@
 #include "tests/bench/load/report.h"
 
+#include "node/json_text.h"
+
 #include <inttypes.h>
 
 #define X(name, text) text,
@@ -124,86 +126,117 @@ void report_text(const struct counts *c, struct buf *out)
 
 /* -- JSON -- */
 
-static void json_string(struct buf *out, const char *text)
+static void json_u64(struct buf *out, const char *key, uint64_t n)
 {
-	buf_put_u8(out, '"');
-	for (const char *p = text; *p != '\0'; p++) {
-		if ((unsigned char)*p < 0x20)
-			buf_printf(out, "\\u%04x", (unsigned)*p);
-		else if (*p == '"' || *p == '\\')
-			buf_printf(out, "\\%c", *p);
-		else
-			buf_put_u8(out, (uint8_t)*p);
-	}
-	buf_put_u8(out, '"');
+	json_put_key(out, key);
+	buf_printf(out, "%" PRIu64, n);
 }
 
-static void json_latency(struct buf *out, const char *name, const struct latency *l)
+static void json_real(struct buf *out, const char *key, double x)
 {
-	buf_printf(out, "\"%s\":{", name);
+	json_put_key(out, key);
+	buf_printf(out, "%.4f", x);
+}
+
+static void json_text(struct buf *out, const char *key, const char *text)
+{
+	json_put_key(out, key);
+	json_put_string(out, bytes_str(text));
+}
+
+static void json_open(struct buf *out, const char *key, char bracket)
+{
+	json_put_key(out, key);
+	buf_put_u8(out, (uint8_t)bracket);
+}
+
+static void json_latency(struct buf *out, const char *key, const struct latency *l)
+{
+	json_open(out, key, '{');
 	for (size_t i = 0; i < PERCENTILES; i++)
-		buf_printf(out, "\"%s\":%.3f,", percentiles[i].name, ms_of(latency_at(l, percentiles[i].per_mille)));
-	buf_printf(out, "\"max\":%.3f,\"mean\":%.3f,\"n\":%" PRIu64 "},", ms_of(l->max_us),
-	    ms_of(latency_mean(l)), l->n);
+		json_real(out, percentiles[i].name, ms_of(latency_at(l, percentiles[i].per_mille)));
+	json_real(out, "max", ms_of(l->max_us));
+	json_real(out, "mean", ms_of(latency_mean(l)));
+	json_u64(out, "n", l->n);
+	buf_put_u8(out, '}');
 }
 
 static void json_failure(struct buf *out, const char *step, const char *kind, unsigned status, uint64_t n)
 {
-	if (out->n > 0 && out->p[out->n - 1] == '}')
-		buf_put_u8(out, ',');
-	buf_printf(out, "{\"during\":\"%s\",\"kind\":\"%s\",", step, kind);
+	json_put_next(out);
+	buf_put_u8(out, '{');
+	json_text(out, "during", step);
+	json_text(out, "kind", kind);
 	if (status > 0)
-		buf_printf(out, "\"status\":%u,", status);
-	buf_printf(out, "\"count\":%" PRIu64 "}", n);
+		json_u64(out, "status", status);
+	json_u64(out, "count", n);
+	buf_put_u8(out, '}');
 }
 
 static void json_sessions(const struct counts *c, struct buf *out)
 {
-	buf_printf(out,
-	    "\"elapsed_s\":%.3f,\"opening_s\":%.3f,\"wanted\":%" PRIu64 ",\"created\":%" PRIu64
-	    ",\"failed\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"created_s\":%.1f,",
-	    seconds_of(c->elapsed_ns), seconds_of(c->opening_ns), c->scheduled, c->created, c->failed, c->refused,
-	    rate_of(c->created, c->opening_ns));
-	buf_printf(out, "\"outcomes\":{\"warm\":%" PRIu64 ",\"spill\":%" PRIu64 ",\"cold\":%" PRIu64 "},",
-	    c->outcomes[OUTCOME_WARM], c->outcomes[OUTCOME_SPILL], c->outcomes[OUTCOME_COLD]);
-	buf_printf(out, "\"warm_ratio\":%.4f,", ratio(c->outcomes[OUTCOME_WARM], c->created));
+	json_real(out, "elapsed_s", seconds_of(c->elapsed_ns));
+	json_real(out, "opening_s", seconds_of(c->opening_ns));
+	json_u64(out, "wanted", c->scheduled);
+	json_u64(out, "created", c->created);
+	json_u64(out, "failed", c->failed);
+	json_u64(out, "refused", c->refused);
+	json_real(out, "created_per_s", rate_of(c->created, c->opening_ns));
+	json_open(out, "outcomes", '{');
+	json_u64(out, "warm", c->outcomes[OUTCOME_WARM]);
+	json_u64(out, "spill", c->outcomes[OUTCOME_SPILL]);
+	json_u64(out, "cold", c->outcomes[OUTCOME_COLD]);
+	buf_put_u8(out, '}');
+	json_real(out, "warm_ratio", ratio(c->outcomes[OUTCOME_WARM], c->created));
+	json_latency(out, "creation_ms", &c->creation);
+	json_latency(out, "first_byte_ms", &c->first_byte);
+	json_latency(out, "lag_ms", &c->lag);
 }
 
 static void json_media(const struct counts *c, struct buf *out)
 {
-	buf_printf(out,
-	    "\"segments\":%" PRIu64 ",\"playlists\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"late_segments\":%" PRIu64
-	    ",\"redirects\":%" PRIu64 ",\"moves\":%" PRIu64 ",",
-	    c->segments, c->playlists, c->bytes, c->late_segments, c->redirects, c->moves);
-	buf_printf(out,
-	    "\"heartbeats\":%" PRIu64 ",\"deleted\":%" PRIu64 ",\"ended\":%" PRIu64 ",\"gave_up\":%" PRIu64
-	    ",\"cut_off\":%" PRIu64 ",\"most_at_once\":%" PRIu64 ",",
-	    c->heartbeats, c->deleted, c->ended, c->gave_up, c->cut_off, c->most_at_once);
+	json_u64(out, "segments", c->segments);
+	json_u64(out, "late_segments", c->late_segments);
+	json_u64(out, "playlists", c->playlists);
+	json_u64(out, "bytes", c->bytes);
+	json_u64(out, "redirects", c->redirects);
+	json_u64(out, "moves", c->moves);
+	json_u64(out, "heartbeats", c->heartbeats);
+	json_u64(out, "deleted", c->deleted);
+	json_u64(out, "ended", c->ended);
+	json_u64(out, "gave_up", c->gave_up);
+	json_u64(out, "cut_off", c->cut_off);
+	json_u64(out, "most_at_once", c->most_at_once);
+}
+
+static void json_places(const struct counts *c, struct buf *out)
+{
+	json_open(out, "apis", '[');
+	for (size_t i = 0; i < c->apis_n; i++) {
+		json_put_next(out);
+		buf_put_u8(out, '{');
+		json_text(out, "address", c->apis[i].address);
+		json_u64(out, "asked", c->apis[i].asked);
+		json_u64(out, "created", c->apis[i].created);
+		json_u64(out, "failed", c->apis[i].failed);
+		buf_put_u8(out, '}');
+	}
+	buf_put_u8(out, ']');
+	json_open(out, "nodes", '{');
+	for (size_t i = 0; i < c->nodes_n; i++)
+		json_u64(out, c->nodes[i].name, c->nodes[i].created);
+	if (c->nodes[COUNTS_NODES].created > 0)
+		json_u64(out, "(others)", c->nodes[COUNTS_NODES].created);
+	buf_put_u8(out, '}');
 }
 
 void report_json(const struct counts *c, struct buf *out)
 {
 	buf_put_u8(out, '{');
 	json_sessions(c, out);
-	json_latency(out, "creation_ms", &c->creation);
-	json_latency(out, "first_byte_ms", &c->first_byte);
-	json_latency(out, "lag_ms", &c->lag);
 	json_media(c, out);
-	buf_put_str(out, "\"apis\":[");
-	for (size_t i = 0; i < c->apis_n; i++) {
-		buf_put_str(out, i > 0 ? ",{\"address\":" : "{\"address\":");
-		json_string(out, c->apis[i].address);
-		buf_printf(out, ",\"asked\":%" PRIu64 ",\"created\":%" PRIu64 ",\"failed\":%" PRIu64 "}",
-		    c->apis[i].asked, c->apis[i].created, c->apis[i].failed);
-	}
-	buf_put_str(out, "],\"nodes\":{");
-	for (size_t i = 0; i < c->nodes_n; i++) {
-		if (i > 0)
-			buf_put_u8(out, ',');
-		json_string(out, c->nodes[i].name);
-		buf_printf(out, ":%" PRIu64, c->nodes[i].created);
-	}
-	buf_put_str(out, "},\"errors\":[");
+	json_places(c, out);
+	json_open(out, "errors", '[');
 	each_failure(c, out, json_failure);
 	buf_put_str(out, "]}\n");
 }
