@@ -11,6 +11,7 @@
 #include "node/ev_viewers.h"
 #include "node/fs_boot_id.h"
 #include "node/fs_log.h"
+#include "node/fs_open.h"
 #include "node/fs_random.h"
 
 #include <systemd/sd-daemon.h>
@@ -83,31 +84,6 @@ static void random_bytes(void *p, size_t n)
 	random_pool_fini(&pool);
 }
 
-/* -- the replica's store -- */
-
-static void log_store_report(const struct config *c, const struct kvs_store_report *r)
-{
-	if (r->self_set_aside)
-		LOG_EVENT(LOG_ERROR, "kvs", "self-set-aside",
-		    "this node's own data was corrupt: it is kept beside, and the node starts with a new identity",
-		    LOG_STR("data_dir", c->data_dir), LOG_STR("detail", r->detail));
-	if (r->view_set_aside)
-		LOG_EVENT(LOG_WARN, "kvs", "view-set-aside",
-		    "the replica was corrupt: it is kept beside and fetched anew", LOG_STR("data_dir", c->data_dir),
-		    LOG_STR("detail", r->detail));
-	if (r->view_dropped)
-		LOG_EVENT(LOG_INFO, "kvs", "view-dropped",
-		    "the replica cannot be trusted or read: it is fetched anew", LOG_STR("data_dir", c->data_dir),
-		    LOG_STR("detail", r->detail));
-	if (r->map_limited)
-		LOG_EVENT(LOG_WARN, "kvs", "map-limited",
-		    "this process has little address space: the replica's files cannot grow past what is said here",
-		    LOG_STR("data_dir", c->data_dir), LOG_STR("detail", r->detail));
-	if (r->first_start)
-		LOG_EVENT(
-		    LOG_INFO, "kvs", "first-start", "a new identity was made", LOG_STR("data_dir", c->data_dir));
-}
-
 static int exit_of(enum err e)
 {
 	switch (e) {
@@ -122,56 +98,7 @@ static int exit_of(enum err e)
 	}
 }
 
-static enum err open_store(struct node *n)
-{
-	struct kvs_store_config s = {
-		.data_dir = n->config->data_dir,
-		.random = random_bytes,
-		.boot_id = n->boot_id,
-	};
-	struct kvs_store_report report = { 0 };
-	enum err e = kvs_store_open(&s, &n->store, &n->identity, &report);
-	log_store_report(n->config, &report);
-	if (e != OK) {
-		LOG_EVENT(LOG_ERROR, "kvs", "open-failed",
-		    e == ERR_BUSY ? "data_dir is in use by another process: one node, one data_dir"
-		                  : "data_dir cannot be used",
-		    LOG_STR("data_dir", n->config->data_dir), LOG_STR("error", err_str(e)),
-		    LOG_STR("detail", report.detail));
-		return e;
-	}
-	return kvs_reader_open(n->store, &n->reader);
-}
-
 /* -- the delivery role -- */
-
-static void log_disk(const struct cache_disk_report *r)
-{
-	if (r->state != OK)
-		LOG_EVENT(LOG_ERROR, "cache", "disk-out", "a cache disk is out of service", LOG_STR("path", r->path),
-		    LOG_STR("error", err_str(r->state)), LOG_STR("detail", r->detail));
-	else
-		LOG_EVENT(r->rebuilt ? LOG_WARN : LOG_INFO, "cache", "disk-open",
-		    r->rebuilt ? "a cache disk's index was unreadable and made anew" : "a cache disk is in service",
-		    LOG_STR("path", r->path), LOG_U64("units", r->units), LOG_U64("bytes", r->bytes),
-		    LOG_U64("dropped", r->dropped), LOG_STR("detail", r->detail));
-}
-
-static enum err open_cache(struct node *n)
-{
-	const struct config *c = n->config;
-	struct cache_disk_config disks[CONFIG_LIST_MAX];
-	struct cache_disk_report reports[CONFIG_LIST_MAX] = { 0 };
-	for (size_t i = 0; i < c->disks_n; i++)
-		disks[i] = (struct cache_disk_config){ c->disks[i].path, c->disks[i].size_bytes };
-	struct cache_config cc = { disks, c->disks_n, n->boot_id, .unproven = true };
-	enum err e = cache_open(&cc, &n->cache, reports);
-	for (size_t i = 0; i < c->disks_n; i++)
-		log_disk(&reports[i]);
-	if (e != OK)
-		LOG_EVENT(LOG_ERROR, "cache", "open-failed", "no cache disk serves", LOG_STR("error", err_str(e)));
-	return e;
-}
 
 /* The book of this run (A3). A node with no bound in Mbit/s weighs nothing. */
 static struct places *places_of(const struct node *n)
@@ -212,7 +139,7 @@ static enum err start_delivery(struct node *n)
 {
 	if ((n->config->roles & RPC_ROLE_DELIVERY) == 0)
 		return OK;
-	enum err e = open_cache(n);
+	enum err e = open_cache(n->config, n->boot_id, &n->cache);
 	if (e != OK)
 		return e;
 	struct fills_config f = { .cache = n->cache, .config = n->config, .now_wall_ms = now_wall_ms };
@@ -458,7 +385,9 @@ static enum err start_all(struct node *n)
 	if (fs_boot_id(n->boot_id) != OK)
 		n->boot_id[0] = '\0'; /* every start then counts as one after a host crash: slower, never wrong */
 	n->workers = worker_count(n->config);
-	enum err e = open_store(n);
+	enum err e = open_replica(n->config, n->boot_id, random_bytes, &n->store, &n->identity);
+	if (e == OK)
+		e = kvs_reader_open(n->store, &n->reader);
 	if (e != OK)
 		return e;
 	n->tally = tally_new();
