@@ -82,7 +82,7 @@ static void a_node_without_a_slot_is_dry(void **state)
 
 /* -- between threads -- */
 
-enum { THREADS = 3, BATCHES = 30000, INDICES = 64, SLOT = 17 };
+enum { THREADS = 3, BATCHES = 10000, INDICES = 64, SLOT = 17 };
 
 struct race {
 	struct lease_slots *slots;
