@@ -50,8 +50,8 @@ static void crash_one(struct lsim *s)
 	else
 		lsim_node_crash(s, i);
 	s->stats.crashes++;
-	struct lsim_event *e =
-	    lsim_after(s, prng_chance(&s->prng, 500) ? 200 : lsim_between(s, 1, 15000), EVENT_START);
+	struct lsim_event *e = lsim_after(
+	    s, prng_chance(&s->prng, 700) ? lsim_between(s, 1, 500) : lsim_between(s, 1, 15000), EVENT_START);
 	e->flag = is_api;
 	e->api = e->node = i;
 }

@@ -20,13 +20,13 @@ void lsim_send(struct lsim *s, uint32_t api, uint32_t node, bool to_node, struct
 		return;
 	}
 	m.connection = l->connection;
-	m.ghost = !s->healed && prng_chance(&s->prng, 100);
+	m.ghost = !s->healed && prng_chance(&s->prng, s->ghosts_per_mille);
 	uint64_t at_ms = s->now_ms + l->latency_ms + prng_below(&s->prng, 3);
 	if (at_ms < l->last_ms[to_node])
 		at_ms = l->last_ms[to_node];
 	l->last_ms[to_node] = at_ms;
 	put(s, at_ms, api, node, to_node, &m);
-	if (!s->healed && prng_chance(&s->prng, 30)) {
+	if (!s->healed && prng_chance(&s->prng, s->ghosts_per_mille / 3)) {
 		m.ghost = true;
 		s->stats.doubled++;
 		put(s, at_ms + lsim_between(s, 0, prng_chance(&s->prng, 500) ? 100 : 20000), api, node, to_node, &m);

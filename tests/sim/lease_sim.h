@@ -24,6 +24,7 @@ enum {
 	LSIM_VIEWERS = 2048,
 	LSIM_PLACES = 1 << 17, /* a table of all places taken; a power of two */
 	LSIM_KBPS = 8000,      /* the heaviest session */
+	LSIM_DRIFT = 10000,    /* of a clock at most, in millionths */
 	LSIM_LINES = 64,
 	LSIM_LINE_BYTES = 160,
 };
@@ -156,7 +157,7 @@ struct lsim {
 	size_t places_n;
 	bool healed; /* no more faults, no more demand */
 	uint64_t fault_every_ms;
-	unsigned fault_per_mille, crash_per_mille;
+	unsigned fault_per_mille, crash_per_mille, ghosts_per_mille;
 	bool tracing, failed;
 	char why[256];
 	char lines[LSIM_LINES][LSIM_LINE_BYTES];

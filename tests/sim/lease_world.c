@@ -185,11 +185,19 @@ static void run_until(struct lsim *s, uint64_t until_ms)
 
 /* -- the run -- */
 
+/* Up to 1 % off, often just that. */
+static struct lsim_clock make_clock(struct lsim *s)
+{
+	int64_t drift = (int64_t)lsim_between(s, 0, 2 * LSIM_DRIFT) - LSIM_DRIFT;
+	if (prng_chance(&s->prng, 500))
+		drift = drift < 0 ? -LSIM_DRIFT : LSIM_DRIFT;
+	return (struct lsim_clock){ lsim_between(s, 0, 1000000), drift };
+}
+
 static void make_api(struct lsim *s, uint32_t i)
 {
 	struct lsim_api *a = &s->apis[i];
-	a->host.clock =
-	    (struct lsim_clock){ lsim_between(s, 0, 1000000), (int64_t)lsim_between(s, 0, 20000) - 10000 };
+	a->host.clock = make_clock(s);
 	a->who.api.b[0] = (uint8_t)(i + 1);
 	lsim_api_start(s, i);
 	lsim_after(s, lsim_between(s, 0, 3000), EVENT_JUMP)->api = i;
@@ -199,8 +207,7 @@ static void make_api(struct lsim *s, uint32_t i)
 static void make_node(struct lsim *s, uint32_t i, uint32_t start_within_ms)
 {
 	struct lsim_node *n = &s->nodes[i];
-	n->host.clock =
-	    (struct lsim_clock){ lsim_between(s, 0, 1000000), (int64_t)lsim_between(s, 0, 20000) - 10000 };
+	n->host.clock = make_clock(s);
 	uint32_t capacity = (uint32_t)lsim_between(s, 1, prng_chance(&s->prng, 500) ? 30 : 400);
 	n->config = (struct lease_book_config){
 		.incarnation = lsim_between(s, 1, 3),
@@ -227,7 +234,8 @@ void lsim_init(struct lsim *s, uint64_t seed, bool tracing)
 	s->nodes_n = lsim_between(s, 1, LSIM_NODES);
 	s->fault_per_mille = (unsigned)lsim_between(s, 0, 1000);
 	s->fault_every_ms = lsim_between(s, 100, 4000);
-	s->crash_per_mille = (unsigned)lsim_between(s, 0, 500);
+	s->crash_per_mille = (unsigned)lsim_between(s, 0, 700);
+	s->ghosts_per_mille = (unsigned)lsim_between(s, 0, 500);
 	static const uint32_t START_WITHIN_MS[] = { 500, 3000, 10000, 30000 };
 	uint32_t start_within_ms = START_WITHIN_MS[prng_below(&s->prng, 4)];
 	for (uint32_t i = 0; i < s->nodes_n; i++)
