@@ -31,6 +31,7 @@ struct control {
 	struct session_news news;
 	struct peer_link peers[RPC_LINKS_MAX];
 	size_t peers_n;
+	enum node_state wanted; /* by this process; an operator's drain stands above `ready` */
 	enum node_state state;
 	bool mute, stepping, closing, duplicate;
 	struct arena step_arena;

@@ -79,7 +79,12 @@ struct rpc_hlc {
 	uint32_t counter;
 };
 
-enum rpc_command_kind { RPC_COMMAND_PURGE = 1, RPC_COMMAND_EXPEL = 2 };
+enum rpc_command_kind {
+	RPC_COMMAND_PURGE = 1,
+	RPC_COMMAND_EXPEL = 2,
+	RPC_COMMAND_DRAIN = 3,
+	RPC_COMMAND_UNDRAIN = 4, /* takes a drain back */
+};
 
 struct rpc_command {
 	struct rpc_hlc at;
