@@ -65,7 +65,6 @@ struct lease_purse {
 	struct account *accounts[LEASE_SLOTS]; /* by slot */
 	struct account *known[LEASE_SLOTS];    /* in order of appearance */
 	size_t known_n;
-	size_t cursor; /* who is looked at first: where the last step found no more room */
 	struct owed_close closes[LEASE_CLOSES_MAX];
 	size_t closes_first, closes_n;
 };
@@ -144,10 +143,7 @@ static void retire(struct lease_purse *p, uint64_t now_ms, struct account *a)
 		return;
 	uint32_t used = lease_slots_withdraw(p->slots, a->slot);
 	count_taken(a, now_ms, used);
-	if (a->batch.incarnation == a->incarnation)
-		owe_close(p, a->slot, &a->batch, used);
-	else
-		p->stats.unused += a->batch.limit - used;
+	owe_close(p, a->slot, &a->batch, used);
 	a->batch.limit = 0;
 }
 
@@ -314,15 +310,10 @@ size_t lease_purse_step(struct lease_purse *p, uint64_t now_ms, struct lease_com
 	struct out o = { out, 0, max };
 	put_closes(p, &o);
 	p->wake_at_ms = TIMER_NEVER;
-	size_t first = p->cursor, n = p->known_n;
 	bool room = true;
-	for (size_t i = 0; i < n; i++) {
-		size_t at = (first + i) % n;
-		bool done = attend(p, now_ms, p->known[at], &o);
-		if (!done && room)
-			p->cursor = at;
-		room = room && done;
-		p->wake_at_ms = least(p->wake_at_ms, due(p, p->known[at], now_ms));
+	for (size_t i = 0; i < p->known_n; i++) {
+		room = attend(p, now_ms, p->known[i], &o) && room;
+		p->wake_at_ms = least(p->wake_at_ms, due(p, p->known[i], now_ms));
 	}
 	put_closes(p, &o);
 	if (!room || p->closes_n > 0)
@@ -410,7 +401,7 @@ static void pace(struct account *a, uint64_t now_ms, uint32_t limit)
 static void take_over(struct lease_purse *p, uint64_t now_ms, struct account *a, const struct lease_batch *b)
 {
 	bool better = left(p, a) < b->limit || now_ms + RENEW_MS >= a->batch.until_ms;
-	if (!a->takes || now_ms >= b->until_ms || !better) {
+	if (!a->takes || !better) {
 		owe_close(p, a->slot, b, 0);
 		return;
 	}
