@@ -38,7 +38,6 @@ struct account {
 
 	uint64_t ask_from_ms; /* not before */
 	uint32_t empty_gap_ms;
-	uint32_t boost; /* at least so many, since batches ran dry before their time */
 
 	uint64_t wanted_ms; /* when a viewer was last sent there, or missed a place */
 	uint64_t sampled_ms;
@@ -192,8 +191,6 @@ static uint32_t target(const struct account *a)
 	uint64_t want = (a->per_s_milli * DEMAND_MS / 1000 + 999) / 1000;
 	if (want < (uint64_t)a->fresh * 2)
 		want = (uint64_t)a->fresh * 2; /* came within less than a sample */
-	if (want < a->boost)
-		want = a->boost;
 	if (want < LEASE_WANT_MIN)
 		want = LEASE_WANT_MIN;
 	return want < LEASE_LIMIT_MAX ? (uint32_t)want : LEASE_LIMIT_MAX;
@@ -215,15 +212,6 @@ static bool needs(const struct lease_purse *p, const struct account *a, uint64_t
 	return left(p, a) <= a->batch.limit / 3 || now_ms + RENEW_MS >= a->batch.until_ms;
 }
 
-/* A batch that is used up before its time was too small. */
-static void set_boost(const struct lease_purse *p, struct account *a)
-{
-	if (a->batch.limit > 0 && left(p, a) == 0)
-		a->boost = a->batch.limit * 2;
-	else
-		a->boost /= 2;
-}
-
 static void put_ask(uint64_t now_ms, struct account *a, struct out *o)
 {
 	o->commands[o->n++] =
@@ -234,7 +222,6 @@ static void put_ask(uint64_t now_ms, struct account *a, struct out *o)
 
 static void ask(struct lease_purse *p, uint64_t now_ms, struct account *a, struct out *o)
 {
-	set_boost(p, a);
 	hear(p, now_ms, a);
 	a->met = true;
 	a->pending = true;

@@ -159,6 +159,11 @@ static void a_retry_keeps_id_and_time(void **state)
 	step(&w);
 	assert_int_equal(w.out_n, 0);
 	w.now_ms = lease_purse_wake_at(w.purse);
+	assert_int_equal(w.now_ms, first_ms + 300);
+	step(&w);
+	assert_int_equal(said(&w, LEASE_SEND_ASK)->ask.req_id, id);
+	w.now_ms = lease_purse_wake_at(w.purse);
+	assert_int_equal(w.now_ms, first_ms + 900);
 	step(&w);
 	assert_int_equal(said(&w, LEASE_SEND_ASK)->ask.req_id, id);
 	/* A broken link asks nothing, a new one at once. */
@@ -255,7 +260,7 @@ static void a_rush_is_met_at_once(void **state)
 	assert_int_equal(lease_purse_wake_at(w.purse), w.now_ms + 20);
 	w.now_ms += 20;
 	step(&w);
-	assert_int_equal(said(&w, LEASE_SEND_ASK)->ask.want, 8); /* used up before its time */
+	assert_int_equal(said(&w, LEASE_SEND_ASK)->ask.want, 8); /* twice what came in 20 ms */
 	grant(&w, 100);
 	take(&w, 58); /* 50 of them in vain */
 	w.now_ms += 20;
