@@ -5,7 +5,7 @@
 /* Demand goes where it wants to: an api node's share of it, and whom it likes. */
 void lsim_jump(struct lsim *s, uint32_t api)
 {
-	if (s->healed)
+	if (s->healed || s->mode == LSIM_CALM)
 		return;
 	static const uint32_t PER_S_MILLI[] = { 0, 0, 200, 1000, 2000, 8000, 40000 };
 	struct lsim_api *a = &s->apis[api];

@@ -73,7 +73,7 @@ void lsim_link_up(struct lsim *s, uint32_t api, uint32_t node)
 	l->last_ms[0] = l->last_ms[1] = 0;
 	l->latency_ms =
 	    (uint32_t)(prng_chance(&s->prng, 900) ? prng_below(&s->prng, 50) : lsim_between(s, 200, 3000));
-	if (s->healed)
+	if (s->healed || s->mode == LSIM_CALM)
 		l->latency_ms = 10;
 	lsim_say(s, "link %u-%u is up, %u ms", api, node, l->latency_ms);
 	lease_purse_link_up(a->purse, lsim_local(s, &a->host.clock), node, n->config.incarnation);
