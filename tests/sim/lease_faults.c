@@ -43,8 +43,8 @@ static void disturb_link(struct lsim *s)
 
 static void crash_one(struct lsim *s)
 {
-	bool is_api = prng_chance(&s->prng, 500);
-	uint32_t i = (uint32_t)prng_below(&s->prng, is_api ? s->apis_n : s->nodes_n);
+	bool flaps = prng_chance(&s->prng, s->flaps_per_mille), is_api = flaps || prng_chance(&s->prng, 500);
+	uint32_t i = flaps ? 0 : (uint32_t)prng_below(&s->prng, is_api ? s->apis_n : s->nodes_n);
 	if (is_api)
 		lsim_api_crash(s, i);
 	else

@@ -29,7 +29,8 @@ void lsim_send(struct lsim *s, uint32_t api, uint32_t node, bool to_node, struct
 	if (!s->healed && prng_chance(&s->prng, s->ghosts_per_mille / 3)) {
 		m.ghost = true;
 		s->stats.doubled++;
-		put(s, at_ms + lsim_between(s, 0, prng_chance(&s->prng, 500) ? 100 : 20000), api, node, to_node, &m);
+		static const uint64_t LATE_MS[] = { 100, 2000, 20000 };
+		put(s, at_ms + lsim_between(s, 0, LATE_MS[prng_below(&s->prng, 3)]), api, node, to_node, &m);
 	}
 }
 

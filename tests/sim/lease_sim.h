@@ -102,6 +102,7 @@ enum lsim_event_kind {
 	EVENT_API_WAKE,
 	EVENT_NODE_WAKE,
 	EVENT_DEMAND, /* an api node gets a viewer */
+	EVENT_LAST,   /* another, just before a batch ends */
 	EVENT_JUMP,   /* an api node's demand changes */
 	EVENT_TOLD,   /* an api node hears of a node's state */
 	EVENT_START,  /* a host comes up */
@@ -165,6 +166,7 @@ struct lsim {
 	bool healed; /* no more faults, no more demand */
 	uint64_t fault_every_ms;
 	unsigned fault_per_mille, crash_per_mille, ghosts_per_mille;
+	unsigned flaps_per_mille; /* of the crashes: api node 0 */
 	bool tracing, failed;
 	char why[256];
 	char lines[LSIM_LINES][LSIM_LINE_BYTES];
@@ -208,6 +210,7 @@ void lsim_links_break(struct lsim *s, bool is_api, uint32_t host);
 
 /* lease_viewers.c */
 void lsim_demand(struct lsim *s, uint32_t api);
+void lsim_demand_last(struct lsim *s, uint32_t api, uint32_t node);
 /* A session for a node, placed from the api node's batch if it can be; NULL: too many viewers. */
 struct lsim_viewer *lsim_viewer_new(struct lsim *s, uint32_t api, uint32_t node);
 void lsim_viewer_comes(struct lsim *s, struct lsim_viewer *v, uint32_t node, uint64_t in_ms);

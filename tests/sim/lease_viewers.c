@@ -88,6 +88,17 @@ static void create_session(struct lsim *s, uint32_t api)
 	lsim_viewer_comes(s, twin, node, way_ms(s));
 }
 
+/* He takes his time, too. */
+void lsim_demand_last(struct lsim *s, uint32_t api, uint32_t node)
+{
+	const struct lsim_api *a = &s->apis[api];
+	if (s->healed || !a->host.up || lease_slots_left(a->slots, node, lsim_local(s, &a->host.clock)) == 0)
+		return;
+	struct lsim_viewer *v = lsim_viewer_new(s, api, node);
+	if (v != NULL)
+		lsim_viewer_comes(s, v, node, s->nodes[node].config.start_within_ms - prng_below(&s->prng, 20));
+}
+
 void lsim_demand(struct lsim *s, uint32_t api)
 {
 	struct lsim_api *a = &s->apis[api];

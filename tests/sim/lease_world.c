@@ -95,6 +95,7 @@ static struct lsim_host *host_of(struct lsim *s, const struct lsim_event *e)
 	switch (e->kind) {
 	case EVENT_API_WAKE:
 	case EVENT_DEMAND:
+	case EVENT_LAST:
 	case EVENT_TOLD: return &s->apis[e->api].host;
 	case EVENT_NODE_WAKE: return &s->nodes[e->node].host;
 	case EVENT_MESSAGE: return e->flag ? &s->nodes[e->node].host : &s->apis[e->api].host;
@@ -132,6 +133,7 @@ static void handle(struct lsim *s, struct lsim_event *e)
 			lsim_node_wake(s, e->node);
 		break;
 	case EVENT_DEMAND: lsim_demand(s, e->api); break;
+	case EVENT_LAST: lsim_demand_last(s, e->api, e->node); break;
 	case EVENT_JUMP: lsim_jump(s, e->api); break;
 	case EVENT_TOLD:
 		if (!s->healed)
@@ -232,7 +234,8 @@ static uint32_t draw(struct lsim *s)
 	s->fault_per_mille = (unsigned)lsim_between(s, 0, 1000);
 	s->fault_every_ms = lsim_between(s, 100, 4000);
 	s->crash_per_mille = (unsigned)lsim_between(s, 0, 700);
-	s->ghosts_per_mille = (unsigned)lsim_between(s, 0, 500);
+	s->flaps_per_mille = prng_chance(&s->prng, 300) ? 900 : 0;
+	s->ghosts_per_mille = (unsigned)lsim_between(s, 0, s->flaps_per_mille > 0 ? 1000 : 500);
 	static const uint32_t START_WITHIN_MS[] = { 500, 3000, 10000, 30000 };
 	return START_WITHIN_MS[prng_below(&s->prng, 4)];
 }
