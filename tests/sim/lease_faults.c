@@ -5,7 +5,7 @@
 /* Demand goes where it wants to: an api node's share of it, and whom it likes. */
 void lsim_jump(struct lsim *s, uint32_t api)
 {
-	if (s->healed)
+	if (s->healed || s->mode == LSIM_CALM)
 		return;
 	static const uint32_t PER_S_MILLI[] = { 0, 0, 200, 1000, 2000, 8000, 40000 };
 	struct lsim_api *a = &s->apis[api];
@@ -43,8 +43,8 @@ static void disturb_link(struct lsim *s)
 
 static void crash_one(struct lsim *s)
 {
-	bool is_api = prng_chance(&s->prng, 500);
-	uint32_t i = (uint32_t)prng_below(&s->prng, is_api ? s->apis_n : s->nodes_n);
+	bool flaps = prng_chance(&s->prng, s->flaps_per_mille), is_api = flaps || prng_chance(&s->prng, 500);
+	uint32_t i = flaps ? 0 : (uint32_t)prng_below(&s->prng, is_api ? s->apis_n : s->nodes_n);
 	if (is_api)
 		lsim_api_crash(s, i);
 	else

@@ -221,5 +221,12 @@ void lsim_host_hear(struct lsim *s, const struct lsim_event *e)
 	bool accepted = lease_purse_grant(a->purse, lsim_local(s, &a->host.clock), e->node, &e->message.grant);
 	lsim_say(s, "api %u %s batch %u of node %u", e->api, accepted ? "accepts" : "refuses",
 	    e->message.grant.batch, e->node);
+	struct lease_purse_view v;
+	if (accepted && s->mode == LSIM_FAULTS && lease_purse_look(a->purse, e->node, &v) && v.limit > 0) {
+		uint64_t at_ms = lsim_truth(s, &a->host.clock, v.until_ms) - prng_below(&s->prng, 100);
+		struct lsim_event *last = lsim_after(s, at_ms > s->now_ms ? at_ms - s->now_ms : 0, EVENT_LAST);
+		last->api = e->api;
+		last->node = e->node;
+	}
 	lsim_api_step(s, e->api);
 }

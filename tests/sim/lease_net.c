@@ -29,7 +29,8 @@ void lsim_send(struct lsim *s, uint32_t api, uint32_t node, bool to_node, struct
 	if (!s->healed && prng_chance(&s->prng, s->ghosts_per_mille / 3)) {
 		m.ghost = true;
 		s->stats.doubled++;
-		put(s, at_ms + lsim_between(s, 0, prng_chance(&s->prng, 500) ? 100 : 20000), api, node, to_node, &m);
+		static const uint64_t LATE_MS[] = { 100, 2000, 20000 };
+		put(s, at_ms + lsim_between(s, 0, LATE_MS[prng_below(&s->prng, 3)]), api, node, to_node, &m);
 	}
 }
 
@@ -73,7 +74,7 @@ void lsim_link_up(struct lsim *s, uint32_t api, uint32_t node)
 	l->last_ms[0] = l->last_ms[1] = 0;
 	l->latency_ms =
 	    (uint32_t)(prng_chance(&s->prng, 900) ? prng_below(&s->prng, 50) : lsim_between(s, 200, 3000));
-	if (s->healed)
+	if (s->healed || s->mode == LSIM_CALM)
 		l->latency_ms = 10;
 	lsim_say(s, "link %u-%u is up, %u ms", api, node, l->latency_ms);
 	lease_purse_link_up(a->purse, lsim_local(s, &a->host.clock), node, n->config.incarnation);

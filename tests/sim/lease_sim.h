@@ -21,10 +21,11 @@
 enum {
 	LSIM_APIS = 6,
 	LSIM_NODES = 4,
-	LSIM_VIEWERS = 2048,
+	LSIM_VIEWERS = 4096,
 	LSIM_PLACES = 1 << 17, /* a table of all places taken; a power of two */
 	LSIM_KBPS = 8000,      /* the heaviest session */
 	LSIM_DRIFT = 10000,    /* of a clock at most, in millionths */
+	LSIM_CALM_STAY_MS = 20000,
 	LSIM_LINES = 64,
 	LSIM_LINE_BYTES = 160,
 };
@@ -101,6 +102,7 @@ enum lsim_event_kind {
 	EVENT_API_WAKE,
 	EVENT_NODE_WAKE,
 	EVENT_DEMAND, /* an api node gets a viewer */
+	EVENT_LAST,   /* another, just before a batch ends */
 	EVENT_JUMP,   /* an api node's demand changes */
 	EVENT_TOLD,   /* an api node hears of a node's state */
 	EVENT_START,  /* a host comes up */
@@ -142,7 +144,13 @@ struct lsim_place {
 	bool taken, came;
 };
 
+/* Faults: all that is said above. Calm: nothing breaks, demand is even and the nodes are as full as is said;
+ * most viewers must then have a place. */
+enum lsim_mode { LSIM_FAULTS, LSIM_CALM };
+
 struct lsim {
+	enum lsim_mode mode;
+	unsigned load_percent; /* of the capacity, in mode calm */
 	uint64_t seed, now_ms;
 	struct prng prng;
 	size_t apis_n, nodes_n;
@@ -158,6 +166,7 @@ struct lsim {
 	bool healed; /* no more faults, no more demand */
 	uint64_t fault_every_ms;
 	unsigned fault_per_mille, crash_per_mille, ghosts_per_mille;
+	unsigned flaps_per_mille; /* of the crashes: api node 0 */
 	bool tracing, failed;
 	char why[256];
 	char lines[LSIM_LINES][LSIM_LINE_BYTES];
@@ -166,7 +175,7 @@ struct lsim {
 };
 
 /* lease_world.c */
-void lsim_init(struct lsim *s, uint64_t seed, bool tracing);
+void lsim_init(struct lsim *s, enum lsim_mode mode, unsigned load_percent, uint64_t seed, bool tracing);
 void lsim_fini(struct lsim *s);
 bool lsim_run(struct lsim *s); /* false: an invariant broke; s->why */
 void lsim_say(struct lsim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -201,6 +210,10 @@ void lsim_links_break(struct lsim *s, bool is_api, uint32_t host);
 
 /* lease_viewers.c */
 void lsim_demand(struct lsim *s, uint32_t api);
+void lsim_demand_last(struct lsim *s, uint32_t api, uint32_t node);
+/* A session for a node, placed from the api node's batch if it can be; NULL: too many viewers. */
+struct lsim_viewer *lsim_viewer_new(struct lsim *s, uint32_t api, uint32_t node);
+void lsim_viewer_comes(struct lsim *s, struct lsim_viewer *v, uint32_t node, uint64_t in_ms);
 void lsim_viewer_due(struct lsim *s, struct lsim_viewer *v);
 void lsim_viewers_end(struct lsim *s); /* all go */
 void lsim_viewers_lose_node(struct lsim *s, uint32_t node);
@@ -209,6 +222,12 @@ void lsim_viewers_lose_node(struct lsim *s, uint32_t node);
 void lsim_fault(struct lsim *s);
 void lsim_jump(struct lsim *s, uint32_t api);
 void lsim_heal(struct lsim *s);
+
+/* lease_calm.c */
+void lsim_calm_init(struct lsim *s);
+void lsim_calm_node(struct lease_book_config *c);
+void lsim_calm_session(struct lsim *s, uint32_t api); /* a viewer, and nothing odd about him */
+void lsim_calm_check(struct lsim *s);                 /* at the end */
 
 /* lease_oracle.c */
 void lsim_check(struct lsim *s); /* after every step */

@@ -21,7 +21,7 @@ static void go(struct lsim_viewer *v)
 	v->state = VIEWER_FREE;
 }
 
-static void come_to(struct lsim *s, struct lsim_viewer *v, uint32_t node, uint64_t in_ms)
+void lsim_viewer_comes(struct lsim *s, struct lsim_viewer *v, uint32_t node, uint64_t in_ms)
 {
 	v->state = VIEWER_COMING;
 	v->node = node;
@@ -58,26 +58,45 @@ static void take(struct lsim *s, uint32_t api, struct lsim_viewer *v)
 	}
 }
 
-static void create_session(struct lsim *s, uint32_t api)
+struct lsim_viewer *lsim_viewer_new(struct lsim *s, uint32_t api, uint32_t node)
 {
-	struct lsim_api *a = &s->apis[api];
-	struct lsim_viewer *v = free_viewer(s), *twin;
-	uint32_t node = prng_chance(&s->prng, 700) ? a->favourite : (uint32_t)prng_below(&s->prng, s->nodes_n);
-	if (v == NULL || !a->takes[node])
-		return;
+	struct lsim_viewer *v = free_viewer(s);
+	if (v == NULL)
+		return NULL;
 	*v = (struct lsim_viewer){ .node = node, .kbps = (uint32_t)lsim_between(s, 0, LSIM_KBPS) };
 	s->stats.viewers++;
 	take(s, api, v);
+	return v;
+}
+
+static void create_session(struct lsim *s, uint32_t api)
+{
+	struct lsim_api *a = &s->apis[api];
+	uint32_t node = prng_chance(&s->prng, 700) ? a->favourite : (uint32_t)prng_below(&s->prng, s->nodes_n);
+	struct lsim_viewer *v = a->takes[node] ? lsim_viewer_new(s, api, node) : NULL, *twin;
+	if (v == NULL)
+		return;
 	if (prng_chance(&s->prng, 50)) {
 		s->stats.never++;
 		return;
 	}
-	come_to(s, v, node, way_ms(s));
+	lsim_viewer_comes(s, v, node, way_ms(s));
 	if (!prng_chance(&s->prng, 30) || (twin = free_viewer(s)) == NULL)
 		return;
 	*twin = *v; /* the same token twice */
 	twin->next = (struct timer){ 0 };
-	come_to(s, twin, node, way_ms(s));
+	lsim_viewer_comes(s, twin, node, way_ms(s));
+}
+
+/* He takes his time, too. */
+void lsim_demand_last(struct lsim *s, uint32_t api, uint32_t node)
+{
+	const struct lsim_api *a = &s->apis[api];
+	if (s->healed || !a->host.up || lease_slots_left(a->slots, node, lsim_local(s, &a->host.clock)) == 0)
+		return;
+	struct lsim_viewer *v = lsim_viewer_new(s, api, node);
+	if (v != NULL)
+		lsim_viewer_comes(s, v, node, s->nodes[node].config.start_within_ms - prng_below(&s->prng, 20));
 }
 
 void lsim_demand(struct lsim *s, uint32_t api)
@@ -85,7 +104,9 @@ void lsim_demand(struct lsim *s, uint32_t api)
 	struct lsim_api *a = &s->apis[api];
 	if (s->healed)
 		return;
-	if (a->host.up && a->per_s_milli > 0)
+	if (a->host.up && a->per_s_milli > 0 && s->mode == LSIM_CALM)
+		lsim_calm_session(s, api);
+	else if (a->host.up && a->per_s_milli > 0)
 		create_session(s, api);
 	uint64_t mean_ms = a->per_s_milli > 0 ? 1000000 / a->per_s_milli : 500;
 	lsim_after(s, lsim_between(s, 0, 2 * mean_ms), EVENT_DEMAND)->api = api;
@@ -100,6 +121,13 @@ static void leave(struct lsim *s, struct lsim_viewer *v)
 	CHECK(n->sessions > 0);
 	n->sessions--;
 	n->kbps -= v->kbps;
+}
+
+static uint64_t stay_ms(struct lsim *s)
+{
+	if (s->mode == LSIM_CALM)
+		return lsim_between(s, LSIM_CALM_STAY_MS / 2, LSIM_CALM_STAY_MS * 3 / 2);
+	return prng_chance(&s->prng, 700) ? lsim_between(s, 10, 2000) : lsim_between(s, 1000, 30000);
 }
 
 static void arrive(struct lsim *s, struct lsim_viewer *v)
@@ -121,7 +149,7 @@ static void arrive(struct lsim *s, struct lsim_viewer *v)
 		n->kbps += v->kbps;
 		v->state = VIEWER_ACTIVE;
 		v->node_run = n->host.run;
-		in(s, v, prng_chance(&s->prng, 700) ? lsim_between(s, 10, 2000) : lsim_between(s, 1000, 30000));
+		in(s, v, stay_ms(s));
 	}
 	s->stats.by_batch += how == LEASE_BY_BATCH;
 	s->stats.placeless += how == LEASE_PLACELESS;
@@ -129,7 +157,7 @@ static void arrive(struct lsim *s, struct lsim_viewer *v)
 	lsim_check_arrival(s, v, how, &before);
 	if (how == LEASE_FULL && !v->hopped) {
 		v->hopped = true;
-		come_to(s, v, (uint32_t)prng_below(&s->prng, s->nodes_n), lsim_between(s, 1, 200));
+		lsim_viewer_comes(s, v, (uint32_t)prng_below(&s->prng, s->nodes_n), lsim_between(s, 1, 200));
 	} else if (how == LEASE_FULL) {
 		go(v);
 	}
@@ -142,7 +170,7 @@ static void come(struct lsim *s, struct lsim_viewer *v)
 		arrive(s, v);
 	} else if (!v->hopped) {
 		v->hopped = true;
-		come_to(s, v, (uint32_t)prng_below(&s->prng, s->nodes_n), lsim_between(s, 1, 2000));
+		lsim_viewer_comes(s, v, (uint32_t)prng_below(&s->prng, s->nodes_n), lsim_between(s, 1, 2000));
 	} else {
 		go(v);
 	}
@@ -162,19 +190,19 @@ static void move(struct lsim *s, struct lsim_viewer *v)
 	}
 	s->stats.moved++;
 	v->hopped = false;
-	come_to(s, v, (uint32_t)prng_below(&s->prng, s->nodes_n), lsim_between(s, 1, 500));
+	lsim_viewer_comes(s, v, (uint32_t)prng_below(&s->prng, s->nodes_n), lsim_between(s, 1, 500));
 }
 
 static void play(struct lsim *s, struct lsim_viewer *v)
 {
-	unsigned what = v->leaves ? 0 : (unsigned)prng_below(&s->prng, 100);
+	unsigned what = v->leaves || s->mode == LSIM_CALM ? 0 : (unsigned)prng_below(&s->prng, 100);
 	if (what < 60) {
 		leave(s, v);
 		go(v);
 	} else if (what < 75) { /* pauses, and comes back with the same token */
 		leave(s, v);
 		v->hopped = false;
-		come_to(s, v, v->node, lsim_between(s, 1, 30000));
+		lsim_viewer_comes(s, v, v->node, lsim_between(s, 1, 30000));
 	} else if (what < 90) {
 		move(s, v);
 	} else {
@@ -206,7 +234,7 @@ void lsim_viewers_lose_node(struct lsim *s, uint32_t node)
 		}
 		v->hopped = false;
 		uint32_t to = prng_chance(&s->prng, 500) ? node : (uint32_t)prng_below(&s->prng, s->nodes_n);
-		come_to(s, v, to, lsim_between(s, 1, 10000));
+		lsim_viewer_comes(s, v, to, lsim_between(s, 1, 10000));
 	}
 }
 

@@ -95,6 +95,7 @@ static struct lsim_host *host_of(struct lsim *s, const struct lsim_event *e)
 	switch (e->kind) {
 	case EVENT_API_WAKE:
 	case EVENT_DEMAND:
+	case EVENT_LAST:
 	case EVENT_TOLD: return &s->apis[e->api].host;
 	case EVENT_NODE_WAKE: return &s->nodes[e->node].host;
 	case EVENT_MESSAGE: return e->flag ? &s->nodes[e->node].host : &s->apis[e->api].host;
@@ -132,6 +133,7 @@ static void handle(struct lsim *s, struct lsim_event *e)
 			lsim_node_wake(s, e->node);
 		break;
 	case EVENT_DEMAND: lsim_demand(s, e->api); break;
+	case EVENT_LAST: lsim_demand_last(s, e->api, e->node); break;
 	case EVENT_JUMP: lsim_jump(s, e->api); break;
 	case EVENT_TOLD:
 		if (!s->healed)
@@ -219,25 +221,38 @@ static void make_node(struct lsim *s, uint32_t i, uint32_t start_within_ms)
 		.start_within_ms = start_within_ms,
 		.weight_kbps = (uint32_t)lsim_between(s, 0, LSIM_KBPS),
 	};
+	if (s->mode == LSIM_CALM)
+		lsim_calm_node(&n->config);
 	lsim_node_start(s, i);
 }
 
-void lsim_init(struct lsim *s, uint64_t seed, bool tracing)
+/* What kind of world it is. */
+static uint32_t draw(struct lsim *s)
 {
-	memset(s, 0, sizeof(*s));
-	s->seed = seed;
-	s->tracing = tracing;
-	prng_init(&s->prng, seed);
-	timers_init(&s->timers);
-	timers_init(&s->viewer_timers);
 	s->apis_n = lsim_between(s, 1, LSIM_APIS);
 	s->nodes_n = lsim_between(s, 1, LSIM_NODES);
 	s->fault_per_mille = (unsigned)lsim_between(s, 0, 1000);
 	s->fault_every_ms = lsim_between(s, 100, 4000);
 	s->crash_per_mille = (unsigned)lsim_between(s, 0, 700);
-	s->ghosts_per_mille = (unsigned)lsim_between(s, 0, 500);
+	s->flaps_per_mille = prng_chance(&s->prng, 300) ? 900 : 0;
+	s->ghosts_per_mille = (unsigned)lsim_between(s, 0, s->flaps_per_mille > 0 ? 1000 : 500);
 	static const uint32_t START_WITHIN_MS[] = { 500, 3000, 10000, 30000 };
-	uint32_t start_within_ms = START_WITHIN_MS[prng_below(&s->prng, 4)];
+	return START_WITHIN_MS[prng_below(&s->prng, 4)];
+}
+
+void lsim_init(struct lsim *s, enum lsim_mode mode, unsigned load_percent, uint64_t seed, bool tracing)
+{
+	memset(s, 0, sizeof(*s));
+	s->seed = seed;
+	s->mode = mode;
+	s->load_percent = load_percent;
+	s->tracing = tracing;
+	prng_init(&s->prng, seed);
+	timers_init(&s->timers);
+	timers_init(&s->viewer_timers);
+	uint32_t start_within_ms = draw(s);
+	if (mode == LSIM_CALM)
+		lsim_calm_init(s);
 	for (uint32_t i = 0; i < s->nodes_n; i++)
 		make_node(s, i, start_within_ms);
 	for (uint32_t i = 0; i < s->apis_n; i++)
@@ -249,7 +264,8 @@ void lsim_init(struct lsim *s, uint64_t seed, bool tracing)
 			e->node = n;
 		}
 	}
-	lsim_after(s, 500, EVENT_FAULT);
+	if (mode == LSIM_FAULTS)
+		lsim_after(s, 500, EVENT_FAULT);
 }
 
 void lsim_fini(struct lsim *s)
@@ -293,8 +309,20 @@ static void check_lending_goes_on(struct lsim *s)
 	}
 }
 
+static bool run_calmly(struct lsim *s)
+{
+	run_until(s, 4 * LSIM_CALM_STAY_MS);
+	s->stats = (struct lsim_stats){ 0 };
+	run_until(s, 7 * LSIM_CALM_STAY_MS);
+	if (!s->failed)
+		lsim_calm_check(s);
+	return !s->failed;
+}
+
 bool lsim_run(struct lsim *s)
 {
+	if (s->mode == LSIM_CALM)
+		return run_calmly(s);
 	run_until(s, lsim_between(s, 40000, 120000));
 	if (s->failed)
 		return false;
