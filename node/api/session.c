@@ -4,8 +4,6 @@
 #include "node/json_text.h"
 #include "node/rfc3339.h"
 
-#include <inttypes.h>
-
 /* The playback token of a session: opens its content on every node until not_after (D3). */
 static enum err sign_playback(
     const struct api *api, const struct token *handle, uint64_t now_s, struct arena *a, struct bytes *text)
@@ -56,6 +54,16 @@ static const char *outcome_now(const struct place *p, size_t at)
 	return assign_outcome_str(p->nodes[at].holder ? ASSIGN_WARM : ASSIGN_COLD);
 }
 
+static void put_number(struct buf *out, uint64_t n)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+	do
+		digits[--at] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	buf_put(out, digits + at, sizeof(digits) - at);
+}
+
 enum err session_json(const struct api *api, const struct token *t, struct bytes handle,
     const struct place *p, size_t at, uint64_t now_s, struct arena *a, struct buf *out)
 {
@@ -96,6 +104,8 @@ enum err session_json(const struct api *api, const struct token *t, struct bytes
 	buf_put(out, not_after, RFC3339_SECONDS_LEN);
 	/* A third of the lifetime: two may be lost. */
 	uint64_t heartbeat_s = api->c.config->idle_timeout_ms / 3000;
-	buf_printf(out, "\",\"heartbeat_s\":%" PRIu64 "}", heartbeat_s > 0 ? heartbeat_s : 1);
+	PUT_LITERAL(out, "\",\"heartbeat_s\":");
+	put_number(out, heartbeat_s > 0 ? heartbeat_s : 1);
+	buf_put_u8(out, '}');
 	return buf_err(out);
 }
