@@ -4,6 +4,7 @@ WARMCAST_LOAD_S says for how long (default 8 s); a minute of it: WARMCAST_LOAD_S
 """
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -71,13 +72,23 @@ def crowd(make_cluster):
         one.end()
 
 
-def watch(crowd, events):
-    """Calls each of `events` (seconds, what) in its time, until the crowd has gone."""
+def sessions_of(node):
+    """(active, capacity), or None when it does not answer."""
+    try:
+        status, answer = node.admin_get("/v1/status")
+    except (OSError, http.client.HTTPException):
+        return None
+    return (answer["sessions"]["active"], answer["sessions"]["capacity"]) if status == 200 else None
+
+
+def watch(crowd, events, look=lambda: None):
+    """Calls each of `events` (seconds, what) in its time, and `look` in between, until the crowd has gone."""
     events = sorted(events, key=lambda event: event[0])
 
     def gone():
         while events and crowd.elapsed_s() >= events[0][0]:
             events.pop(0)[1]()
+        look()
         return not crowd.runs()
 
     warmcluster.until("the crowd has gone", DEADLINE_S, gone)
@@ -112,3 +123,30 @@ def test_a_dead_delivery_node_and_a_still_api_node_fail_nobody_else(crowd):
     assert report["gave_up"] == 0
     # Each content begins cold, and some again with the dead node.
     assert report["warm_ratio"] > 0.8
+
+
+def test_no_node_is_ever_over_its_capacity(crowd):
+    """Most want one content for a third of the time, which is more than its node has places: others take them."""
+    capacity = 1100
+    flash = f"{SECONDS / 6:.3f}:{SECONDS / 3:.3f}:0.95"
+    cluster, viewers = crowd(capacity, "--flash", flash)
+    most, at_once = {}, []
+
+    def look():
+        now = {node.name: seen for node in cluster.of_role("delivery") if (seen := sessions_of(node)) is not None}
+        at_once.append(sum(active for active, _ in now.values()))
+        most.update({name: max(seen, most.get(name, seen)) for name, seen in now.items()})
+
+    still = cluster.node("api-2")
+    with stopped_at_last(still) as stop:
+        watch(viewers, [(SECONDS * 0.6, cluster.node("delivery-1").kill), (SECONDS * 0.8, stop)], look)
+        report = viewers.report()
+    print({"most of a node": most, "most of all": max(at_once), "looked": len(at_once)})
+    assert len(most) == 3
+    assert all(active <= allowed == capacity for active, allowed in most.values()), most
+    # A place is found for everyone: a viewer has one for 0.8 s, and until the api node has told of the end, within a
+    # second more; there are 3,300 places, and 2,200 after the death.
+    assert report["refused"] == 0
+    assert report["failed"] == {one["address"]: one for one in report["apis"]}[still.http]["failed"]
+    assert report["gave_up"] == 0
+    assert report["outcomes"]["spill"] > 0
