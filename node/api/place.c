@@ -89,7 +89,7 @@ enum err place_among(const struct api *api, const struct cluster_view *view, con
 	enum err e = gather(api, view, holders, holders_n, a, &nodes, &p);
 	if (e != OK)
 		return e;
-	struct assign_request r = { wish->origin, wish->content, wish->zone, nodes, p.nodes_n };
+	struct assign_request r = { wish->origin, wish->content, wish->zone, nodes, p.nodes_n, .explain = true };
 	p.known = nodes;
 	e = assign_decide(&r, a, &p.decision);
 	if (e != OK)
@@ -110,7 +110,8 @@ static uint64_t keep_score(const struct place_node *n, struct bytes session)
 /* Whether the node still serves those whom it has: also when it is full. */
 static bool still_serves(const struct assign_candidate *c)
 {
-	return c->reason != ASSIGN_NOT_READY && c->reason != ASSIGN_UNREACHABLE;
+	return c->reason != ASSIGN_NOT_READY && c->reason != ASSIGN_UNREACHABLE &&
+	       c->reason != ASSIGN_IS_DRAINING && c->reason != ASSIGN_IS_SUSPECTED;
 }
 
 size_t place_keep(const struct place *p, const struct node_id *node, struct bytes session)
@@ -123,7 +124,7 @@ size_t place_keep(const struct place *p, const struct node_id *node, struct byte
 			continue;
 		if (still_serves(c))
 			return c->node;
-		if (c->reason == ASSIGN_NOT_READY)
+		if (c->reason == ASSIGN_NOT_READY || c->reason == ASSIGN_IS_DRAINING)
 			home = c->node;
 	}
 	for (size_t i = 0; i < d->usable_n; i++) {
