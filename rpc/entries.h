@@ -39,6 +39,8 @@ struct rpc_register {
 struct rpc_load {
 	uint32_t sessions, egress_mbps, hit_permille;
 	uint64_t cached_bytes;
+	uint32_t miss_permille; /* 0 unknown */
+	uint32_t evict_age_s;   /* 0 unknown; UINT32_MAX: it would evict nothing */
 };
 
 struct rpc_location {
