@@ -9,7 +9,7 @@
  * clocks included). A request not answered by then is given up, the next has another id. A new batch
  * replaces the one before, of which CLOSE gives back the rest; so does a batch that is over, and a node
  * that takes nobody. A broken link changes nothing about a batch: viewers may reach whom we do not. CLOSE
- * is sent once and may be lost: the book closes by itself.
+ * is sent once and may be lost.
  * When a node restarted (its link says so) the old batch is worthless, and gone without a word.
  *
  * How much is asked for. The target is 3 s of what was lately taken and missed (mean over about 1 s
@@ -27,9 +27,10 @@
  * every 2 s.
  *
  * Pure and single-threaded (control), but for the slots' atomics. Event in, commands out: give all that
- * happened, then call lease_purse_step and send what it says. Bounds: LEASE_SLOTS nodes of 100 B each; at
- * most `max` commands a step, the rest comes with the next (wake_at says at once); CLOSEs wait in a
- * ring of LEASE_CLOSES_MAX, past it one is dropped and counted.
+ * happened, then call lease_purse_step and send what it says. Bounds: 260 kB, and 152 B for each of at
+ * most LEASE_SLOTS nodes, each of which a step looks at once; at most `max` commands a step, the rest comes
+ * with the next (wake_at says at once); CLOSEs wait in a ring of LEASE_CLOSES_MAX (two a node, as many as
+ * events between two steps can make), past it one is dropped and counted: the book closes by itself.
  */
 #ifndef ASSIGN_LEASE_PURSE_H
 #define ASSIGN_LEASE_PURSE_H
