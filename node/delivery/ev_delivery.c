@@ -120,13 +120,16 @@ static bool renew(struct delivery *d, struct http_exchange *x, const struct toke
 	return true;
 }
 
+static bool was_sent_on(struct http_exchange *x)
+{
+	return bytes_eq(http_query(http_request(x)->query, "hop"), BYTES_LIT("1"));
+}
+
 /* D1: one hop to a node with room, never two; else an answer that lets the player fail over at once. */
 static void send_elsewhere(struct delivery *d, struct http_exchange *x, const struct token *t)
 {
 	const struct http_request *r = http_request(x);
-	struct bytes url = BYTES_NONE;
-	if (!bytes_eq(http_query(r->query, "hop"), BYTES_LIT("1")))
-		url = d->c.elsewhere(d->c.ctx, x, t);
+	struct bytes url = was_sent_on(x) ? BYTES_NONE : d->c.elsewhere(d->c.ctx, x, t);
 	char *location = NULL;
 	if (url.n > 0)
 		location = arena_printf(http_arena(x), "%.*s%.*s?%.*s%shop=1", (int)url.n, (const char *)url.p,
@@ -156,7 +159,9 @@ static bool take_place(struct delivery *d, struct http_exchange *x, const struct
 	switch (sessions_touch(d->c.sessions, &session, &claim, d->c.now_mono_ms())) {
 	case SESSION_ACTIVE: return true;
 	case SESSION_STARTED:
-		if (!here)
+		/* Who was sent on had no place where he came from: a word of it that comes late would end him when
+		 * he has found one there after all. */
+		if (!here && !was_sent_on(x))
 			(void)d->c.moved(d->c.ctx, &t->node, &session);
 		return true;
 	case SESSION_FULL: break;

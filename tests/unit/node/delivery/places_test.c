@@ -92,6 +92,12 @@ static void a_place_is_claimed_by_what_the_token_says(void **state)
 	assert_false(c->kept);
 	assert_int_equal(node.moves, 1);
 	assert_true(node_id_eq(&node.former, &t.node));
+	/* One that had none there. */
+	t.session[0]++;
+	a = node_get(&node, node_sign(&node, &node.keys, &t), "lv1/seg.m4s?hop=1", "");
+	assert_int_equal(a.status, 200);
+	raw_answer_free(&a);
+	assert_int_equal(node.moves, 1);
 }
 
 int main(void)
