@@ -13,6 +13,7 @@
 
 struct cache;
 struct fills;
+struct revoked;
 struct token_keys;
 
 struct delivery;
@@ -23,6 +24,7 @@ struct delivery_config {
 	struct fills *fills;
 	const struct token_keys *keys;
 	struct sessions *sessions;
+	struct revoked *revoked; /* NULL: no session can be */
 	uint64_t (*now_wall_ms)(void);
 	uint64_t (*now_mono_ms)(void);
 };

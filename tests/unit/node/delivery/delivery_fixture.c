@@ -327,12 +327,14 @@ void node_start(struct node *n)
 	start_cache(n);
 	start_fills(n);
 	n->sessions = sessions_new(100, 60000);
+	n->revoked = revoked_new();
 	struct delivery_config dc = {
 		.config = &n->config,
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->keys,
 		.sessions = n->sessions,
+		.revoked = n->revoked,
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,
 	};
@@ -354,6 +356,7 @@ void node_stop(struct node *n)
 	delivery_free(n->delivery);
 	cache_close(n->cache);
 	sessions_free(n->sessions);
+	revoked_free(n->revoked);
 	token_keys_fini(&n->keys);
 	token_keys_fini(&n->strange_keys);
 	arena_fini(&n->arena);
