@@ -144,6 +144,7 @@ static void another_incarnation_is_read_from_its_beginning(void **state)
 	assert_int_equal(read_all(w), 10);
 	pair_unlink(&w->pair, 0, 1, false);
 	kvs_free(w->pair.nodes[1].k);
+	arena_fini(&w->pair.nodes[1].arena);
 	w->pair.nodes[1].k = NULL;
 	struct kvs_config c = pair_config(1);
 	c.incarnation.count = 2;
