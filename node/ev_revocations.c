@@ -178,7 +178,8 @@ struct revocations *revocations_start(const struct revocations_config *c)
 	revoked_reader_own(control_kvs(c->control), &c->self, 0, NULL, 0, &own);
 	r->own_n = own.n;
 	r->own_first_end_s = own.first_end_s;
-	ev_timer_init(&r->timer, on_timer, READ_EVERY_MS / 1000.0, READ_EVERY_MS / 1000.0);
+	double every_s = (c->read_every_ms == 0 ? READ_EVERY_MS : c->read_every_ms) / 1000.0;
+	ev_timer_init(&r->timer, on_timer, every_s, every_s);
 	r->timer.data = r;
 	ev_timer_start(c->loop, &r->timer);
 	return r;

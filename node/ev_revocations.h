@@ -24,6 +24,7 @@ struct revocations_config {
 	struct ev_loop *loop;
 	struct node_id self;
 	uint32_t own_max;
+	uint32_t read_every_ms; /* 0 = 250; what has ended is looked for every 40th time */
 	uint64_t (*now_wall_ms)(void);
 };
 
