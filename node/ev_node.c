@@ -190,8 +190,8 @@ static enum err start_delivery(struct node *n)
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->secrets->token_keys,
-		.sessions = n->sessions,
 		.revoked = n->revoked,
+		.sessions = n->sessions,
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,
 	};

@@ -50,8 +50,8 @@ struct api_worker {
 };
 
 struct api_counters {
-	_Atomic uint64_t created_warm, created_spill, created_cold, refused, malformed, heartbeats, ended,
-	    revoked, revoke_refused;
+	_Atomic uint64_t revoked, revoke_refused;
+	_Atomic uint64_t created_warm, created_spill, created_cold, refused, malformed, heartbeats, ended;
 };
 
 struct api {

@@ -23,8 +23,8 @@ struct delivery_config {
 	struct cache *cache;
 	struct fills *fills;
 	const struct token_keys *keys;
-	struct sessions *sessions;
 	struct revoked *revoked; /* NULL: no session can be */
+	struct sessions *sessions;
 	uint64_t (*now_wall_ms)(void);
 	uint64_t (*now_mono_ms)(void);
 };

@@ -324,17 +324,17 @@ void node_start(struct node *n)
 	CHECK(token_keys_parse(bytes_str(ours), &n->keys, &bad_line) == OK);
 	CHECK(token_keys_parse(bytes_str(strange), &n->strange_keys, &bad_line) == OK);
 	make_origin(n);
+	n->revoked = revoked_new();
 	start_cache(n);
 	start_fills(n);
 	n->sessions = sessions_new(100, 60000);
-	n->revoked = revoked_new();
 	struct delivery_config dc = {
 		.config = &n->config,
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->keys,
-		.sessions = n->sessions,
 		.revoked = n->revoked,
+		.sessions = n->sessions,
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,
 	};
