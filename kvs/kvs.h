@@ -349,6 +349,10 @@ uint64_t kvs_fingerprint(const struct kvs *k);
 void kvs_each_row(const struct kvs *k, void (*row)(void *arg, const struct kvs_row_meta *m), void *arg);
 void kvs_each_entry(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream,
     void (*entry)(void *arg, const struct rpc_entry *e), void *arg);
+/* The entries of a row above `version`, tombstones too, in the order of their versions. Slices are valid
+ * during the call. */
+void kvs_each_entry_after(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream,
+    uint64_t version, void (*entry)(void *arg, const struct rpc_entry *e), void *arg);
 const struct trace *kvs_trace(const struct kvs *k);
 
 #endif

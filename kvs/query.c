@@ -154,15 +154,21 @@ void kvs_each_row(const struct kvs *k, void (*row)(void *arg, const struct kvs_r
 	}
 }
 
-void kvs_each_entry(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream,
-    void (*entry)(void *arg, const struct rpc_entry *e), void *arg)
+void kvs_each_entry_after(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream,
+    uint64_t version, void (*entry)(void *arg, const struct rpc_entry *e), void *arg)
 {
 	const struct replica *r = rows_find(k, owner, stream);
 	if (r == NULL)
 		return;
 	struct rpc_entry e;
-	for (size_t at = 0; row_next(&r->live, &at, &e);)
+	for (size_t at = row_after(&r->live, version); row_next(&r->live, &at, &e);)
 		entry(arg, &e);
+}
+
+void kvs_each_entry(const struct kvs *k, const struct node_id *owner, enum rpc_stream stream,
+    void (*entry)(void *arg, const struct rpc_entry *e), void *arg)
+{
+	kvs_each_entry_after(k, owner, stream, 0, entry, arg);
 }
 
 const struct trace *kvs_trace(const struct kvs *k)

@@ -118,6 +118,10 @@ const struct setting config_settings[] = {
 	{ "session.burst_per_client", SETTING_U32, FIELD(config, client_burst), .min = 1, .max = 1000000,
 	    .def = "20", .doc = "So many at once, while rate_per_client holds on average." },
 
+	{ "session.revocations", SETTING_U32, FIELD(config, revocations_max), .max = 1000000, .def = "100000",
+	    .note = "0 = none",
+	    .doc = "Sessions that this api node may have revoked, each until its not_after; 0 = none." },
+
 	{ "secrets.token_keys_file", SETTING_PATH, FIELD(config, token_keys_file), .def = "",
 	    .example = "/etc/warmcast/token.keys",
 	    .doc = "One `id:base64` a line, 32 bytes each; the first signs, all verify. chmod 600." },

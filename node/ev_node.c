@@ -8,6 +8,7 @@
 #include "node/ev_drain.h"
 #include "node/ev_join.h"
 #include "node/ev_purger.h"
+#include "node/ev_revocations.h"
 #include "node/ev_viewers.h"
 #include "node/fs_boot_id.h"
 #include "node/fs_log.h"
@@ -44,6 +45,8 @@ struct node {
 	struct sessions *sessions;
 	struct delivery *delivery;
 	struct control *control;
+	struct revoked *revoked;
+	struct revocations *revocations;
 	struct admission *admission; /* NULL without the api role */
 	struct api api;
 	struct viewers *viewers;
@@ -154,6 +157,7 @@ static enum err start_delivery(struct node *n)
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->secrets->token_keys,
+		.revoked = n->revoked,
 		.sessions = n->sessions,
 		.self = &n->identity.self,
 		.elsewhere = elsewhere,
@@ -218,6 +222,20 @@ static enum err start_control(struct node *n)
 	return e;
 }
 
+static void start_revocations(struct node *n)
+{
+	struct revocations_config c = {
+		.control = n->control,
+		.set = n->revoked,
+		.mailbox = &n->mailbox,
+		.loop = n->loop,
+		.self = n->identity.self,
+		.own_max = n->config->revocations_max,
+		.now_wall_ms = now_wall_ms,
+	};
+	n->revocations = revocations_start(&c);
+}
+
 /* -- viewers and operators -- */
 
 static enum err log_listen(const char *what, const char *address, enum err e)
@@ -278,6 +296,9 @@ static void init_api(struct node *n)
 		.admission = n->admission,
 		.tell_node = control_tell_node,
 		.tell_ctx = n->control,
+		.revoked = n->revoked,
+		.revoke = revocations_add,
+		.revoke_ctx = n->revocations,
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,
 	};
@@ -395,9 +416,12 @@ static enum err start_all(struct node *n)
 		n->slots = lease_slots_new();
 	view_publisher_init(&n->views, n->workers + 1); /* the last one reads for operators */
 	n->views_made = true;
+	n->revoked = revoked_new();
 	e = start_delivery(n);
 	if (e == OK)
 		e = start_control(n);
+	if (e == OK)
+		start_revocations(n);
 	if (e == OK && n->cache != NULL) {
 		struct purger_config p = { n->control, n->cache, n->fills, &n->mailbox, n->loop };
 		e = purger_start(&p, &n->purger);
@@ -486,12 +510,14 @@ bool node_stop(struct node *n)
 	viewers_stop(n->viewers);
 	recall_free(n->api.recall);
 	admission_free(n->admission);
+	revocations_stop(n->revocations);
 	purger_stop(n->purger);
 	fills_free(n->fills);
 	probe_free(n->probe);
 	orders_free(n->orders);
 	control_free(n->control);
 	delivery_free(n->delivery);
+	revoked_free(n->revoked);
 	sessions_free(n->sessions);
 	places_free(n->places);
 	lease_slots_free(n->slots);

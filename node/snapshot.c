@@ -57,7 +57,7 @@ void view_publisher_fini(struct view_publisher *p)
 	}
 	cluster_view_free(atomic_load(&p->current));
 	free(p->readers);
-	*p = (struct view_publisher){ 0 };
+	*p = (struct view_publisher){ .readers_n = 0 };
 }
 
 static bool is_read(const struct view_publisher *p, const struct cluster_view *v)

@@ -321,3 +321,39 @@ enum err rpc_decode_probe(struct bytes value, struct arena *a, struct rpc_probe 
 	*p = (struct rpc_probe){ .wall_us = m->wall_us, .number = m->number, .filler = pb_bytes(m->filler) };
 	return OK;
 }
+
+void rpc_revocation_key(const struct rpc_session_id *id, uint8_t key[RPC_REVOCATION_KEY_BYTES])
+{
+	key[0] = RPC_REVOCATION_CLASS;
+	memcpy(key + 1, id->b, RPC_SESSION_ID_BYTES);
+}
+
+bool rpc_revocation_key_split(struct bytes key, struct rpc_session_id *id)
+{
+	if (key.n != RPC_REVOCATION_KEY_BYTES || key.p[0] != RPC_REVOCATION_CLASS)
+		return false;
+	memcpy(id->b, key.p + 1, RPC_SESSION_ID_BYTES);
+	return true;
+}
+
+enum err rpc_encode_revocation(uint64_t not_after_s, struct buf *out)
+{
+	Warmcast__Revocation m = WARMCAST__REVOCATION__INIT;
+	m.not_after_s = not_after_s;
+	return pb_pack(&m.base, RPC_VALUE_MAX, out);
+}
+
+enum err rpc_decode_revocation(struct bytes value, struct arena *a, uint64_t *not_after_s)
+{
+	if (value.n > RPC_VALUE_MAX)
+		return ERR_TOO_BIG;
+	ProtobufCMessage *pb;
+	enum err e = pb_unpack(&warmcast__revocation__descriptor, value, a, &pb);
+	if (e != OK)
+		return e;
+	const Warmcast__Revocation *m = (const Warmcast__Revocation *)(const void *)pb;
+	if (m->not_after_s == 0)
+		return ERR_INVALID;
+	*not_after_s = m->not_after_s;
+	return OK;
+}

@@ -66,6 +66,9 @@ struct rpc_probe {
 	struct bytes filler;
 };
 
+/* A session whose tokens open nothing any more, until they end anyway. */
+enum { RPC_REVOCATION_CLASS = 'v', RPC_REVOCATION_KEY_BYTES = 1 + RPC_SESSION_ID_BYTES };
+
 /* What an operator ordered. */
 enum { RPC_COMMAND_CLASS = 'x', RPC_COMMAND_ID_BYTES = 16, RPC_COMMAND_KEY_BYTES = 1 + RPC_COMMAND_ID_BYTES };
 enum { RPC_SUBJECT_MAX = 512, RPC_APPLIED_MAX = 32 };
@@ -130,6 +133,14 @@ MUST_USE enum err rpc_encode_location(const struct rpc_location *l, struct buf *
 MUST_USE enum err rpc_decode_location(struct bytes value, struct arena *a, struct rpc_location *l);
 MUST_USE enum err rpc_encode_probe(const struct rpc_probe *p, struct buf *out);
 MUST_USE enum err rpc_decode_probe(struct bytes value, struct arena *a, struct rpc_probe *p);
+
+/* "v" and the id. */
+void rpc_revocation_key(const struct rpc_session_id *id, uint8_t key[RPC_REVOCATION_KEY_BYTES]);
+/* False when it is no revocation's key. */
+bool rpc_revocation_key_split(struct bytes key, struct rpc_session_id *id);
+MUST_USE enum err rpc_encode_revocation(uint64_t not_after_s, struct buf *out);
+/* ERR_INVALID too when it has no end. */
+MUST_USE enum err rpc_decode_revocation(struct bytes value, struct arena *a, uint64_t *not_after_s);
 
 /* -- commands (entry_commands.c) -- */
 

@@ -174,6 +174,13 @@ static void put_api(const struct api *api, struct buf *out)
 	    "Session requests that were refused as wrong.", api->count.malformed);
 	metrics_counter(out, "warmcast_heartbeats_total", "Heartbeats of sessions.", api->count.heartbeats);
 	metrics_counter(out, "warmcast_sessions_ended_total", "Sessions ended by DELETE.", api->count.ended);
+	metrics_counter(
+	    out, "warmcast_revocations_total", "Sessions whose tokens were ended, too.", api->count.revoked);
+	metrics_counter(out, "warmcast_revocations_refused_total", "Revocations for which there was no room.",
+	    api->count.revoke_refused);
+	if (api->c.revoked != NULL)
+		metrics_gauge(out, "warmcast_revoked_sessions", "Revoked sessions that this node knows of.",
+		    revoked_n(api->c.revoked));
 }
 
 static void put_admission(const struct admission *a, struct buf *out)

@@ -4,7 +4,7 @@
  *     POST   /v1/sessions
  *     GET    /v1/sessions/{session}
  *     POST   /v1/sessions/{session}/heartbeat
- *     DELETE /v1/sessions/{session}
+ *     DELETE /v1/sessions/{session}          ?revoke=true: ends its tokens too
  *
  * A session's id is a signed handle that names its content and its node, so that any api node
  * answers for any session, and nothing is stored for it.
@@ -18,6 +18,7 @@
 #include "kvs/lmdb_reader.h"
 #include "node/api/ev_admission.h"
 #include "node/config.h"
+#include "node/ev_revoked.h"
 #include "node/http/http.h"
 #include "node/snapshot.h"
 #include "node/tally.h"
@@ -38,6 +39,10 @@ struct api_config {
 	 * batch is full: harmless, media requests keep a session and idleness ends it. */
 	bool (*tell_node)(void *ctx, const struct node_id *node, const struct rpc_session_id *id, bool ended);
 	void *tell_ctx;
+	struct revoked *revoked; /* NULL: no session can be */
+	/* Ends a session's tokens everywhere. ERR_FULL: it may end no more; ERR_BUSY: not at the moment. */
+	enum err (*revoke)(void *ctx, const struct rpc_session_id *id, uint64_t not_after_s);
+	void *revoke_ctx;
 	uint64_t (*now_wall_ms)(void);
 	uint64_t (*now_mono_ms)(void);
 };
@@ -50,6 +55,7 @@ struct api_worker {
 };
 
 struct api_counters {
+	_Atomic uint64_t revoked, revoke_refused;
 	_Atomic uint64_t created_warm, created_spill, created_cold, refused, malformed, heartbeats, ended;
 	_Atomic uint64_t placeless; /* of those created */
 };

@@ -28,6 +28,7 @@ struct admission {
 	struct limits_rate client_rate; /* per_min 0: none */
 	struct hash_key secret;
 	uint64_t (*now_mono_ms)(void);
+	bool needs_key; /* for good: a reload does not change whether there is a file */
 	pthread_rwlock_t keys_lock;
 	const struct api_keys *keys;
 	struct shard *shards;
@@ -61,6 +62,7 @@ struct admission *admission_new(const struct admission_config *c)
 	a->secret = c->secret;
 	a->now_mono_ms = c->now_mono_ms;
 	a->keys = c->keys;
+	a->needs_key = c->keys != NULL;
 	CHECK(pthread_rwlock_init(&a->keys_lock, NULL) == 0);
 	a->repeats = repeats_new();
 	a->shards = aligned_alloc(_Alignof(struct shard), SHARDS * sizeof(struct shard));
@@ -92,6 +94,7 @@ void admission_free(struct admission *a)
 void admission_set_keys(struct admission *a, const struct api_keys *keys)
 {
 	OBJ_CHECK(a, ADMISSION_MAGIC);
+	CHECK(a->needs_key && keys != NULL);
 	CHECK(pthread_rwlock_wrlock(&a->keys_lock) == 0);
 	a->keys = keys;
 	CHECK(pthread_rwlock_unlock(&a->keys_lock) == 0);
@@ -126,8 +129,6 @@ static uint64_t client_hash(const struct admission *a, const struct client_addre
 
 static uint64_t take_client(struct admission *a, const struct client_address *address)
 {
-	if (a->client_rate.per_min == 0)
-		return 0;
 	uint64_t hash = client_hash(a, address);
 	struct shard *s = lock_shard_of(a, hash);
 	uint64_t wait_ms = limits_take(&s->clients, hash, a->client_rate, a->now_mono_ms());
@@ -138,8 +139,6 @@ static uint64_t take_client(struct admission *a, const struct client_address *ad
 /* What the key's own rate refused costs its client nothing. */
 static void return_client(struct admission *a, const struct client_address *address)
 {
-	if (a->client_rate.per_min == 0)
-		return;
 	uint64_t hash = client_hash(a, address);
 	struct shard *s = lock_shard_of(a, hash);
 	limits_return(&s->clients, hash, a->client_rate);
@@ -162,27 +161,36 @@ static uint64_t take_key(struct admission *a, const struct api_key *key)
 
 static enum admission_verdict find_key(struct admission *a, const struct http_request *r, struct caller *who)
 {
+	if (!a->needs_key)
+		return ADMITTED;
+	struct bytes presented = api_key_of_header(http_header(r, "Authorization"));
 	CHECK(pthread_rwlock_rdlock(&a->keys_lock) == 0);
-	bool needed = a->keys != NULL;
-	struct bytes header = http_header(r, "Authorization");
-	struct bytes presented = api_key_of_header(header);
-	who->has_key = needed && presented.n > 0 && api_keys_find(a->keys, presented, &who->key);
+	who->has_key = presented.n > 0 && api_keys_find(a->keys, presented, &who->key);
 	CHECK(pthread_rwlock_unlock(&a->keys_lock) == 0);
-	if (!needed || who->has_key)
+	if (who->has_key)
 		return ADMITTED;
 	return presented.n > 0 ? ADMISSION_UNKNOWN_KEY : ADMISSION_NO_KEY;
+}
+
+static void locate(const struct admission *a, const struct http_request *r, struct caller *who)
+{
+	bool by_proxy;
+	client_address_of(r, &a->trust, &who->address, &by_proxy);
+	who->believed = who->has_key || by_proxy;
+	who->located = true;
 }
 
 enum admission_verdict admission_caller(
     struct admission *a, const struct http_request *r, struct caller *who, uint64_t *wait_ms)
 {
 	OBJ_CHECK(a, ADMISSION_MAGIC);
-	bool by_proxy;
+	who->has_key = who->located = false;
 	enum admission_verdict v = find_key(a, r, who);
 	if (v != ADMITTED)
 		return counted(a, v);
-	client_address_of(r, &a->trust, &who->address, &by_proxy);
-	who->believed = who->has_key || by_proxy;
+	if (a->client_rate.per_min == 0)
+		return ADMITTED;
+	locate(a, r, who);
 	if (!who->believed && (*wait_ms = take_client(a, &who->address)) > 0)
 		return counted(a, ADMISSION_CLIENT_RATE);
 	return ADMITTED;
@@ -196,23 +204,34 @@ static bool opens_all(const struct api_key *key, const struct session_request *r
 	return all;
 }
 
+/* The address for whom it is asked, where that is believed. */
+static enum admission_verdict take_believed(struct admission *a, const struct caller *who,
+    const struct session_request *r, struct client_address *address, uint64_t *wait_ms)
+{
+	*address = who->address;
+	if (r->client_address.n > 0 && !client_address_parse(r->client_address, address))
+		return ADMISSION_ADDRESS;
+	*wait_ms = take_client(a, address);
+	return *wait_ms > 0 ? ADMISSION_CLIENT_RATE : ADMITTED;
+}
+
 enum admission_verdict admission_session(
     struct admission *a, const struct caller *who, const struct session_request *r, uint64_t *wait_ms)
 {
-	struct client_address address = who->address;
+	struct client_address address;
+	enum admission_verdict v = ADMITTED;
+	bool by_address = who->located && who->believed;
 	if (who->has_key && !opens_all(&who->key, r))
-		return counted(a, ADMISSION_PREFIX);
-	if (who->believed) {
-		if (r->client_address.n > 0 && !client_address_parse(r->client_address, &address))
-			return counted(a, ADMISSION_ADDRESS);
-		if ((*wait_ms = take_client(a, &address)) > 0)
-			return counted(a, ADMISSION_CLIENT_RATE);
-	}
-	if (who->has_key && (*wait_ms = take_key(a, &who->key)) > 0) {
+		v = ADMISSION_PREFIX;
+	else if (by_address)
+		v = take_believed(a, who, r, &address, wait_ms);
+	if (v != ADMITTED)
+		return counted(a, v);
+	if (!who->has_key || (*wait_ms = take_key(a, &who->key)) == 0)
+		return ADMITTED;
+	if (by_address)
 		return_client(a, &address);
-		return counted(a, ADMISSION_KEY_RATE);
-	}
-	return counted(a, ADMITTED);
+	return counted(a, ADMISSION_KEY_RATE);
 }
 
 /* -- repeats -- */
@@ -227,8 +246,8 @@ static struct bytes scope_of(const struct caller *who, uint8_t out[sizeof(who->a
 	return bytes_of(out, sizeof(who->address.ip) + 1);
 }
 
-enum admission_verdict admission_repeat(struct admission *a, const struct caller *who, struct bytes key,
-    struct bytes body, struct arena *arena, struct repeat_id *id, struct bytes *answer)
+enum admission_verdict admission_repeat(struct admission *a, struct caller *who, const struct http_request *r,
+    struct bytes key, struct arena *arena, struct repeat_id *id, struct bytes *answer)
 {
 	static const enum admission_verdict verdicts[] = {
 		[REPEAT_SAME] = ADMISSION_REPEATED,
@@ -238,7 +257,9 @@ enum admission_verdict admission_repeat(struct admission *a, const struct caller
 	uint8_t scope[sizeof(who->address.ip) + 1];
 	if (key.n == 0 || key.n > REPEAT_KEY_MAX)
 		return counted(a, ADMISSION_REPEAT_KEY);
-	repeat_id_of(&a->secret, scope_of(who, scope), key, body, id);
+	if (!who->located)
+		locate(a, r, who);
+	repeat_id_of(&a->secret, scope_of(who, scope), key, r->body, id);
 	enum repeat_state state = repeats_begin(a->repeats, id, a->now_mono_ms(), arena, answer);
 	return state == REPEAT_NEW ? ADMITTED : counted(a, verdicts[state]);
 }

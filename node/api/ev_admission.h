@@ -38,13 +38,14 @@ enum admission_verdict {
 /* As the label of a metric; never NULL. */
 const char *admission_verdict_str(enum admission_verdict v);
 
-/* Who asks, as far as it is known. */
+/* Who asks, as far as it is known. Each part is set only when the flag before it says so: most nodes need
+ * neither. */
 struct caller {
 	bool has_key;
 	struct api_key key;
-	/* The peer's, or what trusted proxies say. */
-	struct client_address address;
-	bool believed; /* what it says of client_address counts */
+	bool located;
+	struct client_address address; /* the peer's, or what trusted proxies say */
+	bool believed;                 /* what it says of client_address counts */
 };
 
 struct admission;
@@ -58,7 +59,7 @@ struct admission_config {
 
 struct admission *admission_new(const struct admission_config *c);
 void admission_free(struct admission *a); /* NULL is fine */
-/* The former ones are not used any more when it returns. Not NULL. */
+/* The former ones are not used any more when it returns. Neither they nor these are NULL. */
 void admission_set_keys(struct admission *a, const struct api_keys *keys);
 
 /* Before the body is read: a key where one is needed, and the rate of an address that no body can change.
@@ -68,14 +69,14 @@ enum admission_verdict admission_caller(
 /* The rest. */
 enum admission_verdict admission_session(
     struct admission *a, const struct caller *who, const struct session_request *r, uint64_t *wait_ms);
-/* One that is admitted and has an Idempotency-Key, which is the caller's own: of his API key or, without one,
- * of the address that he comes from. ADMITTED: admission_answered or admission_failed follows, with that id.
- * ADMISSION_REPEATED: *answer is what was given to admission_answered, in the arena. */
-enum admission_verdict admission_repeat(struct admission *a, const struct caller *who, struct bytes key,
-    struct bytes body, struct arena *arena, struct repeat_id *id, struct bytes *answer);
+/* One that is admitted and has an Idempotency-Key, `key`, which is the caller's own: of his API key or,
+ * without one, of the address that he comes from. ADMITTED: admission_answered or admission_failed follows,
+ * with that id. ADMISSION_REPEATED: *answer is what was given to admission_answered, in the arena. */
+enum admission_verdict admission_repeat(struct admission *a, struct caller *who, const struct http_request *r,
+    struct bytes key, struct arena *arena, struct repeat_id *id, struct bytes *answer);
 void admission_answered(struct admission *a, const struct repeat_id *id, struct bytes answer);
 void admission_failed(struct admission *a, const struct repeat_id *id);
-/* How often each verdict was given; of ADMITTED by admission_session. */
+/* How often each verdict was given; ADMITTED is not counted. */
 void admission_count(const struct admission *a, uint64_t out[ADMISSION_VERDICTS]);
 
 #endif

@@ -57,7 +57,9 @@ static bool answer(struct http_exchange *x, enum admission_verdict v, uint64_t w
 bool admit_caller(struct admit *a, struct admission *admission, struct http_exchange *x)
 {
 	uint64_t wait_ms = 0;
-	*a = (struct admit){ .admission = admission, .x = x };
+	a->admission = admission;
+	a->x = x;
+	a->repeatable = false;
 	if (admission == NULL)
 		return true;
 	enum admission_verdict v = admission_caller(admission, http_request(x), &a->who, &wait_ms);
@@ -85,7 +87,7 @@ static bool is_first(struct admit *a)
 	if (key.p == NULL)
 		return true;
 	enum admission_verdict v =
-	    admission_repeat(a->admission, &a->who, key, r->body, http_arena(a->x), &a->repeat, &kept);
+	    admission_repeat(a->admission, &a->who, r, key, http_arena(a->x), &a->repeat, &kept);
 	a->repeatable = v == ADMITTED;
 	if (v != ADMISSION_REPEATED)
 		return answer(a->x, v, 0);

@@ -1,6 +1,7 @@
 #include "node/api/api.h"
 
 #include "node/api/ev_admit.h"
+#include "node/api/ev_revoke.h"
 #include "node/api/place.h"
 #include "node/api/recall.h"
 #include "node/api/session.h"
@@ -235,9 +236,11 @@ static bool take_handle(struct call *c, struct bytes text, struct token *t)
 
 static bool still_valid(struct call *c, const struct token *t)
 {
-	if (token_check(t, c->now_s) == OK)
+	bool revoked = session_is_revoked(c->api, t);
+	if (!revoked && token_check(t, c->now_s) == OK)
 		return true;
-	http_problem(c->x, 404, "no-such-session", "That session has ended: its time is over.", 0);
+	http_problem(c->x, 404, "no-such-session",
+	    revoked ? "That session has ended: it was revoked." : "That session has ended: its time is over.", 0);
 	return false;
 }
 
@@ -325,7 +328,7 @@ static void on_session(struct call *c, struct bytes text)
 		if (take_handle(c, text, &t) && still_valid(c, &t))
 			present(c, &t, text, false);
 	} else if (m == HTTP_DELETE) {
-		if (take_handle(c, text, &t))
+		if (take_handle(c, text, &t) && session_revoke_if_asked(c->api, c->x, &t, c->now_s))
 			end(c, &t);
 	} else
 		not_allowed(c, "GET, HEAD, DELETE, OPTIONS");

@@ -13,6 +13,7 @@
 
 struct cache;
 struct fills;
+struct revoked;
 struct token_keys;
 struct token;
 
@@ -23,6 +24,7 @@ struct delivery_config {
 	struct cache *cache;
 	struct fills *fills;
 	const struct token_keys *keys;
+	struct revoked *revoked; /* NULL: no session can be */
 	struct sessions *sessions;
 	const struct node_id *self;
 	/* The URL of the node where a viewer without a place here may find one, in the exchange's arena; empty:

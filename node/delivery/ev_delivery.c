@@ -4,6 +4,7 @@
 #include "base/obj.h"
 #include "node/delivery/ev_job.h"
 #include "node/delivery/respond.h"
+#include "node/ev_revoked.h"
 #include "node/http/path.h"
 #include "node/origin/freshness.h"
 
@@ -64,6 +65,7 @@ static void refuse_token(struct delivery *d, struct http_exchange *x, enum media
 	case MEDIA_TOKEN_EXPIRED:
 		http_problem(x, 403, "token-expired", "The token has expired; create a new session.", 0);
 		break;
+	case MEDIA_TOKEN_REVOKED: http_problem(x, 403, "token-revoked", "The session was revoked.", 0); break;
 	case MEDIA_TOKEN_SCOPE:
 		http_problem(x, 403, "token-scope", "The token does not open this object.", 0);
 		break;
@@ -184,6 +186,13 @@ static void serve(
 	media_job_start(d, x, origin, t, path);
 }
 
+static bool is_revoked(const struct delivery *d, const struct token *t)
+{
+	struct rpc_session_id id;
+	memcpy(id.b, t->session, sizeof(id.b));
+	return d->c.revoked != NULL && revoked_has(d->c.revoked, &id);
+}
+
 void delivery_handle(struct delivery *d, struct http_exchange *x)
 {
 	OBJ_CHECK(d, DELIVERY_MAGIC);
@@ -208,6 +217,8 @@ void delivery_handle(struct delivery *d, struct http_exchange *x)
 	struct token t;
 	enum media_access access =
 	    media_authorize(d->c.keys, &path, http_arena(x), d->c.now_wall_ms() / 1000, &t);
+	if (access == MEDIA_ALLOWED && is_revoked(d, &t))
+		access = MEDIA_TOKEN_REVOKED;
 	if (access == MEDIA_ALLOWED)
 		serve(d, x, &t, &path);
 	else if (access == MEDIA_NO_MEMORY)

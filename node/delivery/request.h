@@ -22,7 +22,8 @@ enum media_access {
 	MEDIA_ALLOWED,
 	MEDIA_TOKEN_INVALID, /* unreadable, forged, or of a key or version that this node lacks */
 	MEDIA_TOKEN_EXPIRED,
-	MEDIA_TOKEN_SCOPE, /* the object lies outside of what it opens */
+	MEDIA_TOKEN_REVOKED, /* the delivery node's to say: a token does not show it */
+	MEDIA_TOKEN_SCOPE,   /* the object lies outside of what it opens */
 	MEDIA_NO_MEMORY,
 };
 

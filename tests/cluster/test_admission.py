@@ -1,10 +1,12 @@
 """Who may create sessions, and how often: API keys, rates of keys and of addresses, on real processes."""
 
+import datetime
 import os
 import signal
+import time
 
 import pytest
-from conftest import wait_event
+from conftest import create, fetch, make_content, wait_event
 from test_keys import write_keys
 from test_refusals import run_once
 from warmcluster import until
@@ -165,3 +167,58 @@ def test_a_repeated_request_has_the_same_answer(make_cluster):
     assert "warmcast_session_requests_repeated_total 10\n" in metrics
     assert 'warmcast_sessions_created_total{outcome="cold"} 2\n' in metrics
     assert refused(api, "repeat-other") == 1
+
+
+def in_seconds(seconds):
+    return datetime.datetime.fromtimestamp(time.time() + seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def revoke(node, session):
+    return node.request("DELETE", f"/v1/sessions/{session['session']}?revoke=true")
+
+
+def entries_of(node, owner):
+    """How many live entries the row has in which an owner's revocations stand."""
+    rows = node.admin_get("/v1/kvs/owners")[1]["rows"]
+    return sum(r["entries"] for r in rows if r["owner"] == owner and r["stream"] == "locations")
+
+
+def test_a_revoked_session_ends_everywhere(make_cluster):
+    cluster = make_cluster(api=2, delivery=2)
+    make_content(cluster.origin_dir, "live/1", segments=1, size=100)
+    api, other = cluster.node("api-1"), cluster.node("api-2")
+    session, kept = create(api, "live/1"), create(api, "live/1")
+    uris = [session["uri"], *session["alternates"]]
+    assert [fetch(uri).status for uri in uris] == [200, 200]
+    assert revoke(api, session).status == 204
+    until("every node refuses the session", 10, lambda: (
+        [fetch(uri).status for uri in uris] == [403, 403]
+        and other.request("GET", f"/v1/sessions/{session['session']}").status == 404))
+    assert b"token-revoked" in fetch(uris[0]).body
+    assert api.request("POST", f"/v1/sessions/{session['session']}/heartbeat").status == 404
+    for node in (api, other):  # 204 again, and no second entry
+        assert revoke(node, session).status == 204
+    assert fetch(kept["uri"]).status == 200
+    assert (entries_of(api, "api-1"), entries_of(api, "api-2")) == (1, 0)
+    # It outlives the processes that know of it.
+    for node in cluster.nodes:
+        node.restart(hard=True)
+    cluster.wait_met()
+    assert [fetch(uri).status for uri in uris] == [403, 403]
+    assert fetch(kept["uri"]).status == 200
+    assert other.request("GET", f"/v1/sessions/{session['session']}").status == 404
+
+
+def test_revocations_are_bounded_and_end(make_cluster):
+    cluster = make_cluster(api=1, delivery=1, overrides={"api-1": {"session": {"revocations": 2}}})
+    make_content(cluster.origin_dir, "live/1", segments=1, size=100)
+    api = cluster.node("api-1")
+    sessions = [create(api, "live/1", not_after=in_seconds(4)) for _ in range(2)] + [create(api, "live/1")]
+    assert [revoke(api, s).status for s in sessions[:2]] == [204, 204]
+    answer = revoke(api, sessions[2])
+    assert answer.status == 507 and b"revocations-full" in answer.body
+    assert fetch(sessions[2]["uri"]).status == 200
+    until("both entries stand", 5, lambda: entries_of(api, "api-1") == 2)
+    until("their owner deletes them when they have ended", 30, lambda: entries_of(api, "api-1") == 0)
+    assert revoke(api, sessions[2]).status == 204
+    until("the delivery node knows of it", 5, lambda: fetch(sessions[2]["uri"]).status == 403)

@@ -16,7 +16,7 @@ static enum err recode(uint8_t kind, struct bytes in, struct arena *a, struct bu
 	struct rpc_probe t;
 	struct rpc_command x;
 	struct rpc_applied p;
-	uint64_t forgotten;
+	uint64_t forgotten, not_after_s;
 	switch (kind) {
 	case 'r':
 		if (rpc_decode_register(in, a, &r) != OK)
@@ -52,6 +52,11 @@ static enum err recode(uint8_t kind, struct bytes in, struct arena *a, struct bu
 		if (rpc_decode_forgotten(in, a, &forgotten) != OK)
 			return ERR_INVALID;
 		CHECK(rpc_encode_forgotten(forgotten, out) == OK);
+		return OK;
+	case 'v':
+		if (rpc_decode_revocation(in, a, &not_after_s) != OK)
+			return ERR_INVALID;
+		CHECK(rpc_encode_revocation(not_after_s, out) == OK);
 		return OK;
 	default: return ERR_INVALID;
 	}

@@ -122,7 +122,9 @@ static void reads_who_may_create_sessions(void **state)
 	assert_string_equal(f->config.api_keys_file, "/y");
 	assert_int_equal(f->config.client_rate_per_min, 600);
 	assert_int_equal(f->config.client_burst, 7);
-	assert_good(f, INGEST "session: {rate_per_client: 90/m}\n");
+	assert_int_equal(f->config.revocations_max, 100000);
+	assert_good(f, INGEST "session: {rate_per_client: 90/m, revocations: 3}\n");
+	assert_int_equal(f->config.revocations_max, 3);
 	assert_int_equal(f->config.client_rate_per_min, 90);
 	assert_int_equal(f->config.client_burst, 20);
 	assert_string_equal(f->config.api_keys_file, "");

@@ -349,6 +349,36 @@ static void what_was_forgotten_and_applied(void **state)
 	arena_fini(&a);
 }
 
+static void revocations(void **state)
+{
+	(void)state;
+	struct arena a;
+	struct buf b;
+	uint64_t not_after_s = 0;
+	uint8_t key[RPC_REVOCATION_KEY_BYTES];
+	struct rpc_session_id id = { { 1, [15] = 9 } }, back;
+	arena_init(&a, RPC_ARENA_MAX);
+	buf_init(&b, RPC_VALUE_MAX);
+	assert_int_equal(rpc_encode_revocation(UINT64_MAX, &b), OK);
+	assert_int_equal(rpc_decode_revocation(buf_bytes(&b), &a, &not_after_s), OK);
+	assert_true(not_after_s == UINT64_MAX);
+	assert_int_equal(rpc_decode_revocation(BYTES_LIT("\xff"), &a, &not_after_s), ERR_INVALID);
+	assert_int_equal(rpc_decode_revocation(BYTES_NONE, &a, &not_after_s), ERR_INVALID);
+	rpc_revocation_key(&id, key);
+	assert_int_equal(key[0], 'v');
+	assert_true(rpc_revocation_key_split(bytes_of(key, sizeof(key)), &back));
+	assert_memory_equal(back.b, id.b, sizeof(id.b));
+	assert_false(rpc_revocation_key_split(bytes_of(key, sizeof(key) - 1), &back));
+	key[0] = RPC_COMMAND_CLASS;
+	assert_false(rpc_revocation_key_split(bytes_of(key, sizeof(key)), &back));
+	/* As it stands on disk (V1). */
+	b.n = 0;
+	assert_int_equal(rpc_encode_revocation(0x0102030405060708, &b), OK);
+	assert_true(bytes_eq(buf_bytes(&b), BYTES_LIT("\x09\x08\x07\x06\x05\x04\x03\x02\x01")));
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -366,6 +396,7 @@ int main(void)
 		T(commands),
 		T(command_keys_and_order),
 		T(what_was_forgotten_and_applied),
+		T(revocations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,7 +194,9 @@ static void *ask_for_all(void *arg)
 {
 	struct asking *w = arg;
 	struct arena a;
+	struct http_exchange x;
 	arena_init(&a, 4096);
+	fake_exchange_init(&x, HTTP_POST, "/v1/sessions", BODY);
 	struct caller who = { .has_key = false };
 	for (int i = 0; i < KEYS; i++) {
 		char key[16];
@@ -202,7 +204,7 @@ static void *ask_for_all(void *arg)
 		struct bytes answer;
 		snprintf(key, sizeof(key), "k%d", i);
 		arena_reset(&a);
-		switch (admission_repeat(w->admission, &who, bytes_str(key), BYTES_LIT(BODY), &a, &id, &answer)) {
+		switch (admission_repeat(w->admission, &who, &x.request, bytes_str(key), &a, &id, &answer)) {
 		case ADMITTED:
 			w->first++;
 			admission_answered(w->admission, &id, bytes_str(key));
@@ -215,6 +217,7 @@ static void *ask_for_all(void *arg)
 		default: fail();
 		}
 	}
+	fake_exchange_fini(&x);
 	arena_fini(&a);
 	return NULL;
 }

@@ -341,6 +341,7 @@ void node_start(struct node *n)
 	CHECK(token_keys_parse(bytes_str(ours), &n->keys, &bad_line) == OK);
 	CHECK(token_keys_parse(bytes_str(strange), &n->strange_keys, &bad_line) == OK);
 	make_origin(n);
+	n->revoked = revoked_new();
 	start_cache(n);
 	start_fills(n);
 	n->id = (struct node_id){ { 0xd1 } };
@@ -350,6 +351,7 @@ void node_start(struct node *n)
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->keys,
+		.revoked = n->revoked,
 		.sessions = n->sessions,
 		.self = &n->id,
 		.elsewhere = elsewhere,
@@ -376,6 +378,7 @@ void node_stop(struct node *n)
 	delivery_free(n->delivery);
 	cache_close(n->cache);
 	sessions_free(n->sessions);
+	revoked_free(n->revoked);
 	token_keys_fini(&n->keys);
 	token_keys_fini(&n->strange_keys);
 	arena_fini(&n->arena);

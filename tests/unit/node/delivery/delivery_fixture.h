@@ -6,6 +6,7 @@
 
 #include "node/cache/cache.h"
 #include "node/delivery/delivery.h"
+#include "node/ev_revoked.h"
 #include "node/http/ev_server.h"
 #include "node/origin/fill.h"
 #include "node/origin/source.h"
@@ -39,6 +40,7 @@ struct node {
 	struct cache *cache;
 	struct fills *fills;
 	struct sessions *sessions;
+	struct revoked *revoked;
 	struct delivery *delivery;
 	struct token_keys keys, strange_keys;
 	struct http_server *server;

@@ -253,6 +253,24 @@ static void tokens_that_do_not_open(void **state)
 	raw_answer_free(&a);
 }
 
+static void a_revoked_session_opens_nothing(void **state)
+{
+	(void)state;
+	struct token t = node_token("main", "lv1"), other = t;
+	struct rpc_session_id id;
+	t.session[0] = 77;
+	memcpy(id.b, t.session, sizeof(id.b));
+	assert_true(revoked_add(node.revoked, &id, node_now_s() + 100));
+	assert_get_fails(node_sign(&node, &node.keys, &t), "lv1/seg.m4s", 403, "token-revoked");
+	t.renew_after_s = node_now_s() - 1; /* nor is it renewed */
+	assert_get_fails(node_sign(&node, &node.keys, &t), "lv1/master.m3u8", 403, "token-revoked");
+	assert_int_equal(node_count(&node).token_refused, 2);
+	assert_int_equal(sessions_active(node.sessions), 0);
+	struct raw_answer a = node_get(&node, node_sign(&node, &node.keys, &other), "lv1/seg.m4s", "");
+	assert_int_equal(a.status, 200);
+	raw_answer_free(&a);
+}
+
 static void a_prefix_opens_more(void **state)
 {
 	(void)state;
@@ -539,6 +557,7 @@ int main(void)
 		T(a_head_tells_and_sends_nothing),
 		T(other_methods),
 		T(tokens_that_do_not_open),
+		T(a_revoked_session_opens_nothing),
 		T(a_prefix_opens_more),
 		T(paths_that_lead_elsewhere),
 		T(what_does_not_exist),
