@@ -20,28 +20,14 @@ static enum err sign_playback(
 }
 
 /* What all URIs of a session share, behind the node's own part. */
-static struct bytes uri_path(struct arena *a, struct bytes token, struct bytes content, struct bytes entry)
+static void put_path(struct buf *out, struct bytes token, struct bytes content, struct bytes entry)
 {
-	struct buf out;
-	buf_init(&out, SESSION_TEXT_MAX);
-	buf_put_str(&out, "/p/");
-	buf_put_bytes(&out, token);
-	buf_put_u8(&out, '/');
-	http_path_encode(&out, content);
-	buf_put_u8(&out, '/');
-	http_path_encode(&out, entry);
-	struct bytes path = buf_err(&out) == OK ? arena_dup(a, buf_bytes(&out)) : BYTES_NONE;
-	buf_fini(&out);
-	return path;
-}
-
-/* URLs of nodes, tokens and encoded paths need no escape in JSON. */
-static void put_json_uri(struct buf *out, const struct place_node *n, struct bytes path)
-{
-	buf_put_u8(out, '"');
-	buf_put_bytes(out, n->url);
-	buf_put_bytes(out, path);
-	buf_put_u8(out, '"');
+	buf_put_str(out, "/p/");
+	buf_put_bytes(out, token);
+	buf_put_u8(out, '/');
+	http_path_encode(out, content);
+	buf_put_u8(out, '/');
+	http_path_encode(out, entry);
 }
 
 #define PUT_LITERAL(out, literal) buf_put((out), (literal), sizeof(literal) - 1)
@@ -52,6 +38,21 @@ static const char *outcome_now(const struct place *p, size_t at)
 	if (d->outcome != ASSIGN_REFUSED && d->node == at)
 		return assign_outcome_str(d->outcome);
 	return assign_outcome_str(p->nodes[at].holder ? ASSIGN_WARM : ASSIGN_COLD);
+}
+
+static void put_alternates(struct buf *out, const struct place *p, size_t at, struct bytes path)
+{
+	for (size_t i = 0, n = 0; i < p->decision.usable_n && n < SESSION_ALTERNATES; i++) {
+		uint32_t other = p->decision.candidates[i].node;
+		if (other == at)
+			continue;
+		if (n++ > 0)
+			buf_put_u8(out, ',');
+		buf_put_u8(out, '"');
+		buf_put_bytes(out, p->nodes[other].url);
+		buf_put_bytes(out, path);
+		buf_put_u8(out, '"');
+	}
 }
 
 static void put_number(struct buf *out, uint64_t n)
@@ -77,10 +78,6 @@ enum err session_json(const struct api *api, const struct token *t, struct bytes
 	if (entry.n == 0)
 		entry = p->entry.n > 0 ? p->entry : BYTES_LIT("master.m3u8");
 
-	struct bytes path = uri_path(a, token, t->content, entry);
-	if (path.p == NULL)
-		return ERR_NO_MEMORY;
-
 	PUT_LITERAL(out, "{\"session\":\"");
 	buf_put_bytes(out, handle); /* base64url */
 	PUT_LITERAL(out, "\",\"content\":");
@@ -89,17 +86,18 @@ enum err session_json(const struct api *api, const struct token *t, struct bytes
 	json_put_string(out, p->nodes[at].name);
 	PUT_LITERAL(out, ",\"outcome\":\"");
 	buf_put_str(out, outcome_now(p, at));
-	PUT_LITERAL(out, "\",\"uri\":");
-	put_json_uri(out, &p->nodes[at], path);
-	PUT_LITERAL(out, ",\"alternates\":[");
-	for (size_t i = 0, n = 0; i < p->decision.usable_n && n < SESSION_ALTERNATES; i++) {
-		uint32_t other = p->decision.candidates[i].node;
-		if (other == at)
-			continue;
-		if (n++ > 0)
-			buf_put_u8(out, ',');
-		put_json_uri(out, &p->nodes[other], path);
-	}
+	/* URLs of nodes, tokens and encoded paths need no escape in JSON. */
+	PUT_LITERAL(out, "\",\"uri\":\"");
+	buf_put_bytes(out, p->nodes[at].url);
+	size_t path_at = out->n;
+	put_path(out, token, t->content, entry);
+	if (buf_err(out) != OK)
+		return buf_err(out);
+	struct bytes path = arena_dup(a, bytes_from(buf_bytes(out), path_at));
+	if (path.p == NULL)
+		return ERR_NO_MEMORY;
+	PUT_LITERAL(out, "\",\"alternates\":[");
+	put_alternates(out, p, at, path);
 	PUT_LITERAL(out, "],\"not_after\":\"");
 	buf_put(out, not_after, RFC3339_SECONDS_LEN);
 	/* A third of the lifetime: two may be lost. */

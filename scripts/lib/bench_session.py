@@ -7,7 +7,8 @@ both from another core in turns, with bodies that differ from request to request
 is (below 1: worse), pair by pair of neighbouring runs; a row gives their median and its 95 % interval, and holds when
 that reaches the goal, or the median is within 0.03 of it. Judged is the server's CPU a request; the rate only where
 nginx's core is at least 95 % busy, for else wrk is what is measured. A pair is void when other programs took more than
-3 % of the machine, and is taken again.
+3 % of the machine, and is taken again. --instructions counts those of user space by callgrind, for which no other
+program matters.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import time
 
+from bench_session_count import count_nginx, count_ours
 from bench_session_sides import Failed, Nginx, Ours, drive
 from warmcluster import REPOSITORY, ClusterError
 
@@ -92,7 +94,7 @@ def measure(arguments, sides, cores):
     return pairs, void
 
 
-def result_of(arguments, pairs, void, sides):
+def result_of(arguments, pairs, void, sides, folder):
     rows = [row_of(pairs, row) for row in ROWS]
     errors = sum(run["errors"] for pair in pairs for run in pair.values())
     ours = sides[0]
@@ -101,6 +103,11 @@ def result_of(arguments, pairs, void, sides):
                  "bound": 0, "goal": "0", "holds": errors == 0})
     rows.append({"name": "sessions that were warm", "unit": "%", "ours": 100 * created["warm"] / max(1, sum(created.values())),
                  "peer": None, "peers": None, "ratio": None, "bound": 100, "goal": None, "holds": None})
+    if arguments.instructions:
+        say("counting instructions")
+        counted = [count_ours(arguments, ours, folder), count_nginx(arguments, ours.body, folder, ours.cores)]
+        rows.append({"name": "instructions of user space a session", "unit": "", "ours": counted[0], "peer": "nginx",
+                     "peers": counted[1], "ratio": counted[1] / counted[0], "bound": None, "goal": None, "holds": None})
     machine = f"{os.cpu_count()} x {cpu_model()}, Linux {platform.release()}"
     result = {"bench": "session", "machine": machine, "contents": arguments.contents, "pairs": len(pairs), "void": void,
               "foreign": statistics.median(max(run["foreign"] for run in pair.values()) for pair in pairs),
@@ -130,12 +137,12 @@ def print_table(result):
           f"{result['pairs']} pairs, {result['void']} void")
     if result.get("orientation_only"):
         print(f"to look at only: other programs took {result['foreign']:.0%} of the machine")
-    print(f"{'':34}{'ours':>12}{'nginx':>12}{'ratio':>8}{'95 %':>16}  goal")
+    print(f"{'':38}{'ours':>12}{'nginx':>12}{'ratio':>8}{'95 %':>16}  goal")
     for row in result["rows"]:
         span = f"{row['low']:.2f} - {row['high']:.2f}" if "low" in row else ""
         verdict = {None: "", True: "holds", False: "MISSED"}[row["holds"]]
         name = f"{row['name']} ({row['unit']})" if row["unit"] else row["name"]
-        print(f"{name:34}{shown(row['ours']):>12}{shown(row['peers']):>12}{shown(row['ratio']):>8}{span:>16}  "
+        print(f"{name:38}{shown(row['ours']):>12}{shown(row['peers']):>12}{shown(row['ratio']):>8}{span:>16}  "
               f"{row['goal'] or '-'} {verdict}")
 
 
@@ -143,7 +150,9 @@ def build(arguments):
     folder = pathlib.Path(arguments.build_dir)
     subprocess.run(["cmake", "-S", REPOSITORY, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"],
                    check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", folder, "warmcastd", "bench_warm_cache"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", folder, "warmcastd", "bench_warm_cache", "warmcast-load"], check=True,
+                   stdout=subprocess.DEVNULL)
+    arguments.load = folder / "warmcast-load"
     arguments.fill = folder / "tests/bench/load/bench_warm_cache"
     arguments.warmcastd = os.environ.get("WARMCASTD") or folder / "warmcastd"
 
@@ -156,6 +165,7 @@ def parse():
     parser.add_argument("--contents", type=int, default=100_000, help="with 3 locations each (default 100000)")
     parser.add_argument("--connections", type=int, default=64, help="of wrk (default 64)")
     parser.add_argument("--quick", action="store_true", help="3 pairs of 1 s, 2000 contents")
+    parser.add_argument("--instructions", action="store_true", help="count them too, by callgrind; takes a minute")
     parser.add_argument("--any-load", action="store_true", help="take pairs whatever else runs; nothing holds then")
     parser.add_argument("--dir", help="keeps the cluster there: 100,000 contents take minutes to become known, once")
     parser.add_argument("--build-dir", default=str(REPOSITORY / "build"), help="CMake's folder (default: build)")
@@ -172,7 +182,7 @@ def run(arguments, folder):
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise Failed("two cores are needed: one for the server, one for wrk")
-    for program in ("wrk", "nginx", "taskset"):
+    for program in ("wrk", "nginx", "taskset", *(("valgrind", "callgrind_control") if arguments.instructions else ())):
         if shutil.which(program) is None:
             raise Failed(f"there is no {program}: scripts/setup bench")
     with contextlib.ExitStack() as ending:
@@ -182,7 +192,7 @@ def run(arguments, folder):
         ending.callback(nginx.stop)
         nginx.start(ours.body)
         pairs, void = measure(arguments, [ours, nginx], cores)
-        return result_of(arguments, pairs, void, [ours, nginx])
+        return result_of(arguments, pairs, void, [ours, nginx], folder)
 
 
 def main():

@@ -101,7 +101,7 @@ class Ours:
                 mark.write_text(str(contents))
         cluster.up()
         cluster.wait_met()
-        self._wait_locations(say)
+        self.wait_locations(say)
         pin(self.api.pid(), {self.cores[-1]})
         for node in cluster.of_role("delivery"):
             pin(node.pid(), {self.cores[0]})
@@ -124,7 +124,7 @@ class Ours:
     def created(self, outcome):
         return self.metric('warmcast_sessions_created_total{outcome="%s"}' % outcome)
 
-    def _wait_locations(self, say):
+    def wait_locations(self, say=lambda text: None):
         wanted, said = 3 * self.arguments.contents, time.monotonic()
 
         def complete():
@@ -146,9 +146,10 @@ class Nginx:
 
     name = "nginx"
 
-    def __init__(self, folder, cores):
+    def __init__(self, folder, cores, wrapper=(), options=()):
         self.folder = pathlib.Path(folder)
         self.cores = cores
+        self.wrapper, self.options = wrapper, options
         self.process = None
         self.others = []
 
@@ -161,10 +162,11 @@ class Nginx:
         conf = self.folder / "nginx.conf"
         conf.write_text(NGINX_CONF.format(dir=self.folder, address=self.address, body=body))
         try:
-            self.process = subprocess.Popen(["nginx", "-p", self.folder, "-c", conf], stderr=subprocess.PIPE, text=True)
+            self.process = subprocess.Popen([*self.wrapper, "nginx", "-p", self.folder, "-c", conf, *self.options],
+                                            stderr=subprocess.PIPE, text=True)
         except FileNotFoundError:
             raise Failed("there is no nginx: scripts/setup bench") from None
-        warmcluster.until("nginx answers", 10, self._answers)
+        warmcluster.until("nginx answers", 30, self._answers)
         self.pids = [self.process.pid, *children_of(self.process.pid)]
         for pid in self.pids:
             pin(pid, {self.cores[-1]})

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -154,6 +155,13 @@ static void clear_line(void)
 	fputs("\r\033[K", stderr);
 }
 
+/* A line that is wider than the terminal could not be written over. */
+static size_t terminal_columns(void)
+{
+	struct winsize size;
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79;
+}
+
 static void on_progress(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct load *l = OBJ_CAST(struct load, LOAD_MAGIC, w->data);
@@ -163,7 +171,8 @@ static void on_progress(struct ev_loop *loop, ev_timer *w, int events)
 	report_progress(l->counts, client_now_ns() - l->began_ns, l->counts->created - l->created_before, &line);
 	l->created_before = l->counts->created;
 	clear_line();
-	fwrite(line.p, 1, line.n, stderr);
+	size_t columns = terminal_columns();
+	fwrite(line.p, 1, line.n < columns ? line.n : columns, stderr);
 	fflush(stderr);
 	buf_fini(&line);
 }
