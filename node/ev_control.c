@@ -2,6 +2,7 @@
 
 #include "base/timers.h"
 #include "node/control_view.h"
+#include "node/delivery/places.h"
 #include "node/ev_control_events.h"
 #include "node/ev_control_state.h"
 #include "node/fs_log.h"
@@ -59,6 +60,7 @@ static void dial_all(struct control *c)
 static void publish_view(struct control *c)
 {
 	struct cluster_view *v = control_view_new(c->kvs, c->c.tally, &c->c.identity->self, control_now_ms());
+	control_leases_members(c, v);
 	view_publish(c->c.views, v);
 }
 
@@ -169,7 +171,14 @@ static void on_link_up(void *ctx, link_id link, const struct rpc_hello *peer, ui
 	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, ctx);
 	CHECK(c->peers_n < RPC_LINKS_MAX);
 	struct peer_link *p = &c->peers[c->peers_n++];
-	*p = (struct peer_link){ .link = link, .node = peer->node };
+	*p = (struct peer_link){
+		.link = link,
+		.node = peer->node,
+		.incarnation = peer->incarnation,
+		.features = peer->features,
+		.slot = tally_slot(c->c.tally, &peer->node),
+		.book = peer->incarnation.count,
+	};
 	memcpy(p->name, peer->name.p, peer->name.n); /* the codec's limit is RPC_NAME_MAX */
 	LOG_EVENT(LOG_DEBUG, "rpc", "link-up", "a peer is linked", LOG_BYTES("peer", peer->name),
 	    LOG_U64("version", version), LOG_BOOL("dialled", dialled));
@@ -181,6 +190,7 @@ static void on_link_up(void *ctx, link_id link, const struct rpc_hello *peer, ui
 	in.link_up.version = version;
 	in.link_up.features = peer->features;
 	in.link_up.dialled = dialled;
+	control_leases_link_up(c, p);
 	control_step(c, &in);
 }
 
@@ -195,7 +205,9 @@ static void on_link_down(void *ctx, link_id link, bool bye)
 	control_step(c, &in); /* what it logs of that node needs its name still */
 	for (size_t i = 0; i < c->peers_n; i++) {
 		if (c->peers[i].link == link) {
+			struct peer_link gone = c->peers[i];
 			c->peers[i] = c->peers[--c->peers_n];
+			control_leases_link_down(c, &gone);
 			break;
 		}
 	}
@@ -208,6 +220,8 @@ static void on_message(void *ctx, link_id link, const struct rpc_msg *m)
 		control_take_session_news(c, &m->session_news);
 		return;
 	}
+	if (control_leases_hear(c, link, m))
+		return;
 	/* A store that cannot keep up takes no rows; the digest brings them again (R7). */
 	if (m->kind == RPC_ROW_FRAME && store_full(c->store))
 		return;
@@ -259,6 +273,8 @@ static void on_stored(void *ctx, uint64_t seq)
 	if (c->mute)
 		LOG_EVENT(LOG_INFO, "kvs", "store-recovered", "the replica can be written again", LOG_END);
 	c->mute = false;
+	if (c->c.places != NULL)
+		places_set_lending(c->c.places, true);
 	struct kvs_input in = { .kind = KVS_IN_STORED, .stored_seq = seq };
 	control_step(c, &in);
 	if (c->watcher.stored != NULL)
@@ -274,6 +290,8 @@ static void on_store_failed(void *ctx, enum err e)
 	    "the replica cannot be written: this node tells nothing new until it can; serving goes on",
 	    LOG_STR("data_dir", c->c.config->data_dir), LOG_STR("error", err_str(e)), LOG_STR("detail", why));
 	c->mute = true;
+	if (c->c.places != NULL)
+		places_set_lending(c->c.places, false);
 	control_step(c, &(struct kvs_input){ .kind = KVS_IN_STORE_FAILED });
 }
 
@@ -318,7 +336,7 @@ static struct rpc_hello own_hello(const struct control *c)
 		.incarnation = kvs_incarnation(c->kvs),
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX,
-		.features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES | RPC_FEATURE_NAMES,
+		.features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES | RPC_FEATURE_NAMES | RPC_FEATURE_LEASES,
 		.build = BYTES_LIT(WARMCAST_VERSION),
 		.rpc_address = bytes_str(c->c.config->advertise_rpc),
 	};
@@ -396,6 +414,7 @@ enum err control_new(const struct control_config *config, struct control **out)
 	kvs_start(c->kvs, control_now_ms());
 	trace_dump_on_panic(kvs_trace(c->kvs));
 	control_own_start(c);
+	control_leases_start(c);
 	publish_view(c);
 	rearm_wake(c);
 	*out = c;
@@ -408,6 +427,7 @@ void control_free(struct control *c)
 		return;
 	OBJ_CHECK(c, CONTROL_MAGIC);
 	control_own_stop(c);
+	control_leases_stop(c);
 	ev_timer_stop(c->c.loop, &c->wake);
 	c->closing = true;
 	nng_links_free(c->links);
@@ -426,6 +446,8 @@ void control_set_state(struct control *c, enum node_state state)
 	c->state = state;
 	LOG_EVENT(
 	    LOG_INFO, "node", "state", "this node's state changed", LOG_STR("state", node_state_str(state)));
+	if (c->c.places != NULL)
+		places_set_draining(c->c.places, state == NODE_DRAINING || state == NODE_LEFT);
 	struct kvs_input in = { .kind = KVS_IN_STATE, .state = state };
 	control_step(c, &in);
 }

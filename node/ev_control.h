@@ -17,6 +17,10 @@
 #include "rpc/nng_link.h"
 
 struct cache;
+struct lease_purse_stats;
+struct lease_purse_view;
+struct lease_slots;
+struct places;
 struct sessions;
 struct delivery;
 struct control;
@@ -32,6 +36,8 @@ struct control_config {
 	struct cache *cache;       /* NULL without the delivery role */
 	struct sessions *sessions; /* the same */
 	struct delivery *delivery; /* the same */
+	struct places *places;     /* the same */
+	struct lease_slots *slots; /* NULL without the api role */
 	uint64_t seed;
 	const struct cluster_keys *cluster_keys; /* used until control_new returns */
 	struct nng_cert *cert;                   /* the same; NULL: no TLS */
@@ -97,5 +103,12 @@ void control_on_commands(struct control *c, void (*changed)(void *ctx), void *ct
  * full. */
 bool control_tell_node(
     void *control, const struct node_id *node, const struct rpc_session_id *id, bool ended);
+
+/* A worker found no place in a slot, and was told to wake control (any thread). */
+void control_places_dry(void *control);
+/* Zeros without the api role. */
+void control_lease_stats(const struct control *c, struct lease_purse_stats *s);
+/* What this api node was lent by the node of that slot (A5); false: nothing is known of it. */
+bool control_lease_look(const struct control *c, uint32_t slot, struct lease_purse_view *v);
 
 #endif

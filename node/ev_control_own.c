@@ -3,6 +3,7 @@
  */
 #include "node/cache/cache.h"
 #include "node/delivery/delivery.h"
+#include "node/delivery/places.h"
 #include "node/ev_control_events.h"
 #include "node/ev_control_state.h"
 
@@ -49,9 +50,11 @@ static void tell_load(struct control *c)
 	delivery_count(c->c.delivery, &d);
 	cache_count(c->c.cache, &held);
 	uint64_t requests = since(&c->last_requests, d.requests), hits = since(&c->last_hits, d.hits);
+	uint64_t egress_bytes = since(&c->last_bytes, d.bytes);
+	places_tick(c->c.places, control_now_ms(), egress_bytes * 8 / 1000);
 	struct rpc_load load = {
 		.sessions = (uint32_t)sessions_active(c->c.sessions),
-		.egress_mbps = (uint32_t)(since(&c->last_bytes, d.bytes) * 8 / 1000000),
+		.egress_mbps = (uint32_t)(egress_bytes * 8 / 1000000),
 		.hit_permille = requests == 0 ? c->last_load.hit_permille : (uint32_t)(hits * 1000 / requests),
 		.cached_bytes = held.bytes,
 	};

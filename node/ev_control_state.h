@@ -2,6 +2,7 @@
 #ifndef NODE_EV_CONTROL_STATE_H
 #define NODE_EV_CONTROL_STATE_H
 
+#include "assign/lease_purse.h"
 #include "base/obj.h"
 #include "node/ev_control.h"
 #include "node/ev_session_news.h"
@@ -13,6 +14,10 @@
 struct peer_link {
 	link_id link;
 	struct node_id node;
+	struct incarnation incarnation;
+	uint64_t features;
+	uint32_t slot;               /* of node/tally.h */
+	uint64_t book;               /* the incarnation that its lease book was begun in, as far as is known */
 	char name[RPC_NAME_MAX + 1]; /* as its hello said: before its register has come */
 };
 
@@ -41,6 +46,10 @@ struct control {
 	struct rpc_load last_load;
 	struct load_damping damping;
 	uint64_t last_bytes, last_requests, last_hits;
+	struct lease_purse *purse; /* NULL without the api role */
+	uint32_t own_slot;
+	ev_timer lease_wake;
+	struct letter dry_letter;
 };
 
 uint64_t control_now_ms(void);
@@ -58,5 +67,16 @@ void control_own_start(struct control *c);
 void control_own_stop(struct control *c);
 /* What a peer, or a worker of this node, said of sessions here. */
 void control_take_session_news(struct control *c, const struct rpc_session_news *n);
+
+/* -- leases (ev_control_leases.c) -- */
+
+void control_leases_start(struct control *c);
+void control_leases_stop(struct control *c);
+/* The view is about to be published. */
+void control_leases_members(struct control *c, const struct cluster_view *v);
+void control_leases_link_up(struct control *c, const struct peer_link *p);
+void control_leases_link_down(struct control *c, const struct peer_link *p);
+/* False: the message is none of theirs. */
+bool control_leases_hear(struct control *c, link_id link, const struct rpc_msg *m);
 
 #endif

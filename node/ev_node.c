@@ -1,8 +1,10 @@
 #include "node/ev_node.h"
 
+#include "assign/lease_purse.h"
 #include "base/obj.h"
 #include "node/admin/admin.h"
 #include "node/api/recall.h"
+#include "node/delivery/places.h"
 #include "node/ev_drain.h"
 #include "node/ev_join.h"
 #include "node/ev_purger.h"
@@ -17,7 +19,7 @@
 
 #define NODE_MAGIC 0x6e6f6465u
 
-enum { LISTENERS_MAX = 256, SESSIONS_SPARE = 2 };
+enum { LISTENERS_MAX = 256, PERMILLE = 1000, KBIT_OF_MBIT = 1000 };
 
 struct node {
 	unsigned magic;
@@ -34,6 +36,8 @@ struct node {
 	struct view_publisher views;
 	bool views_made;
 	struct tally *tally;
+	struct lease_slots *slots;
+	struct places *places;
 	struct cache *cache;
 	struct fills *fills;
 	struct sessions *sessions;
@@ -168,6 +172,41 @@ static enum err open_cache(struct node *n)
 	return e;
 }
 
+/* The book of this run (A3). A node with no bound in Mbit/s weighs nothing. */
+static struct places *places_of(const struct node *n)
+{
+	const struct config *c = n->config;
+	uint64_t kbps = (uint64_t)c->capacity_mbps * KBIT_OF_MBIT;
+	uint64_t share = c->capacity_sessions > 0 ? kbps / c->capacity_sessions : 0;
+	struct lease_book_config b = {
+		.incarnation = n->identity.incarnation.count,
+		.capacity_sessions = c->capacity_sessions,
+		.reserve_sessions = (uint32_t)((uint64_t)c->capacity_sessions * c->reserve_permille / PERMILLE),
+		.capacity_kbps = kbps,
+		.life_ms = LEASE_LIFE_MS,
+		.start_within_ms = (uint32_t)c->start_within_ms,
+		.weight_kbps = share < UINT32_MAX ? (uint32_t)share : UINT32_MAX,
+	};
+	return places_new(&b);
+}
+
+static struct bytes elsewhere(void *ctx, struct http_exchange *x, const struct token *t)
+{
+	struct node *n = OBJ_CAST(struct node, NODE_MAGIC, ctx);
+	struct place p;
+	if (place_decide(&n->api, viewers_lookup_of(x), t->origin, t->content, BYTES_NONE, http_arena(x), &p) !=
+	    OK)
+		return BYTES_NONE;
+	size_t at = place_elsewhere(&p, &n->identity.self);
+	return at == SIZE_MAX ? BYTES_NONE : p.nodes[at].url;
+}
+
+static bool moved(void *ctx, const struct node_id *former, const struct rpc_session_id *id)
+{
+	struct node *n = OBJ_CAST(struct node, NODE_MAGIC, ctx);
+	return control_tell_node(n->control, former, id, true);
+}
+
 static enum err start_delivery(struct node *n)
 {
 	if ((n->config->roles & RPC_ROLE_DELIVERY) == 0)
@@ -179,15 +218,19 @@ static enum err start_delivery(struct node *n)
 	e = fills_new(&f, &n->fills);
 	if (e != OK)
 		return e;
-	/* Above capacity too: viewers who moved here are counted as they are (A3's guard comes with leases). */
-	n->sessions = sessions_new(
-	    (size_t)n->config->capacity_sessions * SESSIONS_SPARE + 1024, (uint32_t)n->config->idle_timeout_ms);
+	n->places = places_of(n);
+	struct session_gate gate = places_gate(n->places);
+	n->sessions = sessions_new(&gate, (uint32_t)n->config->idle_timeout_ms);
 	struct delivery_config d = {
 		.config = n->config,
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->secrets->token_keys,
 		.sessions = n->sessions,
+		.self = &n->identity.self,
+		.elsewhere = elsewhere,
+		.moved = moved,
+		.ctx = n,
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,
 	};
@@ -229,6 +272,8 @@ static enum err start_control(struct node *n)
 		.cache = n->cache,
 		.sessions = n->sessions,
 		.delivery = n->delivery,
+		.places = n->places,
+		.slots = n->slots,
 		.seed = seed,
 		.cluster_keys = &n->secrets->cluster_keys,
 		.cert = n->secrets->cert,
@@ -285,6 +330,9 @@ static void init_api(struct node *n)
 		.self = &n->identity.self,
 		.views = &n->views,
 		.tally = n->tally,
+		.slots = n->slots,
+		.places_dry = control_places_dry,
+		.dry_ctx = n->control,
 		.tell_node = control_tell_node,
 		.tell_ctx = n->control,
 		.now_wall_ms = now_wall_ms,
@@ -317,6 +365,16 @@ static enum err start_viewers(struct node *n)
 	return e;
 }
 
+static bool leased(void *ctx, uint32_t slot, uint64_t *places)
+{
+	struct node *n = OBJ_CAST(struct node, NODE_MAGIC, ctx);
+	struct lease_purse_view v;
+	if (n->slots == NULL || !control_lease_look(n->control, slot, &v))
+		return false;
+	*places = v.limit > v.used ? v.limit - v.used : 0;
+	return true;
+}
+
 static enum err start_admin(struct node *n)
 {
 	int fd;
@@ -339,11 +397,14 @@ static enum err start_admin(struct node *n)
 		.fills = n->fills,
 		.sessions = n->sessions,
 		.delivery = n->delivery,
+		.places = n->places,
 		.probe = n->probe,
 		.orders = n->orders,
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
 		.now_wall_ms = now_wall_ms,
+		.leased = leased,
+		.leased_ctx = n,
 	};
 	struct http_server_config s = {
 		.listeners = &fd,
@@ -388,6 +449,8 @@ static enum err start_all(struct node *n)
 	if (e != OK)
 		return e;
 	n->tally = tally_new();
+	if ((n->config->roles & RPC_ROLE_API) != 0)
+		n->slots = lease_slots_new();
 	view_publisher_init(&n->views, n->workers + 1); /* the last one reads for operators */
 	n->views_made = true;
 	e = start_delivery(n);
@@ -481,6 +544,8 @@ bool node_stop(struct node *n)
 	control_free(n->control);
 	delivery_free(n->delivery);
 	sessions_free(n->sessions);
+	places_free(n->places);
+	lease_slots_free(n->slots);
 	cache_close(n->cache);
 	kvs_reader_close(n->reader);
 	bool again = n->duplicate && give_up_identity(n);

@@ -51,6 +51,11 @@ static void on_worker_stop(void *ctx, struct http_worker *w)
 	free(own);
 }
 
+struct api_worker *viewers_lookup_of(struct http_exchange *x)
+{
+	return &((struct worker *)http_worker_data(http_worker_of(x)))->api;
+}
+
 static void on_request(void *ctx, struct http_exchange *x)
 {
 	struct viewers *v = OBJ_CAST(struct viewers, VIEWERS_MAGIC, ctx);
@@ -58,7 +63,7 @@ static void on_request(void *ctx, struct http_exchange *x)
 	if (v->c.delivery != NULL && bytes_starts_with(path, BYTES_LIT("/p/")))
 		delivery_handle(v->c.delivery, x);
 	else if (v->c.api != NULL && bytes_starts_with(path, BYTES_LIT("/v1/")))
-		api_handle(v->c.api, &((struct worker *)http_worker_data(http_worker_of(x)))->api, x);
+		api_handle(v->c.api, viewers_lookup_of(x), x);
 	else
 		http_problem(x, 404, "not-found", "There is nothing here.", 0);
 }

@@ -22,6 +22,8 @@ struct viewers_config {
 };
 
 MUST_USE enum err viewers_start(const struct viewers_config *c, struct viewers **out);
+/* What the worker of that exchange looks the cluster up with. */
+struct api_worker *viewers_lookup_of(struct http_exchange *x);
 struct http_server *viewers_server(const struct viewers *v);
 /* Ends all workers; every reader of the replica is closed after it. NULL is fine. */
 void viewers_stop(struct viewers *v);

@@ -85,6 +85,8 @@ static void to_pb(
 	pb->issued_by = pb_bytes(bytes_of(t->issued_by.b, NODE_ID_BYTES));
 	pb->node = pb_bytes(bytes_of(t->node.b, NODE_ID_BYTES));
 	pb->node_incarnation = t->node_incarnation;
+	pb->lease_batch = t->lease_batch;
+	pb->lease_index = t->lease_index;
 	pb->issued_at_s = t->issued_at_s;
 	pb->start_by_s = t->start_by_s;
 	pb->renew_after_s = t->renew_after_s;
@@ -198,6 +200,8 @@ static enum err from_pb(const Warmcast__Token *pb, struct token *t)
 	for (size_t i = 0; i < pb->n_prefixes; i++)
 		t->prefixes[i] = pb_slice(pb->prefixes[i]);
 	t->node_incarnation = pb->node_incarnation;
+	t->lease_batch = pb->lease_batch;
+	t->lease_index = pb->lease_index;
 	t->issued_at_s = pb->issued_at_s;
 	t->start_by_s = pb->start_by_s;
 	t->renew_after_s = pb->renew_after_s;

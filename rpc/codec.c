@@ -16,6 +16,9 @@ const char *rpc_kind_str(enum rpc_kind k)
 		[RPC_PULL] = "pull",
 		[RPC_TREE] = "tree",
 		[RPC_RANGES] = "ranges",
+		[RPC_LEASE_ASK] = "lease_ask",
+		[RPC_LEASE_GRANT] = "lease_grant",
+		[RPC_LEASE_CLOSE] = "lease_close",
 	};
 	return (unsigned)k < RPC_KINDS ? names[k] : names[RPC_UNKNOWN];
 }

@@ -273,6 +273,37 @@ static enum err take_session_news(const Warmcast__SessionNews *in, struct arena 
 	return OK;
 }
 
+static enum err take_lease_ask(const Warmcast__LeaseAsk *in, struct rpc_msg *m)
+{
+	m->kind = RPC_LEASE_ASK;
+	m->lease_ask = (struct rpc_lease_ask){ in->request, in->want };
+	return OK;
+}
+
+static enum err take_lease_grant(const Warmcast__LeaseGrant *in, struct rpc_msg *m)
+{
+	m->kind = RPC_LEASE_GRANT;
+	m->lease_grant = (struct rpc_lease_grant){
+		.request = in->request,
+		.incarnation = in->incarnation,
+		.batch = in->batch,
+		.places = in->places,
+		.life_ms = in->life_ms,
+		.weight_kbps = in->weight_kbps,
+		.active = in->active,
+		.outstanding = in->outstanding,
+		.capacity = in->capacity,
+	};
+	return OK;
+}
+
+static enum err take_lease_close(const Warmcast__LeaseClose *in, struct rpc_msg *m)
+{
+	m->kind = RPC_LEASE_CLOSE;
+	m->lease_close = (struct rpc_lease_close){ in->batch, in->used, in->incarnation };
+	return OK;
+}
+
 static enum err take_body(
     const Warmcast__Envelope *env, struct rpc_names *names, struct arena *a, struct rpc_msg *m)
 {
@@ -300,6 +331,9 @@ static enum err take_body(
 		m->tree.graft = env->tree->graft;
 		return OK;
 	case WARMCAST__ENVELOPE__BODY_RANGES: return take_ranges(env->ranges, a, m);
+	case WARMCAST__ENVELOPE__BODY_LEASE_ASK: return take_lease_ask(env->lease_ask, m);
+	case WARMCAST__ENVELOPE__BODY_LEASE_GRANT: return take_lease_grant(env->lease_grant, m);
+	case WARMCAST__ENVELOPE__BODY_LEASE_CLOSE: return take_lease_close(env->lease_close, m);
 	case WARMCAST__ENVELOPE__BODY_NAMED_FRAME:
 	case WARMCAST__ENVELOPE__BODY_NAMED_ANNOUNCE:
 	case WARMCAST__ENVELOPE__BODY_NAMED_PULL:

@@ -280,6 +280,66 @@ static Warmcast__SessionNews *make_session_news(struct builder *b, const struct 
 	return m;
 }
 
+static Warmcast__LeaseAsk *make_lease_ask(struct builder *b, const struct rpc_lease_ask *in)
+{
+	Warmcast__LeaseAsk *m = codec_make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__lease_ask__init(m);
+	m->request = in->request;
+	m->want = in->want;
+	return m;
+}
+
+static Warmcast__LeaseGrant *make_lease_grant(struct builder *b, const struct rpc_lease_grant *in)
+{
+	Warmcast__LeaseGrant *m = codec_make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__lease_grant__init(m);
+	m->request = in->request;
+	m->incarnation = in->incarnation;
+	m->batch = in->batch;
+	m->places = in->places;
+	m->life_ms = in->life_ms;
+	m->weight_kbps = in->weight_kbps;
+	m->active = in->active;
+	m->outstanding = in->outstanding;
+	m->capacity = in->capacity;
+	return m;
+}
+
+static Warmcast__LeaseClose *make_lease_close(struct builder *b, const struct rpc_lease_close *in)
+{
+	Warmcast__LeaseClose *m = codec_make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__lease_close__init(m);
+	m->batch = in->batch;
+	m->used = in->used;
+	m->incarnation = in->incarnation;
+	return m;
+}
+
+static void make_lease(struct builder *b, const struct rpc_msg *in, Warmcast__Envelope *env)
+{
+	switch (in->kind) {
+	case RPC_LEASE_ASK:
+		env->body_case = WARMCAST__ENVELOPE__BODY_LEASE_ASK;
+		env->lease_ask = make_lease_ask(b, &in->lease_ask);
+		break;
+	case RPC_LEASE_GRANT:
+		env->body_case = WARMCAST__ENVELOPE__BODY_LEASE_GRANT;
+		env->lease_grant = make_lease_grant(b, &in->lease_grant);
+		break;
+	case RPC_LEASE_CLOSE:
+		env->body_case = WARMCAST__ENVELOPE__BODY_LEASE_CLOSE;
+		env->lease_close = make_lease_close(b, &in->lease_close);
+		break;
+	default: break;
+	}
+}
+
 static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Envelope *env,
     Warmcast__Bye *bye, Warmcast__Heartbeat *heartbeat)
 {
@@ -334,6 +394,9 @@ static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Env
 		env->body_case = WARMCAST__ENVELOPE__BODY_RANGES;
 		env->ranges = make_ranges(b, &in->ranges);
 		break;
+	case RPC_LEASE_ASK:
+	case RPC_LEASE_GRANT:
+	case RPC_LEASE_CLOSE: make_lease(b, in, env); break;
 	}
 }
 

@@ -116,6 +116,14 @@ static enum err check_ranges(const struct rpc_ranges *r)
 	return OK;
 }
 
+/* Without a batch there is no place, and the other way round. */
+static enum err check_grant(const struct rpc_lease_grant *g)
+{
+	if (g->places > RPC_LEASE_PLACES_MAX)
+		return ERR_TOO_BIG;
+	return (g->batch == 0) == (g->places == 0) ? OK : ERR_INVALID;
+}
+
 enum err limits_msg(const struct rpc_msg *m)
 {
 	switch (m->kind) {
@@ -138,6 +146,9 @@ enum err limits_msg(const struct rpc_msg *m)
 	case RPC_ANNOUNCE: return check_announce(&m->announce);
 	case RPC_PULL: return check_pull(&m->pull);
 	case RPC_RANGES: return check_ranges(&m->ranges);
+	case RPC_LEASE_ASK: return m->lease_ask.want <= RPC_LEASE_PLACES_MAX ? OK : ERR_TOO_BIG;
+	case RPC_LEASE_GRANT: return check_grant(&m->lease_grant);
+	case RPC_LEASE_CLOSE: return m->lease_close.used <= RPC_LEASE_PLACES_MAX ? OK : ERR_TOO_BIG;
 	}
 	return ERR_INVALID;
 }

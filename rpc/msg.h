@@ -35,9 +35,10 @@ enum {
 	RPC_PULL_ROWS_MAX = 64,
 	RPC_RANGES_MAX = 32, /* of one question */
 	RPC_RANGE_FANOUT = 16,
-	RPC_RANGE_DEPTH_MAX = 2,  /* of a question: its parts are one half byte deeper */
-	RPC_CLUSTER_KEYS_MAX = 2, /* the present one and, while they rotate, another */
-	RPC_NAMES_MAX = 4096,     /* numbers of names, of one direction of a link */
+	RPC_RANGE_DEPTH_MAX = 2,     /* of a question: its parts are one half byte deeper */
+	RPC_CLUSTER_KEYS_MAX = 2,    /* the present one and, while they rotate, another */
+	RPC_NAMES_MAX = 4096,        /* numbers of names, of one direction of a link */
+	RPC_LEASE_PLACES_MAX = 4096, /* of one batch */
 };
 
 /* The bound to give an arena: enough for encoding or decoding any message or entry within the limits,
@@ -60,14 +61,18 @@ enum rpc_kind {
 	RPC_PULL,
 	RPC_TREE,
 	RPC_RANGES,
+	RPC_LEASE_ASK,
+	RPC_LEASE_GRANT,
+	RPC_LEASE_CLOSE,
 };
-enum { RPC_KINDS = RPC_RANGES + 1 };
+enum { RPC_KINDS = RPC_LEASE_CLOSE + 1 };
 
 /* Bits of `features` (V2): used only with a peer that said it too. */
 enum {
 	RPC_FEATURE_BROADCAST = 1 << 0, /* announcements, pulls and trees */
 	RPC_FEATURE_RANGES = 1 << 1,    /* fingerprints of ranges */
 	RPC_FEATURE_NAMES = 1 << 2,     /* rows by number (rpc/names.h) */
+	RPC_FEATURE_LEASES = 1 << 3,    /* places in batches (A3) */
 };
 
 enum rpc_refusal {
@@ -176,6 +181,22 @@ struct rpc_session_news {
 	size_t alive_n, ended_n;
 };
 
+struct rpc_lease_ask {
+	uint64_t request;
+	uint32_t want;
+};
+
+struct rpc_lease_grant {
+	uint64_t request, incarnation;
+	uint32_t batch, places, life_ms, weight_kbps;
+	uint32_t active, outstanding, capacity;
+};
+
+struct rpc_lease_close {
+	uint32_t batch, used;
+	uint64_t incarnation;
+};
+
 struct rpc_msg {
 	enum rpc_kind kind;
 	uint64_t acked_bytes;
@@ -198,6 +219,9 @@ struct rpc_msg {
 			uint64_t prune, graft;
 		} tree;
 		struct rpc_ranges ranges;
+		struct rpc_lease_ask lease_ask;
+		struct rpc_lease_grant lease_grant;
+		struct rpc_lease_close lease_close;
 	};
 };
 

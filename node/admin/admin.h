@@ -33,14 +33,15 @@ struct admin {
 	const struct fills *fills;
 	const struct sessions *sessions;
 	const struct delivery *delivery;
+	struct places *places;
 	struct probe *probe;
 	struct orders *orders;
 	uint64_t started_mono_ms;
 	uint64_t (*now_mono_ms)(void);
 	uint64_t (*now_wall_ms)(void);
-	/* How many places this node has leased on a delivery node and not given out; false: it does not know that
-	 * node. NULL: nothing is leased. */
-	bool (*leased)(void *ctx, const struct node_id *node, uint64_t *places);
+	/* How many places this node has leased on the delivery node of that slot and not given out; false: it
+	 * does not know that node. NULL: nothing is leased. */
+	bool (*leased)(void *ctx, uint32_t slot, uint64_t *places);
 	void *leased_ctx;
 };
 
@@ -71,6 +72,7 @@ MUST_USE enum err admin_put_holders(const struct admin *a, const struct config_o
 void admin_put_kvs_stats(const struct admin *a, struct buf *out);
 void admin_put_owners(const struct admin *a, struct buf *out);
 void admin_put_metrics(const struct admin *a, struct buf *out);
+void admin_put_lease_metrics(const struct admin *a, struct buf *out);
 
 /* Why there is no body: what http_problem wants. */
 struct admin_refusal {

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "node/admin/admin.h"
 #include "node/admin/fields.h"
+#include "node/delivery/places.h"
 #include "node/json_text.h"
 #include "node/member_of.h"
 
@@ -100,6 +101,15 @@ static void put_kvs(const struct admin *a, struct buf *out)
 	buf_put_u8(out, '}');
 }
 
+/* Places that api nodes were lent and nobody has taken yet (A3). */
+static uint64_t lent_places(const struct admin *a)
+{
+	struct lease_book_view v = { 0 };
+	if (a->places != NULL)
+		places_look(a->places, &v);
+	return v.outstanding;
+}
+
 void admin_put_status(const struct admin *a, struct buf *out)
 {
 	const struct config *c = a->config;
@@ -119,6 +129,7 @@ void admin_put_status(const struct admin *a, struct buf *out)
 	buf_put_u8(out, '{');
 	field_u64(out, "active", a->sessions != NULL ? sessions_active(a->sessions) : 0);
 	field_u64(out, "capacity", a->sessions != NULL ? c->capacity_sessions : 0);
+	field_u64(out, "lent", lent_places(a));
 	buf_put_u8(out, '}');
 	put_cache(a, out);
 	put_kvs(a, out);

@@ -14,6 +14,7 @@
 #ifndef NODE_API_API_H
 #define NODE_API_API_H
 
+#include "assign/lease_slots.h"
 #include "kvs/lmdb_reader.h"
 #include "node/config.h"
 #include "node/http/http.h"
@@ -27,6 +28,10 @@ struct api_config {
 	const struct node_id *self;
 	struct view_publisher *views;
 	struct tally *tally;
+	struct lease_slots *slots;
+	/* A slot ran dry: control is to ask for more. Any thread. */
+	void (*places_dry)(void *ctx);
+	void *dry_ctx;
 	/* Passes a heartbeat or an end to a session's node, with others in one batch a second. False when the
 	 * batch is full: harmless, media requests keep a session and idleness ends it. */
 	bool (*tell_node)(void *ctx, const struct node_id *node, const struct rpc_session_id *id, bool ended);
@@ -44,6 +49,7 @@ struct api_worker {
 
 struct api_counters {
 	_Atomic uint64_t created_warm, created_spill, created_cold, refused, malformed, heartbeats, ended;
+	_Atomic uint64_t placeless; /* of those created */
 };
 
 struct recall;

@@ -130,11 +130,28 @@ static struct token handle_of(struct call *c, const struct session_request *r,
 	return t;
 }
 
+/* A place that is kept, if there is one (A3); else the session is placeless. */
+static void take_place(struct call *c, const struct place_node *n, struct token *t)
+{
+	struct lease_place kept;
+	enum lease_take take = lease_slots_take(c->api->c.slots, n->slot, c->api->c.now_mono_ms(), &kept);
+	if (take == LEASE_TAKEN) {
+		t->node_incarnation = kept.incarnation;
+		t->lease_batch = kept.batch;
+		t->lease_index = kept.index;
+		return;
+	}
+	count(&c->api->count.placeless);
+	if (take == LEASE_DRY_WAKE)
+		c->api->c.places_dry(c->api->c.dry_ctx);
+}
+
 static void create_placed(struct call *c, const struct session_request *r, const struct config_origin *origin,
     const struct place *p)
 {
 	size_t at = p->decision.node;
 	struct token t = handle_of(c, r, origin, &p->nodes[at]);
+	take_place(c, &p->nodes[at], &t);
 	struct bytes handle;
 	enum err e = token_sign(c->api->c.keys, &t, c->arena, &handle);
 	if (e != OK) {

@@ -142,3 +142,14 @@ size_t place_keep(const struct place *p, const struct node_id *node, struct byte
 	/* Nothing better is known: a last resort, or where it is, which plays on while it drains (A6). */
 	return d->usable_n > 0 ? d->candidates[0].node : home;
 }
+
+size_t place_elsewhere(const struct place *p, const struct node_id *full)
+{
+	const struct assign_result *d = &p->decision;
+	for (size_t i = 0; i < d->usable_n; i++) {
+		size_t at = d->candidates[i].node;
+		if (!node_id_eq(&p->nodes[at].id, full))
+			return at;
+	}
+	return SIZE_MAX;
+}

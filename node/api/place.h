@@ -40,6 +40,10 @@ MUST_USE enum err place_among(const struct api *api, const struct cluster_view *
 MUST_USE enum err place_decide(const struct api *api, struct api_worker *w, struct bytes origin,
     struct bytes content, struct bytes zone, struct arena *a, struct place *out);
 
+/* Where a viewer is sent who found no place on `full` (D1): the best of the others with headroom. Index into
+ * p->nodes, or SIZE_MAX for none. */
+size_t place_elsewhere(const struct place *p, const struct node_id *full);
+
 /* The node that a session which began on `node` belongs to now: that one while it is up, else one of those
  * the decision could take, holders first; the same one however often and wherever it is asked (rendezvous
  * over the session's id), so that a player is not sent round. Index into p->nodes, or SIZE_MAX for none. */

@@ -14,6 +14,7 @@
 struct cache;
 struct fills;
 struct token_keys;
+struct token;
 
 struct delivery;
 
@@ -23,6 +24,14 @@ struct delivery_config {
 	struct fills *fills;
 	const struct token_keys *keys;
 	struct sessions *sessions;
+	const struct node_id *self;
+	/* The URL of the node where a viewer without a place here may find one, in the exchange's arena; empty:
+	 * nowhere. On the exchange's worker. */
+	struct bytes (*elsewhere)(void *ctx, struct http_exchange *x, const struct token *t);
+	/* A session moved here: its former node hears it, and gives its place to others. False: too many wait,
+	 * and idleness ends it there. Any thread. */
+	bool (*moved)(void *ctx, const struct node_id *former, const struct rpc_session_id *id);
+	void *ctx;
 	uint64_t (*now_wall_ms)(void);
 	uint64_t (*now_mono_ms)(void);
 };
@@ -35,6 +44,7 @@ void delivery_handle(struct delivery *d, struct http_exchange *x);
 
 struct delivery_counters {
 	uint64_t requests, hits, misses, collapsed, bytes, hit_bytes, token_refused, not_found, failed;
+	uint64_t sent_elsewhere, no_place; /* requests of sessions that found no place here (D1) */
 };
 void delivery_count(const struct delivery *d, struct delivery_counters *out);
 

@@ -4,6 +4,7 @@
 #include "base/obj.h"
 #include "node/delivery/ev_job.h"
 #include "node/delivery/respond.h"
+#include "node/http/path.h"
 #include "node/origin/freshness.h"
 
 #include <string.h>
@@ -18,7 +19,8 @@ static uint64_t read_count(const _Atomic uint64_t *n)
 struct delivery *delivery_new(const struct delivery_config *c)
 {
 	CHECK(c->config != NULL && c->cache != NULL && c->fills != NULL && c->keys != NULL);
-	CHECK(c->sessions != NULL && c->now_wall_ms != NULL && c->now_mono_ms != NULL);
+	CHECK(c->sessions != NULL && c->self != NULL && c->elsewhere != NULL && c->moved != NULL);
+	CHECK(c->now_wall_ms != NULL && c->now_mono_ms != NULL);
 	struct delivery *d = OBJ_NEW(struct delivery, DELIVERY_MAGIC);
 	d->c = *c;
 	CHECK(pthread_mutex_init(&d->orphans_lock, NULL) == 0);
@@ -38,6 +40,8 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 		.token_refused = read_count(&d->n.token_refused),
 		.not_found = read_count(&d->n.not_found),
 		.failed = read_count(&d->n.failed),
+		.sent_elsewhere = read_count(&d->n.sent_elsewhere),
+		.no_place = read_count(&d->n.no_place),
 	};
 }
 
@@ -116,15 +120,56 @@ static bool renew(struct delivery *d, struct http_exchange *x, const struct toke
 	return true;
 }
 
-static void serve(
-    struct delivery *d, struct http_exchange *x, const struct token *t, const struct media_path *path)
+/* D1: one hop to a node with room, never two; else an answer that lets the player fail over at once. */
+static void send_elsewhere(struct delivery *d, struct http_exchange *x, const struct token *t)
+{
+	const struct http_request *r = http_request(x);
+	struct bytes url = BYTES_NONE;
+	if (!bytes_eq(http_query(r->query, "hop"), BYTES_LIT("1")))
+		url = d->c.elsewhere(d->c.ctx, x, t);
+	char *location = NULL;
+	if (url.n > 0)
+		location = arena_printf(http_arena(x), "%.*s%.*s?%.*s%shop=1", (int)url.n, (const char *)url.p,
+		    (int)r->path.n, (const char *)r->path.p, (int)r->query.n, (const char *)r->query.p,
+		    r->query.n > 0 ? "&" : "");
+	if (location != NULL) {
+		delivery_add(&d->n.sent_elsewhere, 1);
+		media_send_redirect(x, location);
+		return;
+	}
+	delivery_add(&d->n.no_place, 1);
+	http_problem(x, 404, "no-place", "This node is full, and so are those that it knows of.", 0);
+}
+
+/* A3: a place is taken by the session's first request here, or its first after a pause. False: answered. */
+static bool take_place(struct delivery *d, struct http_exchange *x, const struct token *t)
 {
 	struct rpc_session_id session;
 	memcpy(session.b, t->session, sizeof(session.b));
-	if (renew(d, x, t, path->object))
+	bool here = node_id_eq(&t->node, d->c.self);
+	struct session_claim claim = {
+		.kept = here && t->lease_batch != 0,
+		.incarnation = t->node_incarnation,
+		.batch = t->lease_batch,
+		.index = t->lease_index,
+	};
+	switch (sessions_touch(d->c.sessions, &session, &claim, d->c.now_mono_ms())) {
+	case SESSION_ACTIVE: return true;
+	case SESSION_STARTED:
+		if (!here)
+			(void)d->c.moved(d->c.ctx, &t->node, &session);
+		return true;
+	case SESSION_FULL: break;
+	}
+	send_elsewhere(d, x, t);
+	return false;
+}
+
+static void serve(
+    struct delivery *d, struct http_exchange *x, const struct token *t, const struct media_path *path)
+{
+	if (renew(d, x, t, path->object) || !take_place(d, x, t))
 		return;
-	/* False past the table's bound: served all the same, uncounted. */
-	(void)sessions_touch(d->c.sessions, &session, d->c.now_mono_ms());
 	const struct config_origin *origin = find_origin(d->c.config, t->origin);
 	if (origin == NULL) {
 		delivery_add(&d->n.failed, 1);

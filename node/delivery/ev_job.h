@@ -22,7 +22,7 @@ struct delivery {
 	struct media_job *orphans;
 	struct {
 		_Atomic uint64_t requests, hits, misses, collapsed, bytes, hit_bytes;
-		_Atomic uint64_t token_refused, not_found, failed;
+		_Atomic uint64_t token_refused, not_found, failed, sent_elsewhere, no_place;
 	} n;
 };
 

@@ -1,5 +1,5 @@
 /* The locks around sessions_table.h: a session lives in one of SHARDS tables, picked by its hash, so that
- * workers rarely meet. The bound on all of them together is one counter. */
+ * workers rarely meet. */
 #include "node/delivery/sessions.h"
 
 #include "base/obj.h"
@@ -17,7 +17,7 @@ struct shard {
 
 struct sessions {
 	unsigned magic;
-	size_t max;
+	struct session_gate gate;
 	uint32_t idle_timeout_ms;
 	atomic_size_t active;
 	atomic_uint next_shard; /* where the next sessions_expire starts */
@@ -39,10 +39,10 @@ static void unlock(struct shard *shard)
 	CHECK(pthread_mutex_unlock(&shard->lock) == 0);
 }
 
-struct sessions *sessions_new(size_t max, uint32_t idle_timeout_ms)
+struct sessions *sessions_new(const struct session_gate *gate, uint32_t idle_timeout_ms)
 {
 	struct sessions *s = OBJ_NEW(struct sessions, SESSIONS_MAGIC);
-	s->max = max;
+	s->gate = *gate;
 	s->idle_timeout_ms = idle_timeout_ms;
 	s->shards = aligned_alloc(_Alignof(struct shard), SHARDS * sizeof(struct shard));
 	CHECK(s->shards != NULL);
@@ -66,26 +66,28 @@ void sessions_free(struct sessions *s)
 	OBJ_FREE(s);
 }
 
-/* Reserves one of `max` places in the table. */
-static bool reserve(struct sessions *s)
-{
-	size_t n = atomic_load_explicit(&s->active, memory_order_relaxed);
-	while (n < s->max)
-		if (atomic_compare_exchange_weak(&s->active, &n, n + 1))
-			return true;
-	return false;
-}
-
-bool sessions_touch(struct sessions *s, const struct rpc_session_id *id, uint64_t now_mono_ms)
+enum session_touch sessions_touch(struct sessions *s, const struct rpc_session_id *id,
+    const struct session_claim *claim, uint64_t now_mono_ms)
 {
 	struct shard *shard = lock_shard_of(s, id);
-	bool active = sessions_table_refresh(&shard->table, id, now_mono_ms, true);
-	if (!active && reserve(s)) {
-		sessions_table_start(&shard->table, id, now_mono_ms);
-		active = true;
+	enum session_touch result = SESSION_ACTIVE;
+	if (!sessions_table_refresh(&shard->table, id, now_mono_ms, true)) {
+		result = s->gate.admit(s->gate.ctx, claim, now_mono_ms) ? SESSION_STARTED : SESSION_FULL;
+		if (result == SESSION_STARTED) {
+			sessions_table_start(&shard->table, id, now_mono_ms);
+			atomic_fetch_add(&s->active, 1);
+		}
 	}
 	unlock(shard);
-	return active;
+	return result;
+}
+
+static void leave(struct sessions *s, size_t n)
+{
+	if (n == 0)
+		return;
+	atomic_fetch_sub(&s->active, n);
+	s->gate.leave(s->gate.ctx, n);
 }
 
 void sessions_account(struct sessions *s, const struct rpc_session_id *id, uint64_t bytes, bool hit)
@@ -109,8 +111,7 @@ bool sessions_end(
 	struct shard *shard = lock_shard_of(s, id);
 	bool ended = sessions_table_end(&shard->table, id, now_mono_ms, end);
 	unlock(shard);
-	if (ended)
-		atomic_fetch_sub(&s->active, 1);
+	leave(s, ended);
 	return ended;
 }
 
@@ -124,7 +125,7 @@ static size_t expire_some(struct sessions *s, struct shard *shard, uint64_t now_
 	       sessions_table_expire(&shard->table, now_ms, s->idle_timeout_ms, &ends[n]))
 		n++;
 	unlock(shard);
-	atomic_fetch_sub(&s->active, n);
+	leave(s, n);
 	return n;
 }
 

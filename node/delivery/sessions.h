@@ -2,10 +2,10 @@
  *
  * A session starts with its first media request, lives while requests or heartbeats come, and its place is
  * given back by an end, or after idle_timeout_ms without either; the next request takes a place again.
+ * Whether there is one is the gate's to say.
  *
  * The table is pure (time comes in); sharded, each shard under its own lock, so that every call may
- * come from any thread. Bounded: at most `max` sessions, past it a touch says false and the request is
- * served uncounted.
+ * come from any thread. Bounded by what the gate admits.
  */
 #ifndef NODE_DELIVERY_SESSIONS_H
 #define NODE_DELIVERY_SESSIONS_H
@@ -22,10 +22,31 @@ struct session_end {
 	bool idle; /* by idleness, not by an end */
 };
 
-struct sessions *sessions_new(size_t max, uint32_t idle_timeout_ms);
+/* The place that a session's token says was kept for it (A3). */
+struct session_claim {
+	bool kept; /* else placeless */
+	uint64_t incarnation;
+	uint32_t batch, index;
+};
+
+/* Who keeps the places. Called from any thread, `admit` with a lock of the table held. */
+struct session_gate {
+	bool (*admit)(void *ctx, const struct session_claim *claim, uint64_t now_mono_ms);
+	void (*leave)(void *ctx, size_t n);
+	void *ctx;
+};
+
+enum session_touch {
+	SESSION_ACTIVE,  /* it was */
+	SESSION_STARTED, /* it took a place */
+	SESSION_FULL,    /* there is none for it */
+};
+
+struct sessions *sessions_new(const struct session_gate *gate, uint32_t idle_timeout_ms);
 void sessions_free(struct sessions *s);
 /* A media request of that session: starts or refreshes it. */
-bool sessions_touch(struct sessions *s, const struct rpc_session_id *id, uint64_t now_mono_ms);
+MUST_USE enum session_touch sessions_touch(struct sessions *s, const struct rpc_session_id *id,
+    const struct session_claim *claim, uint64_t now_mono_ms);
 void sessions_account(struct sessions *s, const struct rpc_session_id *id, uint64_t bytes, bool hit);
 /* A heartbeat: refreshes one that is active, starts none. */
 bool sessions_alive(struct sessions *s, const struct rpc_session_id *id, uint64_t now_mono_ms);

@@ -85,6 +85,8 @@ static void assert_same(const struct token *a, const struct token *b)
 	assert_true(node_id_eq(&a->issued_by, &b->issued_by));
 	assert_true(node_id_eq(&a->node, &b->node));
 	assert_int_equal(a->node_incarnation, b->node_incarnation);
+	assert_int_equal(a->lease_batch, b->lease_batch);
+	assert_int_equal(a->lease_index, b->lease_index);
 	assert_int_equal(a->issued_at_s, b->issued_at_s);
 	assert_int_equal(a->start_by_s, b->start_by_s);
 	assert_int_equal(a->renew_after_s, b->renew_after_s);
@@ -104,6 +106,8 @@ static void test_round_trip(void **state)
 	for (enum token_kind kind = TOKEN_PLAYBACK; kind <= TOKEN_SESSION; kind++) {
 		struct token t = sample(), back;
 		t.kind = kind;
+		t.lease_batch = 9;
+		t.lease_index = 4095;
 		struct bytes text = sign(f, &t);
 		assert_int_equal(token_verify(&f->keys, text, kind, &f->arena, &back), OK);
 		assert_same(&t, &back);

@@ -400,6 +400,31 @@ static void session_news(void **state)
 	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
 }
 
+static void leases(void **state)
+{
+	struct rpc_msg ask = { .kind = RPC_LEASE_ASK, .lease_ask = { UINT64_MAX, RPC_LEASE_PLACES_MAX } };
+	const struct rpc_msg *m = round_trip(*state, &ask);
+	assert_true(m->lease_ask.request == UINT64_MAX && m->lease_ask.want == RPC_LEASE_PLACES_MAX);
+	ask.lease_ask.want++;
+	assert_int_equal(encode(*state, &ask), ERR_TOO_BIG);
+
+	struct rpc_msg grant = { .kind = RPC_LEASE_GRANT, .lease_grant = { 1, 2, 3, 4, 5, 6, 7, 8, 9 } };
+	m = round_trip(*state, &grant);
+	assert_memory_equal(&m->lease_grant, &grant.lease_grant, sizeof(grant.lease_grant));
+	grant.lease_grant.batch = 0; /* places of no batch */
+	assert_int_equal(encode(*state, &grant), ERR_INVALID);
+	grant.lease_grant.places = 0;
+	assert_int_equal(encode(*state, &grant), OK);
+	grant.lease_grant.places = RPC_LEASE_PLACES_MAX + 1;
+	assert_int_equal(encode(*state, &grant), ERR_TOO_BIG);
+
+	struct rpc_msg close = { .kind = RPC_LEASE_CLOSE, .lease_close = { 1, 2, 3 } };
+	m = round_trip(*state, &close);
+	assert_memory_equal(&m->lease_close, &close.lease_close, sizeof(close.lease_close));
+	close.lease_close.used = RPC_LEASE_PLACES_MAX + 1;
+	assert_int_equal(encode(*state, &close), ERR_TOO_BIG);
+}
+
 static void what_is_unknown_cannot_be_said(void **state)
 {
 	struct rpc_msg m = { .kind = RPC_UNKNOWN };
@@ -440,6 +465,7 @@ int main(void)
 		T(a_frame_past_its_size_is_not_encoded),
 		T(entry_size_bound_holds),
 		T(session_news),
+		T(leases),
 		T(what_is_unknown_cannot_be_said),
 		T(a_small_arena_is_too_small_and_no_more),
 	};

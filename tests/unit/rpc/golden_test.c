@@ -117,6 +117,10 @@ static const struct {
 	          .prefixes_n = 1,
 	          .differ = prefixes } },
 	    "6a0a080110011a010f2a010f" },
+	{ { .kind = RPC_LEASE_ASK, .lease_ask = { 300, 64 } }, "8a010508ac021040" },
+	{ { .kind = RPC_LEASE_GRANT, .lease_grant = { 300, 7, 9, 64, 10000, 5000, 100, 128, 500 } },
+	    "92011708ac0210071809204028904e308827386440800148f403" },
+	{ { .kind = RPC_LEASE_CLOSE, .lease_close = { 9, 33, 7 } }, "9a0106080910211807" },
 	{ { .kind = RPC_SESSION_NEWS,
 	      .session_news = { .alive = sessions, .alive_n = 2, .ended = sessions + 1, .ended_n = 1 } },
 	    "42360a10010000000000000000000000000000090a1002000000000000000000000000000000121002000000"

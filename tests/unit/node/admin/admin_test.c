@@ -1,6 +1,7 @@
 /* The operators' pages over a fake node: routes, and that each body is JSON with what the node knows. */
 #include "fake_http.h"
 #include "node/admin/admin.h"
+#include "node/delivery/places.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -99,6 +100,15 @@ void cache_count(const struct cache *c, struct cache_counters *out)
 size_t sessions_active(const struct sessions *s)
 {
 	return s->active;
+}
+
+struct places {
+	uint32_t lent;
+};
+
+void places_look(struct places *p, struct lease_book_view *v)
+{
+	*v = (struct lease_book_view){ .outstanding = p->lent };
 }
 
 enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct bytes content, struct arena *a,
@@ -227,6 +237,7 @@ static int setup(void **state)
 	m[2].liveness = KVS_DOWN;
 	m[2].since_ms = 200000; /* later than now: no age */
 	f.cache.count = (struct cache_counters){ .units = 4, .bytes = 5, .size_bytes = 6, .disks_down = 1 };
+	static struct places places = { 7 };
 	f.sessions.active = 11;
 	f.admin = (struct admin){
 		.config = &f.config,
@@ -235,6 +246,7 @@ static int setup(void **state)
 		.reader = &f.reader,
 		.cache = &f.cache,
 		.sessions = &f.sessions,
+		.places = &places,
 		.started_mono_ms = 40000,
 		.now_mono_ms = now_mono_ms,
 	};
@@ -338,6 +350,7 @@ static void status(void **state)
 	assert_int_at(nodes, "left", 0);
 	assert_int_at(json_object_get(j, "sessions"), "active", 11);
 	assert_int_at(json_object_get(j, "sessions"), "capacity", 50);
+	assert_int_at(json_object_get(j, "sessions"), "lent", 7);
 	assert_int_at(json_object_get(j, "cache"), "size_bytes", 6);
 	const json_t *kvs = json_object_get(j, "kvs");
 	assert_int_at(kvs, "rows", 3);
@@ -364,6 +377,7 @@ static void status_of_a_node_without_delivery(void **state)
 	struct fixture *f = *state;
 	f->admin.cache = NULL;
 	f->admin.sessions = NULL;
+	f->admin.places = NULL;
 	f->config.roles = 0;
 	f->control.kvs.n = 0;
 	json_t *j = page(f, "/v1/status");

@@ -192,6 +192,31 @@ static void its_tokens_say_what_was_asked(void **state)
 	over(&a);
 }
 
+/* A3: a place that was lent goes into the token, each once; after them viewers are placeless. */
+static void a_place_that_was_lent_goes_into_the_tokens(void **state)
+{
+	struct fixture *f = *state;
+	struct lease_batch lent = {
+		.incarnation = 7, .batch = 33, .limit = 2, .until_ms = fixture_mono_ms + 1000
+	};
+	lease_slots_publish(f->slots, f->nodes[1].slot, &lent);
+	for (unsigned i = 0; i < 4; i++) {
+		struct answer a = ask(f, HTTP_POST, "/v1/sessions", "{\"content\":\"lv1\"}");
+		assert_int_equal(a.x.status, 201);
+		struct token p = token_of(f, member(&a, "uri")), h;
+		assert_int_equal(
+		    token_verify(&f->keys, bytes_str(member(&a, "session")), TOKEN_SESSION, &f->arena, &h), OK);
+		assert_int_equal(p.lease_batch, i < 2 ? 33 : 0);
+		assert_int_equal(p.lease_index, i < 2 ? i : 0);
+		assert_int_equal(p.node_incarnation, i < 2 ? 7 : 5);
+		assert_int_equal(h.lease_batch, p.lease_batch);
+		assert_int_equal(h.lease_index, p.lease_index);
+		over(&a);
+	}
+	assert_int_equal(f->dry, 1); /* once until control has looked */
+	assert_int_equal(f->api.count.placeless, 2);
+}
+
 static void names_are_encoded_once(void **state)
 {
 	struct fixture *f = *state;
@@ -569,6 +594,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_session_is_created),
 		T(its_tokens_say_what_was_asked),
+		T(a_place_that_was_lent_goes_into_the_tokens),
 		T(names_are_encoded_once),
 		T(without_a_hint_it_starts_with_the_master),
 		T(the_zone_of_the_viewer_counts),

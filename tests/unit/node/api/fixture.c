@@ -41,6 +41,12 @@ static bool tell(void *ctx, const struct node_id *node, const struct rpc_session
 	return true;
 }
 
+static void note_dry(void *ctx)
+{
+	struct fixture *f = ctx;
+	f->dry++;
+}
+
 /* Ids 1, 2, 3 ... */
 static void counted(void *ctx, void *out, size_t n)
 {
@@ -80,6 +86,7 @@ int fixture_setup(void **state)
 	CHECK(token_keys_parse(BYTES_LIT(KEY), &f->keys, &bad_line) == OK);
 	view_publisher_init(&f->views, 1);
 	f->tally = tally_new();
+	f->slots = lease_slots_new();
 	arena_init(&f->arena, 64 * 1024 * 1024);
 	f->api.c = (struct api_config){
 		.config = &f->config,
@@ -87,6 +94,9 @@ int fixture_setup(void **state)
 		.self = &f->self,
 		.views = &f->views,
 		.tally = f->tally,
+		.slots = f->slots,
+		.places_dry = note_dry,
+		.dry_ctx = f,
 		.tell_node = tell,
 		.tell_ctx = f,
 		.now_wall_ms = wall_ms,
@@ -103,6 +113,7 @@ int fixture_teardown(void **state)
 	struct fixture *f = *state;
 	view_publisher_fini(&f->views); /* checks that the worker let go of its view */
 	tally_free(f->tally);
+	lease_slots_free(f->slots);
 	token_keys_fini(&f->keys);
 	arena_fini(&f->arena);
 	free(f);

@@ -28,6 +28,8 @@ struct fixture {
 	struct node_id self;
 	struct view_publisher views;
 	struct tally *tally;
+	struct lease_slots *slots; /* without places until the test lends some */
+	unsigned dry;              /* times that control was woken for more */
 	struct kvs_reader reader;
 	struct api api;
 	struct api_worker worker;

@@ -311,6 +311,23 @@ static void start_fills(struct node *n)
 	CHECK(fills_new(&fc, &n->fills) == OK);
 }
 
+static struct bytes elsewhere(void *ctx, struct http_exchange *x, const struct token *t)
+{
+	struct node *n = ctx;
+	(void)x;
+	(void)t;
+	return n->elsewhere != NULL ? bytes_str(n->elsewhere) : BYTES_NONE;
+}
+
+static bool moved(void *ctx, const struct node_id *former, const struct rpc_session_id *id)
+{
+	struct node *n = ctx;
+	(void)id;
+	n->former = *former;
+	n->moves++;
+	return true;
+}
+
 void node_start(struct node *n)
 {
 	static const char ours[] = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
@@ -326,13 +343,18 @@ void node_start(struct node *n)
 	make_origin(n);
 	start_cache(n);
 	start_fills(n);
-	n->sessions = sessions_new(100, 60000);
+	n->id = (struct node_id){ { 0xd1 } };
+	n->sessions = sessions_new(room_gate(&n->room, NODE_ROOM), 60000);
 	struct delivery_config dc = {
 		.config = &n->config,
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->keys,
 		.sessions = n->sessions,
+		.self = &n->id,
+		.elsewhere = elsewhere,
+		.moved = moved,
+		.ctx = n,
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,
 	};
@@ -376,6 +398,7 @@ struct token node_token(const char *origin, const char *content)
 		.session = { 1, 2, 3 },
 		.origin = bytes_str(origin),
 		.content = bytes_str(content),
+		.node = { { 0xd1 } },
 		.issued_at_s = node_now_s(),
 		.not_after_s = node_now_s() + 3600,
 	};

@@ -10,6 +10,7 @@
 #include "node/origin/fill.h"
 #include "node/origin/source.h"
 #include "node/token.h"
+#include "room.h"
 #include "tests/unit/node/http/raw_client.h"
 
 #include <pthread.h>
@@ -29,6 +30,11 @@ struct gate {
 
 struct node {
 	char dir[64];
+	struct node_id id;
+	struct room room;
+	const char *elsewhere; /* the URL of a node with room; NULL: there is none */
+	struct node_id former; /* of the last session that moved here */
+	unsigned moves;
 	struct config config;
 	struct cache *cache;
 	struct fills *fills;
@@ -42,6 +48,8 @@ struct node {
 };
 
 uint8_t media_byte(uint64_t i);
+
+enum { NODE_ROOM = 100 }; /* sessions */
 
 /* The origin folder has lv1/{master.m3u8, live.m3u8, seg.m4s, empty.ts, "a b.ts"}, named/index.m3u8,
  * dash/manifest.mpd and secret/seg.m4s. */

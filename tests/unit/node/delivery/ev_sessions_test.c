@@ -1,5 +1,5 @@
 /* The sessions of a node as its workers see them: bounded, and right from several threads. */
-#include "node/delivery/sessions.h"
+#include "room.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -17,6 +17,11 @@ static struct rpc_session_id id_of(unsigned n)
 	struct rpc_session_id id = { { 0 } };
 	memcpy(id.b, &n, sizeof(n));
 	return id;
+}
+
+static bool touch(struct sessions *s, const struct rpc_session_id *id, uint64_t now_ms)
+{
+	return sessions_touch(s, id, NULL, now_ms) != SESSION_FULL;
 }
 
 struct told {
@@ -37,39 +42,57 @@ static void tell(void *arg, const struct session_end *e)
 static void past_the_bound_none_starts(void **state)
 {
 	(void)state;
-	struct sessions *s = sessions_new(3, IDLE_MS);
+	struct room room;
+	struct sessions *s = sessions_new(room_gate(&room, 3), IDLE_MS);
 	struct rpc_session_id id[5];
 	for (unsigned i = 0; i < 5; i++)
 		id[i] = id_of(i);
 	for (unsigned i = 0; i < 3; i++)
-		assert_true(sessions_touch(s, &id[i], 100));
-	assert_false(sessions_touch(s, &id[3], 100));
-	assert_true(sessions_touch(s, &id[0], 100)); /* who is in stays in */
+		assert_true(touch(s, &id[i], 100));
+	assert_false(touch(s, &id[3], 100));
+	assert_true(touch(s, &id[0], 100)); /* who is in stays in */
 	assert_int_equal(sessions_active(s), 3);
 	assert_true(sessions_end(s, &id[1], 200, NULL));
 	assert_false(sessions_end(s, &id[1], 200, NULL));
 	assert_int_equal(sessions_active(s), 2);
-	assert_true(sessions_touch(s, &id[3], 200));
-	assert_false(sessions_touch(s, &id[4], 200));
+	assert_true(touch(s, &id[3], 200));
+	assert_false(touch(s, &id[4], 200));
+	sessions_free(s);
+}
+
+static void only_a_start_asks_for_a_place(void **state)
+{
+	(void)state;
+	struct room room;
+	struct sessions *s = sessions_new(room_gate(&room, 1), IDLE_MS);
+	struct rpc_session_id one = id_of(1), two = id_of(2);
+	assert_int_equal(sessions_touch(s, &one, NULL, 0), SESSION_STARTED);
+	assert_int_equal(sessions_touch(s, &one, NULL, 1), SESSION_ACTIVE);
+	assert_int_equal(sessions_touch(s, &two, NULL, 1), SESSION_FULL);
+	assert_int_equal(room.left, 0);
+	assert_true(sessions_end(s, &one, 2, NULL));
+	assert_int_equal(room.left, 1);
+	assert_int_equal(sessions_touch(s, &two, NULL, 3), SESSION_STARTED);
 	sessions_free(s);
 }
 
 static void a_heartbeat_refreshes_but_starts_none(void **state)
 {
 	(void)state;
-	struct sessions *s = sessions_new(10, IDLE_MS);
+	struct room room;
+	struct sessions *s = sessions_new(room_gate(&room, 10), IDLE_MS);
 	struct rpc_session_id id = id_of(1);
 	struct told told = { 0 };
 	assert_false(sessions_alive(s, &id, 0));
 	assert_int_equal(sessions_active(s), 0);
-	assert_true(sessions_touch(s, &id, 0));
+	assert_true(touch(s, &id, 0));
 	assert_true(sessions_alive(s, &id, 900));
 	assert_int_equal(sessions_expire(s, 1899, 10, tell, &told), 0);
 	assert_int_equal(sessions_expire(s, 1900, 10, tell, &told), 1);
 	assert_int_equal(told.idle, 1);
 	assert_int_equal(sessions_active(s), 0);
 	/* Idleness gives back the place, not the right. */
-	assert_true(sessions_touch(s, &id, 2000));
+	assert_true(touch(s, &id, 2000));
 	assert_int_equal(sessions_active(s), 1);
 	sessions_free(s);
 }
@@ -78,10 +101,11 @@ static void a_call_ends_at_most_so_many(void **state)
 {
 	(void)state;
 	enum { N = 2500 };
-	struct sessions *s = sessions_new(N, IDLE_MS);
+	struct room room;
+	struct sessions *s = sessions_new(room_gate(&room, N), IDLE_MS);
 	for (unsigned i = 0; i < N; i++) {
 		struct rpc_session_id id = id_of(i);
-		assert_true(sessions_touch(s, &id, 0));
+		assert_true(touch(s, &id, 0));
 		sessions_account(s, &id, 10, i % 2 == 0);
 	}
 	struct told told = { 0 };
@@ -115,7 +139,7 @@ static void *touch_and_end(void *arg)
 		r = r * 1664525u + 1013904223u;
 		struct rpc_session_id id = id_of((r >> 16) % 1000);
 		struct session_end end;
-		if (sessions_touch(w->s, &id, i)) {
+		if (touch(w->s, &id, i)) {
 			w->touched++;
 			sessions_account(w->s, &id, 1, true);
 		}
@@ -138,7 +162,8 @@ static void *expire(void *arg)
 static void threads_lose_no_session_and_keep_the_bound(void **state)
 {
 	(void)state;
-	struct sessions *s = sessions_new(BOUND, IDLE_MS);
+	struct room room;
+	struct sessions *s = sessions_new(room_gate(&room, BOUND), IDLE_MS);
 	atomic_bool over = false;
 	struct worker w[THREADS + 1];
 	pthread_t thread[THREADS + 1];
@@ -167,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(past_the_bound_none_starts),
+		cmocka_unit_test(only_a_start_asks_for_a_place),
 		cmocka_unit_test(a_heartbeat_refreshes_but_starts_none),
 		cmocka_unit_test(a_call_ends_at_most_so_many),
 		cmocka_unit_test(threads_lose_no_session_and_keep_the_bound),
