@@ -9,6 +9,7 @@
 #include "node/ev_join.h"
 #include "node/ev_purger.h"
 #include "node/ev_viewers.h"
+#include "node/ev_warm.h"
 #include "node/fs_boot_id.h"
 #include "node/fs_log.h"
 #include "node/fs_random.h"
@@ -47,8 +48,10 @@ struct node {
 	struct viewers *viewers;
 	struct admin admin;
 	struct probe *probe;
+	struct warming *warming;
 	struct purger *purger;
 	struct orders *orders;
+	struct warm_orders *warm_orders;
 	struct http_server *admin_server;
 	struct drain drain;
 	bool draining_ready, duplicate;
@@ -384,6 +387,8 @@ static enum err start_admin(struct node *n)
 	if (e != OK)
 		return log_listen("listen.admin", bad, e);
 	n->orders = orders_new(n->control, &n->identity.self, n->loop, ORDERS_RECORDED_WITHIN_MS);
+	if ((n->config->roles & RPC_ROLE_API) != 0)
+		n->warm_orders = warm_orders_new(n->control, n->loop, random_bytes);
 	n->probe = probe_new(n->control, &n->identity.self, n->loop, PROBE_STORED_WITHIN_MS);
 	n->admin = (struct admin){
 		.config = n->config,
@@ -400,6 +405,8 @@ static enum err start_admin(struct node *n)
 		.places = n->places,
 		.probe = n->probe,
 		.orders = n->orders,
+		.warm_orders = n->warm_orders,
+		.warmer = warming_warmer(n->warming),
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
 		.now_wall_ms = now_wall_ms,
@@ -436,6 +443,27 @@ static void warn_no_effect(const char *setting)
 	    LOG_STR("setting", setting));
 }
 
+/* What is done to the cache by order. */
+static enum err start_upkeep(struct node *n)
+{
+	struct warming_config w = {
+		.control = n->control,
+		.mailbox = &n->mailbox,
+		.loop = n->loop,
+		.warmer = { .fills = n->fills,
+		    .cache = n->cache,
+		    .config = n->config,
+		    .now_wall_ms = now_wall_ms,
+		    .now_mono_ms = now_mono_ms },
+	};
+	enum err e = warming_start(&w, &n->warming);
+	if (e != OK)
+		return e;
+	struct purger_config p = { n->control, n->cache, n->fills, &n->mailbox, n->loop,
+		warming_warmer(n->warming) };
+	return purger_start(&p, &n->purger);
+}
+
 static enum err start_all(struct node *n)
 {
 	if (n->config->access_file[0] != '\0')
@@ -456,10 +484,8 @@ static enum err start_all(struct node *n)
 	e = start_delivery(n);
 	if (e == OK)
 		e = start_control(n);
-	if (e == OK && n->cache != NULL) {
-		struct purger_config p = { n->control, n->cache, n->fills, &n->mailbox, n->loop };
-		e = purger_start(&p, &n->purger);
-	}
+	if (e == OK && n->cache != NULL)
+		e = start_upkeep(n);
 	if (e == OK)
 		e = start_viewers(n);
 	if (e == OK)
@@ -538,9 +564,11 @@ bool node_stop(struct node *n)
 	viewers_stop(n->viewers);
 	recall_free(n->api.recall);
 	purger_stop(n->purger);
+	warming_stop(n->warming);
 	fills_free(n->fills);
 	probe_free(n->probe);
 	orders_free(n->orders);
+	warm_orders_free(n->warm_orders);
 	control_free(n->control);
 	delivery_free(n->delivery);
 	sessions_free(n->sessions);
