@@ -318,11 +318,15 @@ static bool is_to_stop(struct warmer *w)
 	return stop;
 }
 
+/* Fills that wait for a thread are viewers', as far as they are more than this one's own. */
 static bool viewers_wait(const struct warmer *w)
 {
 	struct fills_counters f;
+	size_t own = 0;
 	fills_count(w->c.fills, &f);
-	return f.queued > 0;
+	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
+		own += w->fetches[i].state == FETCH_ASKED;
+	return f.queued > own;
 }
 
 static struct fetch *idle_fetch(struct warmer *w)
@@ -359,7 +363,6 @@ static bool order_go_on(struct warmer *w)
 		return true; /* the next order */
 	if (f == NULL || ev_is_active(&w->pause) || plan_waiting(w->plan) == 0)
 		return false;
-	/* Its own fills wait too, for a moment. */
 	if (viewers_wait(w)) {
 		pause_for(w, w->c.yield_ms);
 		return false;

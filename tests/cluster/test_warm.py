@@ -107,7 +107,7 @@ def test_refusals(cluster):
 
 def test_a_purge_stops_it(make_cluster):
     cluster = make_cluster(api=1, delivery=1)
-    make_content(cluster.origin_dir, "vod/long", segments=6000, size=100)
+    make_content(cluster.origin_dir, "vod/long", segments=18000, size=100)
     api, delivery = cluster.node("api-1"), cluster.node("delivery-1")
     said, answer = warm(cluster, "vod/long", 1)
     assert said.returncode == 0, said.stderr
@@ -117,7 +117,7 @@ def test_a_purge_stops_it(make_cluster):
     until("it is under way", 20, lambda: node()["objects"] > 20)
     assert ctl(cluster, "--admin", api.admin, "purge", "vod/long", "--wait").returncode == 0
     stopped = until("it stops", 10, lambda: (lambda n: n if n["ended"] else None)(node()))
-    assert stopped["state"] == "stopped" and stopped["objects"] < 6000 and "purged" in stopped["detail"]
+    assert stopped["state"] == "stopped" and stopped["objects"] < 18000 and "purged" in stopped["detail"]
     wait_event(delivery, "warm-ended", warm=answer["id"])
     until("nothing is held of it", 10, lambda: "delivery-1" not in holders(api, "vod/long"))
     # An order after the purge is another order.
@@ -127,7 +127,7 @@ def test_a_purge_stops_it(make_cluster):
 
 def test_a_node_that_dies_goes_on_when_it_is_back(make_cluster):
     cluster = make_cluster(api=1, delivery=1)
-    objects = make_content(cluster.origin_dir, "vod/long", segments=6000, size=100)
+    objects = make_content(cluster.origin_dir, "vod/long", segments=18000, size=100)
     api, delivery = cluster.node("api-1"), cluster.node("delivery-1")
     _, answer = warm(cluster, "vod/long", 1)
 
