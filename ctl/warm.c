@@ -100,7 +100,7 @@ static void print_progress(const json_t *said, FILE *out)
 		fprintf(out, "%s%.64s ", i > 0 ? ", " : "", name == NULL ? "?" : name);
 		if (is_state(node, "running"))
 			fprintf(out, "%" PRIu64 " of %" PRIu64, count(node, "objects"),
-			    count(node, "objects") + count(node, "todo"));
+			    count(node, "objects") + count(node, "remaining"));
 		else
 			fprintf(out, "%.32s", state == NULL ? "?" : state);
 	}
@@ -109,7 +109,7 @@ static void print_progress(const json_t *said, FILE *out)
 
 static void print_table(const json_t *said, FILE *out)
 {
-	static const char *const names[] = { "NODE", "HELD BEFORE", "STATE", "OBJECTS", "TO DO", "FAILED",
+	static const char *const names[] = { "NODE", "HELD BEFORE", "STATE", "OBJECTS", "REMAINING", "FAILED",
 		"BYTES", "DETAIL" };
 	const json_t *nodes = json_object_get(said, "nodes");
 	struct table t;
@@ -124,7 +124,7 @@ static void print_table(const json_t *said, FILE *out)
 		table_cell(&t, json_is_true(json_object_get(node, "holder")) ? "yes" : "no");
 		table_cell(&t, member_str(node, "state"));
 		cell_u64(&t, node, "objects");
-		cell_u64(&t, node, "todo");
+		cell_u64(&t, node, "remaining");
 		cell_u64(&t, node, "failed");
 		cell_units(&t, node, "bytes", units_bytes);
 		table_cell(&t, member_str(node, "detail"));

@@ -42,7 +42,7 @@ static void tell(struct warming *w, const struct warmer_status *s)
 		.id = s->id,
 		.state = s->state,
 		.objects = s->objects,
-		.todo = s->todo,
+		.remaining = s->remaining,
 		.failed = s->failed,
 		.bytes = s->bytes,
 		.detail = text_is_utf8(bytes_str(s->detail)) ? bytes_str(s->detail) : BYTES_NONE,

@@ -319,7 +319,7 @@ static enum err take_warm_told(const Warmcast__WarmTold *in, struct rpc_msg *m)
 	struct rpc_warm_told t = {
 		.state = in->state,
 		.objects = in->objects,
-		.todo = in->todo,
+		.remaining = in->remaining,
 		.failed = in->failed,
 		.bytes = in->bytes,
 		.detail = bytes_str(in->detail),

@@ -361,11 +361,22 @@ static Warmcast__WarmTold *make_warm_told(struct builder *b, const struct rpc_wa
 	m->id = pb_data(bytes_of(in->id.b, RPC_WARM_ID_BYTES));
 	m->state = in->state;
 	m->objects = in->objects;
-	m->todo = in->todo;
+	m->remaining = in->remaining;
 	m->failed = in->failed;
 	m->bytes = in->bytes;
 	m->detail = make_text(b, in->detail);
 	return m;
+}
+
+static void make_warming(struct builder *b, const struct rpc_msg *in, Warmcast__Envelope *env)
+{
+	if (in->kind == RPC_WARM) {
+		env->body_case = WARMCAST__ENVELOPE__BODY_WARM;
+		env->warm = make_warm(b, &in->warm);
+	} else {
+		env->body_case = WARMCAST__ENVELOPE__BODY_WARM_TOLD;
+		env->warm_told = make_warm_told(b, &in->warm_told);
+	}
 }
 
 static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Envelope *env,
@@ -426,13 +437,7 @@ static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Env
 	case RPC_LEASE_GRANT:
 	case RPC_LEASE_CLOSE: make_lease(b, in, env); break;
 	case RPC_WARM:
-		env->body_case = WARMCAST__ENVELOPE__BODY_WARM;
-		env->warm = make_warm(b, &in->warm);
-		break;
-	case RPC_WARM_TOLD:
-		env->body_case = WARMCAST__ENVELOPE__BODY_WARM_TOLD;
-		env->warm_told = make_warm_told(b, &in->warm_told);
-		break;
+	case RPC_WARM_TOLD: make_warming(b, in, env); break;
 	}
 }
 

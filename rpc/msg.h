@@ -222,7 +222,7 @@ enum rpc_warm_state {
 struct rpc_warm_told {
 	struct rpc_warm_id id;
 	uint32_t state; /* enum rpc_warm_state, or one of a later version */
-	uint32_t objects, todo, failed;
+	uint32_t objects, remaining, failed;
 	uint64_t bytes;
 	struct bytes detail;
 };

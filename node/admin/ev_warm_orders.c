@@ -26,7 +26,7 @@ struct copy {
 	bool holder;   /* when it was chosen */
 	enum err said; /* why it could not be told; OK: it was */
 	uint64_t heard_ms;
-	uint32_t state, objects, todo, failed;
+	uint32_t state, objects, remaining, failed;
 	uint64_t bytes;
 	char detail[RPC_TEXT_MAX + 1];
 };
@@ -127,7 +127,7 @@ static void on_told(void *ctx, const struct node_id *from, const struct rpc_msg 
 		c->heard_ms = now_ms();
 		c->state = t->state;
 		c->objects = t->objects;
-		c->todo = t->todo;
+		c->remaining = t->remaining;
 		c->failed = t->failed;
 		c->bytes = t->bytes;
 		memcpy(c->detail, t->detail.p, t->detail.n); /* the codec's limit is RPC_TEXT_MAX */
@@ -198,7 +198,7 @@ static void put_copy(const struct warm_orders *all, const struct copy *c, struct
 	field_str(out, "state", bytes_str(state_str(all, c)));
 	field_bool(out, "ended", copy_ended(c));
 	field_u64(out, "objects", c->objects);
-	field_u64(out, "todo", c->todo);
+	field_u64(out, "remaining", c->remaining);
 	field_u64(out, "failed", c->failed);
 	field_u64(out, "bytes", c->bytes);
 	field_str(out, "detail", bytes_str(c->detail));

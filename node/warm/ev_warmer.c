@@ -20,7 +20,7 @@ static struct bytes object_of(const struct plan_item *item)
 
 /* -- how far it is -- */
 
-static uint32_t todo_of(const struct warmer *w)
+static uint32_t remaining_of(const struct warmer *w)
 {
 	size_t n = plan_waiting(w->plan);
 	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
@@ -49,10 +49,10 @@ static void note_failure(struct warmer *w, const struct plan_item *item, const c
 	warmer_unlock(w);
 }
 
-static void note_todo(struct warmer *w)
+static void note_remaining(struct warmer *w)
 {
 	warmer_lock(w);
-	w->now->s.todo = todo_of(w);
+	w->now->s.remaining = remaining_of(w);
 	order_changed(w, w->now);
 	warmer_unlock(w);
 }
@@ -295,7 +295,7 @@ static void order_end(struct warmer *w, enum rpc_warm_state state, const char *d
 		forget(w, &w->fetches[i]);
 	ev_timer_stop(w->loop, &w->pause);
 	warmer_lock(w);
-	w->now->s.todo = state == RPC_WARM_DONE ? todo_of(w) : 0;
+	w->now->s.remaining = state == RPC_WARM_DONE ? remaining_of(w) : 0;
 	w->now->s.state = state;
 	if (detail != NULL)
 		order_say(w->now, detail, order_content(w->now));
@@ -348,7 +348,7 @@ static bool order_continues(struct warmer *w)
 		order_end(w, RPC_WARM_DONE, "half of the cache is filled, so the rest is left out");
 		return false;
 	}
-	if (todo_of(w) == 0) {
+	if (remaining_of(w) == 0) {
 		order_end(w, RPC_WARM_DONE, NULL);
 		return false;
 	}
@@ -386,7 +386,7 @@ static void step(struct warmer *w)
 			order_begin(w);
 	} while (w->now != NULL && order_go_on(w));
 	if (w->now != NULL)
-		note_todo(w);
+		note_remaining(w);
 	warmer_lock(w);
 	bool over = w->stopping && w->now == NULL && is_idle(w);
 	warmer_unlock(w);

@@ -37,13 +37,13 @@ struct warmer_status {
 	struct node_id from; /* the api node that ordered it */
 	char content[RPC_CONTENT_MAX + 1];
 	enum rpc_warm_state state;
-	uint32_t objects, todo, failed; /* here; known and not here yet; given up */
-	uint64_t bytes;                 /* of the objects */
-	char detail[RPC_TEXT_MAX + 1];  /* for people; "" mostly */
-	uint64_t number;                /* of the order, rising, from 1 */
-	uint32_t slot;                  /* below WARMER_ORDERS_MAX; no two orders that are known share one */
-	uint64_t changes;               /* rises with every change of the above */
-	uint64_t elapsed_ms;            /* of the run, so far or in all */
+	uint32_t objects, remaining, failed; /* here; known and not here yet; given up */
+	uint64_t bytes;                      /* of the objects */
+	char detail[RPC_TEXT_MAX + 1];       /* for people; "" mostly */
+	uint64_t number;                     /* of the order, rising, from 1 */
+	uint32_t slot;                       /* below WARMER_ORDERS_MAX; no two orders that are known share one */
+	uint64_t changes;                    /* rises with every change of the above */
+	uint64_t elapsed_ms;                 /* of the run, so far or in all */
 };
 
 MUST_USE enum err warmer_start(const struct warmer_config *c, struct warmer **out);

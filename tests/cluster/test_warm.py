@@ -41,7 +41,7 @@ def test_copies_stand_where_the_audience_is_sent(cluster):
     assert [n["node"] for n in answer["nodes"]] == order[:2]
     for node in answer["nodes"]:
         assert node["state"] == "done" and node["ended"] and not node["holder"]
-        assert (node["objects"], node["todo"], node["failed"]) == (len(objects), 0, 0)
+        assert (node["objects"], node["remaining"], node["failed"]) == (len(objects), 0, 0)
         assert node["bytes"] == sum(map(len, objects.values()))
         wait_holder([api, other], "vod/w1", node["node"], objects=len(objects))
         event = wait_event(cluster.node(node["node"]), "warm-ended", warm=answer["id"])

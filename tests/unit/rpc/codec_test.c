@@ -449,7 +449,7 @@ static void warm(void **state)
 		.warm_told = { { { 7 } }, 4711, 1, 2, 3, UINT64_MAX, bytes_of(name, RPC_TEXT_MAX) } };
 	const struct rpc_warm_told *t = &round_trip(*state, &told)->warm_told;
 	assert_int_equal(t->state, 4711); /* of a later version */
-	assert_true(t->objects == 1 && t->todo == 2 && t->failed == 3 && t->bytes == UINT64_MAX);
+	assert_true(t->objects == 1 && t->remaining == 2 && t->failed == 3 && t->bytes == UINT64_MAX);
 	assert_int_equal(t->detail.n, RPC_TEXT_MAX);
 	told.warm_told.detail.n++;
 	assert_int_equal(encode(*state, &told), ERR_TOO_BIG);

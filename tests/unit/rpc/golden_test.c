@@ -130,7 +130,7 @@ static const struct {
 	      .warm_told = { .id = { { [0] = 0xaa, [15] = 0xbb } },
 	          .state = RPC_WARM_RUNNING,
 	          .objects = 3,
-	          .todo = 300,
+	          .remaining = 300,
 	          .failed = 1,
 	          .bytes = 70000,
 	          .detail = BYTES_LIT("x") } },

@@ -195,9 +195,12 @@ static void tell(struct test *t, uint8_t node, const struct rpc_warm_id *id, uin
 {
 	struct node_id from = fixture_id(node);
 	struct rpc_msg m = { .kind = RPC_WARM_TOLD };
-	m.warm_told = (struct rpc_warm_told){
-		.id = *id, .state = state, .objects = objects, .todo = 5, .bytes = 1000, .detail = BYTES_LIT("why")
-	};
+	m.warm_told = (struct rpc_warm_told){ .id = *id,
+		.state = state,
+		.objects = objects,
+		.remaining = 5,
+		.bytes = 1000,
+		.detail = BYTES_LIT("why") };
 	t->control.hear(t->control.hear_ctx, &from, &m);
 }
 

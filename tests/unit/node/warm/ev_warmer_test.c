@@ -299,13 +299,13 @@ static void all_that_a_content_names(void **state)
 	until_open(&f, WARMER_AT_ONCE);
 	struct warmer_status s = until_state(&f, 1, RPC_WARM_RUNNING);
 	assert_int_equal(s.from.b[0], 9);
-	assert_int_equal(s.todo, SEGMENTS);
+	assert_int_equal(s.remaining, SEGMENTS);
 	assert_int_equal(s.objects, 2);
 	hold(&f.store, false);
 	s = until_state(&f, 1, RPC_WARM_DONE);
 	assert_int_equal(s.objects, SEGMENTS + 2);
 	assert_int_equal(s.failed, 0);
-	assert_int_equal(s.todo, 0);
+	assert_int_equal(s.remaining, 0);
 	assert_string_equal(s.detail, "");
 	assert_int_equal(f.store.most, WARMER_AT_ONCE);
 	assert_int_equal(f.store.segments_read, SEGMENTS);
@@ -420,7 +420,7 @@ static void not_more_than_half_of_the_cache(void **state)
 	make(&f, 2 * 1000); /* the playlists and a few segments */
 	assert_int_equal(order(&f, 1, "c"), OK);
 	struct warmer_status s = until_state(&f, 1, RPC_WARM_DONE);
-	assert_true(s.todo > 0 && s.objects < SEGMENTS);
+	assert_true(s.remaining > 0 && s.objects < SEGMENTS);
 	assert_non_null(strstr(s.detail, "half of the cache"));
 	unmake(&f);
 }
