@@ -58,9 +58,14 @@ static struct said run(const char *status, const char *body, bool json, const ch
 	s.status = commands_run(&o, words, 2, out, errors);
 	fclose(out);
 	fclose(errors);
+	char seen[2048];
+	const char *at = seen;
+	fake_admin_seen(&f, seen, sizeof(seen)); /* all that was asked is there by now */
 	for (size_t i = 0; i < requests; i++) {
-		fake_admin_seen(&f, s.requests[i], sizeof(s.requests[i]));
-		s.requests[i][strcspn(s.requests[i], "\r")] = '\0';
+		assert_non_null(at);
+		snprintf(s.requests[i], sizeof(s.requests[i]), "%.*s", (int)strcspn(at, "\r"), at);
+		at = strstr(at, "\r\n\r\n");
+		at = at != NULL ? at + 4 : NULL;
 	}
 	fake_admin_stop(&f);
 	return s;
