@@ -65,7 +65,7 @@ static void line_put(struct line *l, uint32_t index)
 		l->first = 0;
 	} else if (l->n == l->cap) {
 		l->cap = l->cap == 0 ? 64 : 2 * l->cap;
-		l->at = reallocarray(l->at, l->cap, sizeof(l->at[0]));
+		l->at = realloc(l->at, l->cap * sizeof(l->at[0]));
 		CHECK(l->at != NULL);
 	}
 	l->at[l->n++] = index;
