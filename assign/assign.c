@@ -4,28 +4,53 @@
 #include "base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 __extension__ typedef unsigned __int128 u128;
 
 /* Who is asked first: the lower. */
 enum tier { TIER_READY, TIER_JOINING, TIER_SUSPECT, TIERS };
 
-/* One node as the sort sees it: all that orders it stands in it. */
+/* The same among nodes of one tier and zone whose room is sure. Of the others all are alike. */
+enum kind { KIND_HOLDER, KIND_UNDER_BOUND, KIND_OVER_BOUND, KINDS };
+
+/* Tier, zone, sureness and class in one number: groups are tried in the order of these. */
+enum { GROUPS = TIERS * 2 * 2 * KINDS, GROUP_UNUSABLE = GROUPS };
+
+enum {
+	WHOLE = 1000,
+	AGE_ONE = 64, /* the mean */
+	AGE_MAX = 4 * AGE_ONE,
+	LITTLE_PART = 64, /* of its capacity: by so much fuller counts who holds little */
+	HIT_MIN = 50,     /* or a cold cache would never be given anything to warm up with */
+};
+
+/* One node as it is compared with others. */
 struct key {
-	bool usable;
-	enum tier tier; /* of usable ones */
-	bool other_zone;
-	bool holder;
-	bool over_bound;
-	uint32_t load, capacity;
-	struct rendezvous_score score;
 	uint32_t node;
+	uint32_t group;
+	uint64_t load;     /* expected: the unseen counted in */
+	uint64_t handicap; /* on top of it, among holders */
+	bool usable, sure, other_zone;
+	enum tier tier; /* of usable ones */
+	struct rendezvous_score score;
 };
 
 /* Load and capacity of the usable nodes that are compared with each other. */
 struct share {
 	uint64_t load, capacity;
 };
+
+struct decision {
+	const struct assign_request *r;
+	struct key *keys; /* by node, until they are ordered */
+	struct share shares[TIERS][2];
+	uint64_t seed;
+	uint64_t evict_age_s; /* mean of those known; 0: of none */
+	bool spill;           /* some living node holds it */
+};
+
+/* -- what is known of each node -- */
 
 static bool may_take(enum assign_state s, enum tier *tier)
 {
@@ -40,154 +65,300 @@ static bool may_take(enum assign_state s, enum tier *tier)
 	UNREACHABLE();
 }
 
-static struct key make_key(const struct assign_request *r, uint32_t i, uint64_t seed)
+static bool holds_little(const struct assign_node *n)
 {
-	const struct assign_node *n = &r->nodes[i];
-	struct key k = {
-		.other_zone = r->zone.n > 0 && !bytes_eq(r->zone, n->zone),
-		.holder = n->holder,
-		.load = n->load,
-		.capacity = n->capacity,
-		.score = rendezvous_score(seed, &n->id, n->capacity),
-		.node = i,
-	};
-	k.usable = may_take(n->state, &k.tier) && n->load < n->capacity;
-	return k;
+	return n->holder && n->share_permille > 0 && n->share_permille < ASSIGN_SHARE_WARM_PERMILLE;
 }
+
+static bool has_sure_room(const struct assign_request *r, const struct assign_node *n, uint64_t load)
+{
+	return n->places > 0 || load + (uint64_t)n->capacity * r->reserve_permille / WHOLE < n->capacity;
+}
+
+/* Holders that are there but could not take the viewer make it a spill. One that drains still holds;
+ * what is suspected, down or gone does not count. */
+static bool is_living_holder(const struct assign_node *n)
+{
+	bool is_alive = n->state == ASSIGN_READY || n->state == ASSIGN_JOINING || n->state == ASSIGN_DRAINING;
+	return n->holder && is_alive && !holds_little(n);
+}
+
+static void look_at(struct decision *d, uint32_t i)
+{
+	const struct assign_node *n = &d->r->nodes[i];
+	struct key *k = &d->keys[i];
+	k->node = i;
+	k->load = (uint64_t)n->load + n->unseen;
+	k->handicap = holds_little(n) ? n->capacity / LITTLE_PART : 0;
+	k->other_zone = d->r->zone.n > 0 && !bytes_eq(d->r->zone, n->zone);
+	bool has_room = n->places > 0 || n->load < n->capacity;
+	k->usable = may_take(n->state, &k->tier) && has_room && n->capacity > 0;
+	d->spill |= is_living_holder(n);
+	if (!k->usable)
+		return;
+	k->sure = has_sure_room(d->r, n, k->load);
+	struct share *s = &d->shares[k->tier][k->other_zone];
+	s->load += k->load;
+	s->capacity += n->capacity;
+}
+
+static uint64_t mean_evict_age_s(const struct assign_request *r)
+{
+	uint64_t sum = 0, n = 0;
+	for (size_t i = 0; i < r->nodes_n; i++) {
+		uint32_t age = r->nodes[i].evict_age_s;
+		if (age == 0 || age == ASSIGN_CACHE_NOT_FULL)
+			continue;
+		sum += age;
+		n++;
+	}
+	return n > 0 ? (sum + n - 1) / n : 0;
+}
+
+/* -- which group it belongs to -- */
 
 /* Mirrokni et al.: at most c times the mean, the viewer to come counted in; c = 5/4. Below an eighth of
  * its capacity no node is called loaded, or a few sessions would scatter a content over an idle cluster. */
-static bool is_over_bound(const struct key *k, const struct share *s)
+static bool is_over_bound(const struct decision *d, const struct key *k)
 {
-	if (k->load < k->capacity / 8)
+	uint32_t capacity = d->r->nodes[k->node].capacity;
+	const struct share *s = &d->shares[k->tier][k->other_zone];
+	if (k->load < capacity / 8)
 		return false;
-	return (u128)k->load * 4 * s->capacity >= (u128)5 * (s->load + 1) * k->capacity;
+	return (u128)k->load * 4 * s->capacity >= (u128)5 * (s->load + 1) * capacity;
 }
 
-static void mark_over_bound(struct key *keys, size_t n)
+static enum kind kind_of(const struct decision *d, const struct key *k)
 {
-	struct share shares[TIERS][2] = { 0 };
-	for (size_t i = 0; i < n; i++) {
-		if (!keys[i].usable)
-			continue;
-		struct share *s = &shares[keys[i].tier][keys[i].other_zone];
-		s->load += keys[i].load;
-		s->capacity += keys[i].capacity;
+	if (!k->sure || d->r->nodes[k->node].holder)
+		return KIND_HOLDER;
+	return is_over_bound(d, k) ? KIND_OVER_BOUND : KIND_UNDER_BOUND;
+}
+
+static uint32_t group_of(const struct decision *d, const struct key *k)
+{
+	if (!k->usable)
+		return GROUP_UNUSABLE;
+	uint32_t before = ((uint32_t)k->tier * 2 + k->other_zone) * 2 + !k->sure;
+	return before * KINDS + kind_of(d, k);
+}
+
+/* -- the order within a group -- */
+
+/* What a placement there costs the caches, as a factor: hit ratio times the cube of the age, and of a spill
+ * times the square of the free share; 32 bits. */
+static uint64_t cost_factor(
+    const struct decision *d, const struct assign_node *n, uint64_t load, uint32_t miss_permille)
+{
+	uint64_t hit = miss_permille < WHOLE - HIT_MIN ? WHOLE - miss_permille : HIT_MIN;
+	uint64_t age = AGE_ONE, age_max = AGE_ONE + (AGE_MAX - AGE_ONE) * hit / WHOLE;
+	if (n->evict_age_s == ASSIGN_CACHE_NOT_FULL)
+		age = AGE_MAX;
+	else if (n->evict_age_s > 0)
+		age = (uint64_t)n->evict_age_s * AGE_ONE / d->evict_age_s;
+	age = age > age_max ? age_max : age;
+	uint64_t factor = hit * age * age * age / 4; /* below 2^32 */
+	if (d->spill) {
+		uint64_t free = load < n->capacity ? (n->capacity - load) * WHOLE / n->capacity : 0;
+		factor = factor * free * free / (WHOLE * WHOLE);
 	}
-	for (size_t i = 0; i < n; i++)
-		if (keys[i].usable)
-			keys[i].over_bound = is_over_bound(&keys[i], &shares[keys[i].tier][keys[i].other_zone]);
+	return factor + 1;
 }
 
-/* false sorts before true */
-static int cmp_flag(bool a, bool b)
+static struct rendezvous_score score_if(const struct decision *d, const struct key *k, uint32_t miss_permille)
 {
-	return (a ? 1 : 0) - (b ? 1 : 0);
+	const struct assign_node *n = &d->r->nodes[k->node];
+	return rendezvous_score(d->seed, &n->id, n->capacity * cost_factor(d, n, k->load, miss_permille));
 }
 
-/* load / capacity, multiplied across; of usable nodes only, so capacity > 0 */
-static int cmp_utilisation(const struct key *a, const struct key *b)
+static struct rendezvous_score score_of(const struct decision *d, const struct key *k)
 {
-	uint64_t left = (uint64_t)a->load * b->capacity, right = (uint64_t)b->load * a->capacity;
+	return score_if(d, k, d->r->nodes[k->node].miss_permille);
+}
+
+/* Load / capacity, multiplied across; of usable nodes only, so capacity > 0 */
+static int cmp_utilisation(
+    const struct decision *d, uint64_t a_load, const struct key *a, uint64_t b_load, const struct key *b)
+{
+	uint64_t left = a_load * d->r->nodes[b->node].capacity, right = b_load * d->r->nodes[a->node].capacity;
 	return left < right ? -1 : left > right;
 }
 
 /* The order in which nodes are tried (A1, A2, A4, A6); total, so the order of input does not matter. */
-static int cmp_keys(const void *pa, const void *pb)
+static int cmp_keys(const void *pa, const void *pb, void *context)
 {
+	const struct decision *d = context;
 	const struct key *a = pa, *b = pb;
-	int c = cmp_flag(!a->usable, !b->usable);
-	if (c == 0 && a->usable) {
-		c = (int)a->tier - (int)b->tier;
-		if (c == 0)
-			c = cmp_flag(a->other_zone, b->other_zone);
-		if (c == 0)
-			c = cmp_flag(!a->holder, !b->holder);
-		if (c == 0)
-			c = a->holder ? cmp_utilisation(a, b) : cmp_flag(a->over_bound, b->over_bound);
-	}
-	if (c == 0)
-		c = rendezvous_cmp(&a->score, &b->score);
-	return c;
+	if (a->group != b->group)
+		return a->group < b->group ? -1 : 1;
+	int c = 0;
+	if (a->usable && a->group % KINDS == KIND_HOLDER) /* or all whose room is not sure */
+		c = cmp_utilisation(d, a->load + a->handicap, a, b->load + b->handicap, b);
+	return c != 0 ? c : rendezvous_cmp(&a->score, &b->score);
 }
 
-static enum assign_reason why_not(const struct assign_node *n, const struct key *k, const struct key *taken)
+/* -- the best few, without ordering the rest -- */
+
+/* The last group that is needed for so many. */
+static uint32_t last_group(const struct decision *d, size_t wanted)
 {
-	if (n->state == ASSIGN_DOWN)
-		return ASSIGN_UNREACHABLE;
-	if (n->state == ASSIGN_DRAINING || n->state == ASSIGN_LEFT)
-		return ASSIGN_NOT_READY;
+	size_t counts[GROUPS] = { 0 }, sum = 0;
+	for (size_t i = 0; i < d->r->nodes_n; i++)
+		if (d->keys[i].usable)
+			counts[d->keys[i].group]++;
+	for (uint32_t g = 0; g < GROUPS; g++) {
+		sum += counts[g];
+		if (sum >= wanted)
+			return g;
+	}
+	return GROUPS - 1;
+}
+
+/* Keys of the best ASSIGN_BEST usable nodes, in order; how many there are. */
+static size_t pick_best(struct decision *d, const struct key *best[ASSIGN_BEST])
+{
+	uint32_t last = last_group(d, ASSIGN_BEST);
+	size_t n = 0;
+	for (size_t i = 0; i < d->r->nodes_n; i++) {
+		struct key *k = &d->keys[i];
+		if (k->group > last)
+			continue;
+		k->score = score_of(d, k);
+		size_t at = n;
+		while (at > 0 && cmp_keys(k, best[at - 1], d) < 0)
+			at--;
+		if (at == ASSIGN_BEST)
+			continue;
+		n += n < ASSIGN_BEST;
+		memmove(&best[at + 1], &best[at], (n - 1 - at) * sizeof(best[0]));
+		best[at] = k;
+	}
+	return n;
+}
+
+/* -- why -- */
+
+static enum assign_reason why_lower(const struct decision *d, const struct key *k, const struct key *taken)
+{
+	const struct assign_node *n = &d->r->nodes[k->node], *t = &d->r->nodes[taken->node];
+	if (!k->sure && taken->sure)
+		return ASSIGN_ROOM_UNSURE;
+	if (!taken->sure)
+		return ASSIGN_RANKED_LOWER;
+	if (t->holder && !n->holder)
+		return ASSIGN_NOT_HOLDER;
+	if (n->holder) {
+		bool is_freer = cmp_utilisation(d, k->load, k, taken->load, taken) < 0;
+		return is_freer ? ASSIGN_HOLDS_LITTLE : ASSIGN_RANKED_LOWER;
+	}
+	if (k->group > taken->group)
+		return ASSIGN_OVER_BOUND;
+	if (n->miss_permille <= t->miss_permille)
+		return ASSIGN_RANKED_LOWER;
+	struct rendezvous_score if_warm = score_if(d, k, t->miss_permille);
+	return rendezvous_cmp(&if_warm, &taken->score) < 0 ? ASSIGN_CACHE_COLD : ASSIGN_RANKED_LOWER;
+}
+
+static enum assign_reason why_not(const struct decision *d, const struct key *k, const struct key *taken)
+{
+	switch (d->r->nodes[k->node].state) {
+	case ASSIGN_DOWN: return ASSIGN_UNREACHABLE;
+	case ASSIGN_DRAINING: return ASSIGN_IS_DRAINING;
+	case ASSIGN_LEFT: return ASSIGN_NOT_READY;
+	case ASSIGN_READY:
+	case ASSIGN_JOINING:
+	case ASSIGN_SUSPECT: break;
+	}
 	if (!k->usable)
 		return ASSIGN_NO_HEADROOM;
 	if (k->tier != taken->tier)
-		return k->tier == TIER_SUSPECT ? ASSIGN_UNREACHABLE : ASSIGN_NOT_READY;
+		return k->tier == TIER_SUSPECT ? ASSIGN_IS_SUSPECTED : ASSIGN_NOT_READY;
 	if (k->other_zone && !taken->other_zone)
 		return ASSIGN_OTHER_ZONE;
-	if (taken->holder && !k->holder)
-		return ASSIGN_NOT_HOLDER;
-	return ASSIGN_RANKED_LOWER;
+	return why_lower(d, k, taken);
 }
 
-/* Holders that are there but could not take the viewer make it a spill. One that drains still holds;
- * what is suspected, down or gone does not count; nor does another zone, when its nodes were left out. */
-static bool has_living_holder(const struct assign_request *r, const struct key *keys, const struct key *taken)
+/* Another zone does not count when its nodes were left out. */
+static bool has_living_holder(const struct decision *d, bool other_zone)
 {
-	for (size_t i = 0; i < r->nodes_n; i++) {
-		enum assign_state s = r->nodes[keys[i].node].state;
-		bool alive = s == ASSIGN_READY || s == ASSIGN_JOINING || s == ASSIGN_DRAINING;
-		bool left_out = keys[i].other_zone && !taken->other_zone;
-		if (keys[i].holder && alive && !left_out)
+	for (size_t i = 0; i < d->r->nodes_n; i++)
+		if ((other_zone || !d->keys[i].other_zone) && is_living_holder(&d->r->nodes[d->keys[i].node]))
 			return true;
-	}
 	return false;
 }
 
-static void explain(const struct assign_request *r, const struct key *keys, struct assign_result *out)
+static void set_outcome(const struct decision *d, const struct key *taken, struct assign_result *out)
 {
-	const struct key *taken = &keys[0];
-	for (size_t i = 0; i < r->nodes_n; i++) {
-		bool is_taken = i == 0 && taken->usable;
-		out->candidates[i] = (struct assign_candidate){
-			.node = keys[i].node,
-			.reason = is_taken ? ASSIGN_TAKEN : why_not(&r->nodes[keys[i].node], &keys[i], taken),
-		};
-		if (keys[i].usable)
-			out->usable_n = i + 1;
-	}
-	if (out->usable_n == 0)
-		return;
+	const struct assign_node *n = &d->r->nodes[taken->node];
 	out->node = taken->node;
-	if (taken->holder)
+	if (n->holder && !holds_little(n))
 		out->outcome = ASSIGN_WARM;
 	else
-		out->outcome = has_living_holder(r, keys, taken) ? ASSIGN_SPILL : ASSIGN_COLD;
+		out->outcome = has_living_holder(d, taken->other_zone) ? ASSIGN_SPILL : ASSIGN_COLD;
+}
+
+/* Every candidate in order (A5). */
+static void explain(struct decision *d, struct assign_result *out)
+{
+	size_t n = d->r->nodes_n;
+	for (size_t i = 0; i < n; i++)
+		d->keys[i].score = score_of(d, &d->keys[i]);
+	qsort_r(d->keys, n, sizeof(*d->keys), cmp_keys, d);
+	const struct key *taken = &d->keys[0];
+	for (size_t i = 0; i < n; i++) {
+		const struct key *k = &d->keys[i];
+		bool is_taken = i == 0 && k->usable;
+		out->candidates[i] =
+		    (struct assign_candidate){ k->node, is_taken ? ASSIGN_TAKEN : why_not(d, k, taken) };
+		if (k->usable)
+			out->usable_n = i + 1;
+	}
+	out->candidates_n = n;
+	if (out->usable_n > 0)
+		set_outcome(d, taken, out);
+}
+
+static void decide(struct decision *d, struct assign_result *out)
+{
+	const struct key *best[ASSIGN_BEST];
+	size_t n = pick_best(d, best);
+	for (size_t i = 0; i < n; i++)
+		out->candidates[i] =
+		    (struct assign_candidate){ best[i]->node, i == 0 ? ASSIGN_TAKEN : why_not(d, best[i], best[0]) };
+	out->candidates_n = out->usable_n = n;
+	if (n > 0)
+		set_outcome(d, best[0], out);
 }
 
 enum err assign_decide(const struct assign_request *r, struct arena *a, struct assign_result *out)
 {
 	CHECK(r->nodes_n <= UINT32_MAX);
-	size_t n = r->nodes_n;
-	uint64_t seed;
-	enum err e = rendezvous_seed(r->origin, r->content, a, &seed);
+	struct decision d = { .r = r, .evict_age_s = mean_evict_age_s(r) };
+	enum err e = rendezvous_seed(r->origin, r->content, a, &d.seed);
 	if (e != OK)
 		return e;
-	struct key *keys = arena_array(a, n, sizeof(*keys));
-	struct assign_result result = {
-		.outcome = ASSIGN_REFUSED,
-		.candidates = arena_array(a, n, sizeof(*result.candidates)),
-		.candidates_n = n,
-	};
-	if (keys == NULL || result.candidates == NULL)
+	struct assign_result result = { .outcome = ASSIGN_REFUSED };
+	d.keys = arena_array(a, r->nodes_n, sizeof(*d.keys));
+	result.candidates = arena_array(a, r->explain ? r->nodes_n : ASSIGN_BEST, sizeof(*result.candidates));
+	if (d.keys == NULL || result.candidates == NULL)
 		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < n; i++)
-		keys[i] = make_key(r, (uint32_t)i, seed);
-	mark_over_bound(keys, n);
-	if (n > 0) {
-		qsort(keys, n, sizeof(*keys), cmp_keys);
-		explain(r, keys, &result);
-	}
+	for (size_t i = 0; i < r->nodes_n; i++)
+		look_at(&d, (uint32_t)i);
+	for (size_t i = 0; i < r->nodes_n; i++)
+		d.keys[i].group = group_of(&d, &d.keys[i]);
+	if (r->explain && r->nodes_n > 0)
+		explain(&d, &result);
+	else
+		decide(&d, &result);
 	*out = result;
 	return OK;
+}
+
+uint32_t assign_unseen(uint32_t own, uint32_t other_api_nodes, uint64_t age_ms, uint64_t window_ms)
+{
+	CHECK(window_ms > 0);
+	u128 unseen = (u128)own * other_api_nodes * (age_ms < window_ms ? age_ms : window_ms) / window_ms;
+	return unseen < UINT32_MAX ? (uint32_t)unseen : UINT32_MAX;
 }
 
 /* -- rank alone -- */
@@ -245,6 +416,12 @@ const char *assign_reason_str(enum assign_reason r)
 	case ASSIGN_NOT_READY: return "not ready";
 	case ASSIGN_UNREACHABLE: return "unreachable";
 	case ASSIGN_OTHER_ZONE: return "other zone";
+	case ASSIGN_IS_DRAINING: return "draining";
+	case ASSIGN_IS_SUSPECTED: return "suspected";
+	case ASSIGN_HOLDS_LITTLE: return "holds too little";
+	case ASSIGN_ROOM_UNSURE: return "room not sure";
+	case ASSIGN_OVER_BOUND: return "over the load bound";
+	case ASSIGN_CACHE_COLD: return "cache is cold";
 	}
 	UNREACHABLE();
 }

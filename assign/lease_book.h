@@ -34,8 +34,8 @@
  *
  * Threading: none of its own; every call under one mutex of the caller's (arrivals come from all
  * workers), times of which may be out of order by what the lock took: the latest seen counts. All
- * calls are O(log open batches) at worst, lease_book_ask also O(askers). Memory: bounded by the enum
- * below, a batch has limit / 8 bytes of bits.
+ * calls are O(log open batches) at worst, lease_book_ask is also O(askers x log of the greatest wish).
+ * Memory: 144 kB, 112 B an asker, 56 B and limit / 8 bytes of bits a batch, both bounded by the enum below.
  */
 #ifndef ASSIGN_LEASE_BOOK_H
 #define ASSIGN_LEASE_BOOK_H

@@ -38,7 +38,6 @@ struct account {
 
 	uint64_t ask_from_ms; /* not before */
 	uint32_t empty_gap_ms;
-	uint32_t boost; /* at least so many, since batches ran dry before their time */
 
 	uint64_t wanted_ms; /* when a viewer was last sent there, or missed a place */
 	uint64_t sampled_ms;
@@ -65,7 +64,6 @@ struct lease_purse {
 	struct account *accounts[LEASE_SLOTS]; /* by slot */
 	struct account *known[LEASE_SLOTS];    /* in order of appearance */
 	size_t known_n;
-	size_t cursor; /* who is looked at first: where the last step found no more room */
 	struct owed_close closes[LEASE_CLOSES_MAX];
 	size_t closes_first, closes_n;
 };
@@ -144,10 +142,7 @@ static void retire(struct lease_purse *p, uint64_t now_ms, struct account *a)
 		return;
 	uint32_t used = lease_slots_withdraw(p->slots, a->slot);
 	count_taken(a, now_ms, used);
-	if (a->batch.incarnation == a->incarnation)
-		owe_close(p, a->slot, &a->batch, used);
-	else
-		p->stats.unused += a->batch.limit - used;
+	owe_close(p, a->slot, &a->batch, used);
 	a->batch.limit = 0;
 }
 
@@ -196,8 +191,6 @@ static uint32_t target(const struct account *a)
 	uint64_t want = (a->per_s_milli * DEMAND_MS / 1000 + 999) / 1000;
 	if (want < (uint64_t)a->fresh * 2)
 		want = (uint64_t)a->fresh * 2; /* came within less than a sample */
-	if (want < a->boost)
-		want = a->boost;
 	if (want < LEASE_WANT_MIN)
 		want = LEASE_WANT_MIN;
 	return want < LEASE_LIMIT_MAX ? (uint32_t)want : LEASE_LIMIT_MAX;
@@ -219,15 +212,6 @@ static bool needs(const struct lease_purse *p, const struct account *a, uint64_t
 	return left(p, a) <= a->batch.limit / 3 || now_ms + RENEW_MS >= a->batch.until_ms;
 }
 
-/* A batch that is used up before its time was too small. */
-static void set_boost(const struct lease_purse *p, struct account *a)
-{
-	if (a->batch.limit > 0 && left(p, a) == 0)
-		a->boost = a->batch.limit * 2;
-	else
-		a->boost /= 2;
-}
-
 static void put_ask(uint64_t now_ms, struct account *a, struct out *o)
 {
 	o->commands[o->n++] =
@@ -238,7 +222,6 @@ static void put_ask(uint64_t now_ms, struct account *a, struct out *o)
 
 static void ask(struct lease_purse *p, uint64_t now_ms, struct account *a, struct out *o)
 {
-	set_boost(p, a);
 	hear(p, now_ms, a);
 	a->met = true;
 	a->pending = true;
@@ -314,15 +297,10 @@ size_t lease_purse_step(struct lease_purse *p, uint64_t now_ms, struct lease_com
 	struct out o = { out, 0, max };
 	put_closes(p, &o);
 	p->wake_at_ms = TIMER_NEVER;
-	size_t first = p->cursor, n = p->known_n;
 	bool room = true;
-	for (size_t i = 0; i < n; i++) {
-		size_t at = (first + i) % n;
-		bool done = attend(p, now_ms, p->known[at], &o);
-		if (!done && room)
-			p->cursor = at;
-		room = room && done;
-		p->wake_at_ms = least(p->wake_at_ms, due(p, p->known[at], now_ms));
+	for (size_t i = 0; i < p->known_n; i++) {
+		room = attend(p, now_ms, p->known[i], &o) && room;
+		p->wake_at_ms = least(p->wake_at_ms, due(p, p->known[i], now_ms));
 	}
 	put_closes(p, &o);
 	if (!room || p->closes_n > 0)
@@ -410,7 +388,7 @@ static void pace(struct account *a, uint64_t now_ms, uint32_t limit)
 static void take_over(struct lease_purse *p, uint64_t now_ms, struct account *a, const struct lease_batch *b)
 {
 	bool better = left(p, a) < b->limit || now_ms + RENEW_MS >= a->batch.until_ms;
-	if (!a->takes || now_ms >= b->until_ms || !better) {
+	if (!a->takes || !better) {
 		owe_close(p, a->slot, b, 0);
 		return;
 	}

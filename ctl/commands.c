@@ -49,6 +49,8 @@ static int run_explain(const struct call *call);
 static int run_warm(const struct call *call);
 static int run_purge(const struct call *call);
 static int run_expel(const struct call *call);
+static int run_drain(const struct call *call);
+static int run_undrain(const struct call *call);
 
 static const struct command commands[] = {
 	{ "status", NULL, 0, 0, "what the asked node says of itself and sees of the cluster",
@@ -104,6 +106,16 @@ static const struct command commands[] = {
 	    "has to\n"
 	    "become another one, by an empty data_dir.\n",
 	    run_expel, NULL, NULL },
+	{ "drain", "NODE", 1, 1, "has a node take no new viewers",
+	    "NODE is a name or an id. No viewer is sent there any more, and those who ask where their session\n"
+	    "belongs are led to another node. The order outlives restarts of the node, until `undrain`. A node\n"
+	    "that is away drains when it is back.\n\n"
+	    "  --wait  until it has no viewer, and no place there is lent to an api node; shows how many are "
+	    "left\n",
+	    run_drain, NULL, NULL, .takes_wait = true },
+	{ "undrain", "NODE", 1, 1, "takes back that a node drains",
+	    "NODE is a name or an id. It is ready again at once, with all that its cache holds.\n", run_undrain,
+	    NULL, NULL },
 	{ "kvs stats", NULL, 0, 0, "how the asked node's replica does",
 	    "Shows what the replica holds, with a fingerprint of all rows but load: equal replicas have equal\n"
 	    "ones. Of what came from peers since the start:\n\n"
@@ -486,7 +498,19 @@ static int run_purge(const struct call *call)
 
 static int run_expel(const struct call *call)
 {
-	return order_expel(&call->o->client, call->arguments[0], call->o->json, call->out, call->errors);
+	return order_node(&call->o->client, call->arguments[0], "expel", call->o->json, call->out, call->errors);
+}
+
+static int run_drain(const struct call *call)
+{
+	return order_drain(
+	    &call->o->client, call->arguments[0], call->o->wait, call->o->json, call->out, call->errors);
+}
+
+static int run_undrain(const struct call *call)
+{
+	return order_node(
+	    &call->o->client, call->arguments[0], "undrain", call->o->json, call->out, call->errors);
 }
 
 static int run_nodes(const struct call *call)

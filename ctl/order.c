@@ -127,7 +127,7 @@ int order_purge(const struct client *c, const char *content, bool wait, bool jso
 	return late ? failed("not all delivery nodes have applied it in time", errors) : CTL_DONE;
 }
 
-/* -- expel -- */
+/* -- about a node -- */
 
 /* A name in a path: one segment. */
 static void put_segment(struct buf *out, const char *text)
@@ -143,14 +143,14 @@ static void put_segment(struct buf *out, const char *text)
 	}
 }
 
-int order_expel(const struct client *c, const char *node, bool json, FILE *out, FILE *errors)
+int order_node(const struct client *c, const char *node, const char *verb, bool json, FILE *out, FILE *errors)
 {
 	char error[CLIENT_ERROR_MAX];
 	struct buf target;
 	buf_init(&target, TARGET_MAX);
 	buf_put_str(&target, "/v1/nodes/");
 	put_segment(&target, node);
-	buf_put_str(&target, "/expel");
+	buf_printf(&target, "/%s", verb);
 	buf_put_u8(&target, '\0');
 	if (buf_err(&target) != OK) {
 		buf_fini(&target);
@@ -166,4 +166,68 @@ int order_expel(const struct client *c, const char *node, bool json, FILE *out, 
 		print_recorded(said, out);
 	json_decref(said);
 	return CTL_DONE;
+}
+
+/* -- drain -- */
+
+/* The node of that name or id in what /v1/nodes says. */
+static const json_t *node_in(const json_t *said, const char *node)
+{
+	const json_t *nodes = json_object_get(said, "nodes");
+	for (size_t i = 0; i < json_array_size(nodes); i++) {
+		const json_t *n = json_array_get(nodes, i);
+		const char *name = member_str(n, "name"), *id = member_str(n, "id");
+		if ((name != NULL && strcmp(name, node) == 0) || (id != NULL && strcmp(id, node) == 0))
+			return n;
+	}
+	return NULL;
+}
+
+/* A draining node tells within a second what its viewers come to. */
+enum { DRAINED_FOR_MS = 2500 };
+
+struct drain_watch {
+	json_int_t sessions; /* -1: not said yet */
+	uint64_t none_since_ms;
+};
+
+/* True: it has no viewer any more. */
+static bool look_at_drain(struct drain_watch *w, const json_t *n, FILE *errors)
+{
+	const char *state = member_str(n, "state");
+	json_int_t sessions = json_integer_value(json_object_get(n, "sessions"));
+	if (state == NULL || strcmp(state, "ready") == 0 || strcmp(state, "joining") == 0)
+		return false;
+	if (sessions != w->sessions)
+		fprintf(errors, "%s: %" JSON_INTEGER_FORMAT " sessions left\n", state, sessions);
+	if (sessions != w->sessions || sessions > 0)
+		w->none_since_ms = now_ms();
+	w->sessions = sessions;
+	return sessions == 0 && now_ms() - w->none_since_ms >= DRAINED_FOR_MS;
+}
+
+static int await_drained(const struct client *c, const char *node, FILE *out, FILE *errors)
+{
+	char error[CLIENT_ERROR_MAX];
+	struct drain_watch w = { .sessions = -1 };
+	for (uint64_t deadline = now_ms() + DRAIN_WAIT_MS; now_ms() < deadline;
+	     (void)poll(NULL, 0, ASK_AGAIN_MS)) {
+		json_t *said = ask_json(c, "GET", "/v1/nodes", BYTES_NONE, error);
+		if (said == NULL)
+			return failed(error, errors);
+		const json_t *n = node_in(said, node);
+		bool over = n == NULL || look_at_drain(&w, n, errors);
+		json_decref(said);
+		if (over) {
+			fprintf(out, n == NULL ? "the node is gone\n" : "drained\n");
+			return CTL_DONE;
+		}
+	}
+	return failed("it still has viewers", errors);
+}
+
+int order_drain(const struct client *c, const char *node, bool wait, bool json, FILE *out, FILE *errors)
+{
+	int status = order_node(c, node, "drain", json, out, errors);
+	return status == CTL_DONE && wait ? await_drained(c, node, json ? errors : out, errors) : status;
 }

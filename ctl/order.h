@@ -1,4 +1,4 @@
-/* What an operator orders: a purge, an expel. */
+/* What an operator orders. */
 #ifndef CTL_ORDER_H
 #define CTL_ORDER_H
 
@@ -10,6 +10,12 @@
  * applied it, at most ORDER_WAIT_MS, and says how far it is on `errors`. */
 enum { ORDER_WAIT_MS = 60 * 1000 };
 int order_purge(const struct client *c, const char *content, bool wait, bool json, FILE *out, FILE *errors);
-int order_expel(const struct client *c, const char *node, bool json, FILE *out, FILE *errors);
+/* `verb` is expel, drain or undrain. */
+int order_node(
+    const struct client *c, const char *node, const char *verb, bool json, FILE *out, FILE *errors);
+/* Orders it, and with `wait` stays until the node has no viewer and expects none, saying how far it is on
+ * `errors`, at most DRAIN_WAIT_MS. */
+enum { DRAIN_WAIT_MS = 24 * 3600 * 1000 };
+int order_drain(const struct client *c, const char *node, bool wait, bool json, FILE *out, FILE *errors);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "kvs/drains.h"
 #include "kvs/expel.h"
 #include "kvs/out.h"
 #include "kvs/own.h"
@@ -35,6 +36,7 @@ void commands_fini(struct kvs *k)
 {
 	free(k->commands.waits);
 	free(k->commands.expels);
+	drains_fini(k);
 }
 
 /* -- time -- */
@@ -162,6 +164,11 @@ static size_t own_rank(const struct kvs *k, const struct command_wait *w)
 
 /* -- what stands in the own row -- */
 
+static bool is_drain(uint32_t kind)
+{
+	return kind == RPC_COMMAND_DRAIN || kind == RPC_COMMAND_UNDRAIN;
+}
+
 static bool is_purge(struct bytes value, struct rpc_hlc *at)
 {
 	struct arena a;
@@ -196,14 +203,13 @@ static bool purges_full(const struct kvs *k)
 
 /* Who has not read the row up to the last of them has to know before they are gone: the entries of a row are
  * read in the order in which they were written (R3). */
-static void forget_old(struct kvs *k)
+static void forget_purges(struct kvs *k)
 {
 	const struct row *row = &k->own.rows[RPC_CONTROL]->live;
 	uint64_t wall = wall_ms(k), last = 0;
 	struct rpc_command_id id;
 	struct rpc_entry e;
 	struct rpc_hlc made;
-	k->commands.forgot_ms = k->now_ms;
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t at = 0; row_next(row, &at, &e);) {
 			if (e.deleted || !rpc_command_key_split(e.key, &id) || !is_purge(e.value, &made) ||
@@ -224,6 +230,29 @@ static void forget_old(struct kvs *k)
 			buf_fini(&b);
 		}
 	}
+}
+
+static void forget_drains(struct kvs *k)
+{
+	const struct row *row = &k->own.rows[RPC_CONTROL]->live;
+	struct rpc_command_id id;
+	struct rpc_command c;
+	struct rpc_entry e;
+	struct arena a;
+	arena_init(&a, SCRATCH_BYTES);
+	for (size_t at = 0; row_next(row, &at, &e); arena_reset(&a)) {
+		if (!e.deleted && rpc_command_key_split(e.key, &id) && rpc_decode_command(e.value, &a, &c) == OK &&
+		    is_drain(c.kind) && drains_is_over(k, &id, &c, wall_ms(k)))
+			own_delete(k, RPC_CONTROL, e.key);
+	}
+	arena_fini(&a);
+}
+
+static void forget_old(struct kvs *k)
+{
+	k->commands.forgot_ms = k->now_ms;
+	forget_purges(k);
+	forget_drains(k);
 }
 
 /* -- recording -- */
@@ -297,6 +326,8 @@ static bool heed(struct kvs *k, const struct rpc_entry *e, struct rpc_command_id
 			*clock = what.at;
 		if (what.kind == RPC_COMMAND_EXPEL)
 			expel_add(k, id, &what);
+		if (is_drain(what.kind))
+			drains_add(k, id, &what);
 	}
 	arena_fini(&a);
 	return read;
@@ -384,6 +415,8 @@ enum err kvs_command_check(const struct kvs *k, enum rpc_command_kind kind, stru
 			return ERR_INVALID;
 		return k->commands.expels_n >= KVS_EXPELS_MAX ? ERR_FULL : OK;
 	}
+	if (is_drain(kind) && subject.n != NODE_ID_BYTES)
+		return ERR_INVALID;
 	return purges_full(k) ? ERR_FULL : OK;
 }
 

@@ -35,6 +35,7 @@ enum {
 	KVS_PURGES_MAX = 4096, /* live commands of one row, recorded ones too, past which no purge is taken */
 	KVS_PURGE_KEPT_MS = 7 * 24 * 3600 * 1000, /* then its writers delete it; expels are kept for ever */
 	KVS_EXPELS_MAX = 4096,                    /* of the whole cluster; further ones are not heeded */
+	KVS_DRAINS_MAX = 20000, /* nodes of which a drain or undrain is known; further ones are not heeded */
 	KVS_COMMAND_AHEAD_MS = 60 * 1000, /* a command from further in the future is not recorded, nor an expel
 	                                   * heeded, before its time */
 	KVS_OWNERS_MAX = 20000,           /* frames of further owners are refused (KVS_EVENT_REFUSED_FRAME) */
@@ -323,6 +324,8 @@ uint64_t kvs_forgotten(const struct kvs *k, const struct node_id *owner);
 bool kvs_command_recorded(const struct kvs *k, const struct rpc_command_id *id, struct node_id *by);
 /* Whether another node could record it: one that is not down, has not left, and is not expelled. */
 bool kvs_has_company(const struct kvs *k);
+/* An operator wants that node to take no viewers. */
+bool kvs_drain_ordered(const struct kvs *k, const struct node_id *node);
 /* This node knows that it was expelled: it writes nothing any more. */
 bool kvs_expelled(const struct kvs *k);
 

@@ -182,11 +182,20 @@ struct expel {
 	bool stands; /* whom it expelled did not expel its issuer before */
 };
 
+struct drain_order {
+	struct node_id subject;
+	struct rpc_hlc at;
+	struct rpc_command_id id;
+	bool drain;
+};
+
 struct commands {
 	struct command_wait *waits; /* sorted by id */
 	size_t waits_n, waits_cap;
 	struct expel *expels; /* sorted by clock and id */
 	size_t expels_n, expels_cap;
+	struct drain_order *drains; /* the latest about each node, sorted by it */
+	size_t drains_n, drains_cap;
 	struct rpc_hlc clock;
 	uint64_t wall_ms, wall_at_ms; /* what the wall clock said, and when */
 	uint64_t forgot_ms;           /* when old purges were looked for last */

@@ -60,8 +60,10 @@ struct config {
 	uint32_t capacity_sessions, capacity_mbps;
 	uint32_t reserve_permille;
 	uint64_t renew_after_ms, not_after_ms, idle_timeout_ms, start_within_ms;
-	const char *token_keys_file, *cluster_key_file;         /* "" = none */
-	const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* all, or all "": no TLS */
+	uint32_t client_rate_per_min; /* sessions created by one address; 0 = no limit */
+	uint32_t client_burst;
+	const char *token_keys_file, *cluster_key_file, *api_keys_file; /* "" = none */
+	const char *tls_ca_file, *tls_cert_file, *tls_key_file;         /* all, or all "": no TLS */
 	struct config_strings trusted_proxies;
 	struct config_rule rules[CONFIG_LIST_MAX];
 	size_t rules_n;

@@ -105,6 +105,7 @@ static bool same_value(const struct setting *s, const char *a, const char *b)
 	case SETTING_DURATION: return memcmp(a + s->offset, b + s->offset, sizeof(uint64_t)) == 0;
 	case SETTING_U32:
 	case SETTING_PERCENT:
+	case SETTING_RATE:
 	case SETTING_ENUM:
 	case SETTING_ROLES: return memcmp(a + s->offset, b + s->offset, sizeof(uint32_t)) == 0;
 	default: return same_text(a + s->offset, b + s->offset);

@@ -110,6 +110,13 @@ const struct setting config_settings[] = {
 	    .def = "60s", .doc = "Without a media request for so long the place is given back, not the right." },
 	{ "session.start_within", SETTING_DURATION, FIELD(config, start_within_ms), .min = SECOND,
 	    .max = 60 * SECOND, .def = "30s", .doc = "An assigned viewer that never came gives its place back." },
+	{ "session.rate_per_client", SETTING_RATE, FIELD(config, client_rate_per_min), .max = 60 * 1000000,
+	    .def = "0", .note = "0 = no limit",
+	    .doc =
+	        "Sessions that one client address may create, such as 10/s or 30/m; 0 = no limit. IPv6 counts\n"
+	        "by /64. Each api node counts for itself." },
+	{ "session.burst_per_client", SETTING_U32, FIELD(config, client_burst), .min = 1, .max = 1000000,
+	    .def = "20", .doc = "So many at once, while rate_per_client holds on average." },
 
 	{ "secrets.token_keys_file", SETTING_PATH, FIELD(config, token_keys_file), .def = "",
 	    .example = "/etc/warmcast/token.keys",
@@ -117,6 +124,10 @@ const struct setting config_settings[] = {
 	{ "secrets.cluster_key_file", SETTING_PATH, FIELD(config, cluster_key_file), .def = "",
 	    .doc = "One or two `id:base64` lines; the first speaks, both are believed. chmod 600.\n"
 	           "Read again on SIGHUP, for links to come." },
+	{ "secrets.api_keys_file", SETTING_PATH, FIELD(config, api_keys_file), .def = "",
+	    .doc = "Who may create sessions; \"\" = everybody. A line each: NAME:KEY rate=100/s burst=200 "
+	           "prefixes=vod/,live/\n"
+	           "Only NAME:KEY has to be there. chmod 600. Read again on SIGHUP." },
 
 	{ "tls.ca_file", SETTING_PATH, FIELD(config, tls_ca_file), .def = "",
 	    .doc = "TLS between nodes, on all of them or on none; PEM, read again on SIGHUP. Whoever has a "
@@ -127,7 +138,8 @@ const struct setting config_settings[] = {
 	{ "tls.key_file", SETTING_PATH, FIELD(config, tls_key_file), .def = "",
 	    .doc = "The certificate's private key, without a password. chmod 600." },
 	{ "trusted_proxies", SETTING_NETWORK, .list = true, FIELD(config, trusted_proxies),
-	    .list_max = CONFIG_LIST_MAX, .doc = "Addresses or networks whose client_address is believed." },
+	    .list_max = CONFIG_LIST_MAX,
+	    .doc = "Addresses or networks whose X-Forwarded-For and client_address are believed." },
 	{ "rules", ITEMS(rule_fields, rules, rules_n),
 	    .doc =
 	        "Classes of objects by suffix, before the built-in ones: {suffix: \".vtt\", class: segment}." },

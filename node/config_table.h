@@ -21,6 +21,7 @@ enum setting_type {
 	SETTING_SIZE,     /* uint64_t bytes */
 	SETTING_DURATION, /* uint64_t milliseconds */
 	SETTING_PERCENT,  /* uint32_t permille */
+	SETTING_RATE,     /* uint32_t a minute */
 	SETTING_ENUM,     /* an enum; index of the word */
 	SETTING_ROLES,    /* uint32_t; a list of words, bit 1 << index each */
 	SETTING_ITEMS,    /* an array of structs and a size_t */

@@ -21,6 +21,7 @@ static const struct unit size_units[] = { { "TiB", UINT64_C(1) << 40 }, { "GiB",
 	{ "MB", 1000000 }, { "KB", 1000 }, { "B", 1 }, { NULL, 0 } };
 static const struct unit duration_units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 },
 	{ "s", 1000 }, { "ms", 1 }, { NULL, 0 } };
+static const struct unit rate_units[] = { { "/s", 60 }, { "/m", 1 }, { NULL, 0 } };
 
 bool config_type_is_text(enum setting_type t)
 {
@@ -186,10 +187,17 @@ const char *config_value_number(const struct setting *s, struct bytes text, uint
 	case SETTING_SIZE: return with_unit(s, size_units, "is not a size", text, out);
 	case SETTING_DURATION: return with_unit(s, duration_units, "is not a duration", text, out);
 	case SETTING_PERCENT: return percent(s, text, out);
+	case SETTING_RATE: return with_unit(s, rate_units, "is not a rate", text, out);
 	case SETTING_ENUM:
 	case SETTING_ROLES: return word(s, text, out);
 	default: UNREACHABLE();
 	}
+}
+
+const char *config_value_rate(struct bytes text, uint64_t max, uint64_t *per_min)
+{
+	const struct setting s = { .key = "rate", .type = SETTING_RATE, .max = max };
+	return config_value_number(&s, text, per_min);
 }
 
 static void put_unit(struct buf *out, uint64_t v, const struct unit *units)
@@ -238,6 +246,7 @@ void config_value_allowed(const struct setting *s, struct buf *out)
 	case SETTING_SIZE: put_unit_range(out, s, size_units, "KiB, MiB, GiB, TiB or KB, MB, GB, TB"); break;
 	case SETTING_DURATION: put_unit_range(out, s, duration_units, "ms, s, m, h or d"); break;
 	case SETTING_PERCENT: buf_printf(out, "%" PRIu64 "%% to %" PRIu64 "%%", s->min / 10, s->max / 10); break;
+	case SETTING_RATE: put_unit_range(out, s, rate_units, "/s or /m"); break;
 	case SETTING_ENUM: put_words(out, s->words); break;
 	case SETTING_ROLES:
 		buf_put_str(out, "a list of ");

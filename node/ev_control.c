@@ -152,6 +152,7 @@ void control_step(struct control *c, const struct kvs_input *in)
 	for (size_t i = 0; i < closes_n; i++)
 		close_link(c, closes[i]);
 	look_at_expulsion(c);
+	control_set_state(c, c->wanted);
 	rearm_wake(c);
 	if (was_unique && c->duplicate)
 		c->c.on_duplicate(c->c.ctx);
@@ -396,7 +397,7 @@ enum err control_new(const struct control_config *config, struct control **out)
 		READER_STAYS_MS };
 	struct control *c = OBJ_NEW(struct control, CONTROL_MAGIC);
 	c->c = *config;
-	c->state = NODE_JOINING;
+	c->state = c->wanted = NODE_JOINING;
 	arena_init(&c->step_arena, STEP_ARENA_BYTES);
 	session_news_init(&c->news);
 	enum err e = load_replica(c);
@@ -440,13 +441,17 @@ void control_free(struct control *c)
 	OBJ_FREE(c);
 }
 
-void control_set_state(struct control *c, enum node_state state)
+void control_set_state(struct control *c, enum node_state wanted)
 {
-	if (c->state == state || c->expelled)
+	bool ordered = wanted == NODE_READY && kvs_drain_ordered(c->kvs, &c->c.identity->self);
+	enum node_state state = ordered ? NODE_DRAINING : wanted;
+	c->wanted = wanted;
+	if (c->state == state || c->expelled || c->closing)
 		return;
 	c->state = state;
-	LOG_EVENT(
-	    LOG_INFO, "node", "state", "this node's state changed", LOG_STR("state", node_state_str(state)));
+	LOG_EVENT(LOG_INFO, "node", "state",
+	    ordered ? "an operator drains this node: no new viewer is sent here" : "this node's state changed",
+	    LOG_STR("state", node_state_str(state)));
 	if (c->c.places != NULL)
 		places_set_draining(c->c.places, state == NODE_DRAINING || state == NODE_LEFT);
 	struct kvs_input in = { .kind = KVS_IN_STATE, .state = state };

@@ -56,7 +56,7 @@ MUST_USE enum err control_new(const struct control_config *c, struct control **o
 /* Says BYE to the peers and ends the store thread. NULL is fine. */
 void control_free(struct control *c);
 
-/* What this node says of itself (register). */
+/* What this node says of itself (register). Ready is draining as long as an operator wants it to drain. */
 void control_set_state(struct control *c, enum node_state state);
 enum node_state control_state(const struct control *c);
 /* Everything that was said is on disk, and so may be told to peers. */

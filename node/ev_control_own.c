@@ -52,11 +52,20 @@ static void tell_load(struct control *c)
 	uint64_t requests = since(&c->last_requests, d.requests), hits = since(&c->last_hits, d.hits);
 	uint64_t egress_bytes = since(&c->last_bytes, d.bytes);
 	places_tick(c->c.places, control_now_ms(), egress_bytes * 8 / 1000);
+	/* While it drains everything is told at once, and a place that was lent counts: who waits for the last
+	 * viewer to go has to know of those still to come. */
+	bool draining = c->state == NODE_DRAINING;
+	struct lease_book_view book;
+	places_look(c->c.places, &book);
+	c->damping.capacity_sessions = draining ? 0 : c->c.config->capacity_sessions;
+	miss_ratio_add(&c->misses, requests, hits);
 	struct rpc_load load = {
-		.sessions = (uint32_t)sessions_active(c->c.sessions),
+		.sessions = book.active + (draining ? book.outstanding : 0),
 		.egress_mbps = (uint32_t)(egress_bytes * 8 / 1000000),
 		.hit_permille = requests == 0 ? c->last_load.hit_permille : (uint32_t)(hits * 1000 / requests),
 		.cached_bytes = held.bytes,
+		.miss_permille = miss_ratio_permille(&c->misses),
+		.evict_age_s = held.evict_age_s,
 	};
 	c->last_load = load;
 	if (!load_damping_tells(&c->damping, &load, kvs_members_n(c->kvs), control_now_ms()))

@@ -8,6 +8,7 @@
 #include "node/ev_session_news.h"
 #include "node/fs_locations.h"
 #include "node/load_damping.h"
+#include "node/miss_ratio.h"
 
 #define CONTROL_MAGIC 0x6374726cu
 
@@ -31,6 +32,7 @@ struct control {
 	struct session_news news;
 	struct peer_link peers[RPC_LINKS_MAX];
 	size_t peers_n;
+	enum node_state wanted; /* by this process; an operator's drain stands above `ready` */
 	enum node_state state;
 	bool mute, stepping, closing, duplicate;
 	struct arena step_arena;
@@ -46,6 +48,7 @@ struct control {
 	struct rpc_load last_load;
 	struct load_damping damping;
 	uint64_t last_bytes, last_requests, last_hits;
+	struct miss_ratio misses;
 	struct lease_purse *purse; /* NULL without the api role */
 	uint32_t own_slot;
 	ev_timer lease_wake;

@@ -44,7 +44,7 @@ static void print_help(FILE *to)
 	      "  --print-default-config  every setting with its default and its meaning\n"
 	      "\n"
 	      "SIGTERM drains and leaves, a second one leaves now; SIGHUP reads the configuration,\n"
-	      "the cluster's key and the certificate again.\n",
+	      "the cluster's key, the certificate and the API keys again.\n",
 	    to);
 }
 
@@ -153,6 +153,23 @@ static void reload_cluster_keys(struct daemon *d)
 	cluster_keys_fini(&next);
 }
 
+static void reload_api_keys(struct daemon *d)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct api_keys *next = NULL;
+	if (fs_api_keys_read(&d->config, &next, error) != OK) {
+		LOG_EVENT(LOG_ERROR, "api", "api-keys-kept", "the file is wrong: the keys that were read before stay",
+		    LOG_STR("error", error));
+		return;
+	}
+	if (next == NULL)
+		return;
+	node_set_api_keys(d->node, next);
+	api_keys_free(d->secrets.api_keys);
+	d->secrets.api_keys = next;
+	LOG_EVENT(LOG_INFO, "api", "api-keys", "the API keys were read again", LOG_U64("keys", api_keys_n(next)));
+}
+
 static void log_cert(const struct nng_cert *cert)
 {
 	enum { SOON_DAYS = 14 };
@@ -192,6 +209,7 @@ static void on_reload(struct ev_loop *loop, ev_signal *w, int revents)
 		take_reload(d, &next);
 		reload_cluster_keys(d);
 		reload_cert(d);
+		reload_api_keys(d);
 	} else {
 		LOG_EVENT(LOG_ERROR, "config", "reload-failed", "the configuration is wrong; nothing was changed",
 		    LOG_STR("error", error));

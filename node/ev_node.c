@@ -1,8 +1,8 @@
 #include "node/ev_node.h"
 
-#include "assign/lease_purse.h"
 #include "base/obj.h"
 #include "node/admin/admin.h"
+#include "node/api/place.h"
 #include "node/api/recall.h"
 #include "node/delivery/places.h"
 #include "node/ev_drain.h"
@@ -12,6 +12,7 @@
 #include "node/ev_warm.h"
 #include "node/fs_boot_id.h"
 #include "node/fs_log.h"
+#include "node/fs_open.h"
 #include "node/fs_random.h"
 
 #include <systemd/sd-daemon.h>
@@ -44,6 +45,7 @@ struct node {
 	struct sessions *sessions;
 	struct delivery *delivery;
 	struct control *control;
+	struct admission *admission; /* NULL without the api role */
 	struct api api;
 	struct viewers *viewers;
 	struct admin admin;
@@ -85,31 +87,6 @@ static void random_bytes(void *p, size_t n)
 	random_pool_fini(&pool);
 }
 
-/* -- the replica's store -- */
-
-static void log_store_report(const struct config *c, const struct kvs_store_report *r)
-{
-	if (r->self_set_aside)
-		LOG_EVENT(LOG_ERROR, "kvs", "self-set-aside",
-		    "this node's own data was corrupt: it is kept beside, and the node starts with a new identity",
-		    LOG_STR("data_dir", c->data_dir), LOG_STR("detail", r->detail));
-	if (r->view_set_aside)
-		LOG_EVENT(LOG_WARN, "kvs", "view-set-aside",
-		    "the replica was corrupt: it is kept beside and fetched anew", LOG_STR("data_dir", c->data_dir),
-		    LOG_STR("detail", r->detail));
-	if (r->view_dropped)
-		LOG_EVENT(LOG_INFO, "kvs", "view-dropped",
-		    "the replica cannot be trusted or read: it is fetched anew", LOG_STR("data_dir", c->data_dir),
-		    LOG_STR("detail", r->detail));
-	if (r->map_limited)
-		LOG_EVENT(LOG_WARN, "kvs", "map-limited",
-		    "this process has little address space: the replica's files cannot grow past what is said here",
-		    LOG_STR("data_dir", c->data_dir), LOG_STR("detail", r->detail));
-	if (r->first_start)
-		LOG_EVENT(
-		    LOG_INFO, "kvs", "first-start", "a new identity was made", LOG_STR("data_dir", c->data_dir));
-}
-
 static int exit_of(enum err e)
 {
 	switch (e) {
@@ -124,56 +101,7 @@ static int exit_of(enum err e)
 	}
 }
 
-static enum err open_store(struct node *n)
-{
-	struct kvs_store_config s = {
-		.data_dir = n->config->data_dir,
-		.random = random_bytes,
-		.boot_id = n->boot_id,
-	};
-	struct kvs_store_report report = { 0 };
-	enum err e = kvs_store_open(&s, &n->store, &n->identity, &report);
-	log_store_report(n->config, &report);
-	if (e != OK) {
-		LOG_EVENT(LOG_ERROR, "kvs", "open-failed",
-		    e == ERR_BUSY ? "data_dir is in use by another process: one node, one data_dir"
-		                  : "data_dir cannot be used",
-		    LOG_STR("data_dir", n->config->data_dir), LOG_STR("error", err_str(e)),
-		    LOG_STR("detail", report.detail));
-		return e;
-	}
-	return kvs_reader_open(n->store, &n->reader);
-}
-
 /* -- the delivery role -- */
-
-static void log_disk(const struct cache_disk_report *r)
-{
-	if (r->state != OK)
-		LOG_EVENT(LOG_ERROR, "cache", "disk-out", "a cache disk is out of service", LOG_STR("path", r->path),
-		    LOG_STR("error", err_str(r->state)), LOG_STR("detail", r->detail));
-	else
-		LOG_EVENT(r->rebuilt ? LOG_WARN : LOG_INFO, "cache", "disk-open",
-		    r->rebuilt ? "a cache disk's index was unreadable and made anew" : "a cache disk is in service",
-		    LOG_STR("path", r->path), LOG_U64("units", r->units), LOG_U64("bytes", r->bytes),
-		    LOG_U64("dropped", r->dropped), LOG_STR("detail", r->detail));
-}
-
-static enum err open_cache(struct node *n)
-{
-	const struct config *c = n->config;
-	struct cache_disk_config disks[CONFIG_LIST_MAX];
-	struct cache_disk_report reports[CONFIG_LIST_MAX] = { 0 };
-	for (size_t i = 0; i < c->disks_n; i++)
-		disks[i] = (struct cache_disk_config){ c->disks[i].path, c->disks[i].size_bytes };
-	struct cache_config cc = { disks, c->disks_n, n->boot_id, .unproven = true };
-	enum err e = cache_open(&cc, &n->cache, reports);
-	for (size_t i = 0; i < c->disks_n; i++)
-		log_disk(&reports[i]);
-	if (e != OK)
-		LOG_EVENT(LOG_ERROR, "cache", "open-failed", "no cache disk serves", LOG_STR("error", err_str(e)));
-	return e;
-}
 
 /* The book of this run (A3). A node with no bound in Mbit/s weighs nothing. */
 static struct places *places_of(const struct node *n)
@@ -214,7 +142,7 @@ static enum err start_delivery(struct node *n)
 {
 	if ((n->config->roles & RPC_ROLE_DELIVERY) == 0)
 		return OK;
-	enum err e = open_cache(n);
+	enum err e = open_cache(n->config, n->boot_id, &n->cache);
 	if (e != OK)
 		return e;
 	struct fills_config f = { .cache = n->cache, .config = n->config, .now_wall_ms = now_wall_ms };
@@ -325,8 +253,22 @@ static enum err viewers_listeners(const struct node *n, int *fds, size_t *count)
 	return OK;
 }
 
+static struct admission *new_admission(const struct node *n)
+{
+	struct admission_config c = {
+		.config = n->config,
+		.keys = n->secrets->api_keys,
+		.now_mono_ms = now_mono_ms,
+	};
+	random_bytes(&c.secret, sizeof(c.secret));
+	return admission_new(&c);
+}
+
+/* Also without the api role: a delivery node looks for who has room as an api node does (D1). */
 static void init_api(struct node *n)
 {
+	bool is_api = (n->config->roles & RPC_ROLE_API) != 0;
+	n->admission = is_api ? new_admission(n) : NULL;
 	n->api.c = (struct api_config){
 		.config = n->config,
 		.keys = &n->secrets->token_keys,
@@ -336,13 +278,13 @@ static void init_api(struct node *n)
 		.slots = n->slots,
 		.places_dry = control_places_dry,
 		.dry_ctx = n->control,
+		.admission = n->admission,
 		.tell_node = control_tell_node,
 		.tell_ctx = n->control,
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,
 	};
-	if ((n->config->roles & RPC_ROLE_API) != 0)
-		n->api.recall = recall_new(n->workers);
+	n->api.recall = is_api ? recall_new(n->workers) : NULL;
 }
 
 static enum err start_viewers(struct node *n)
@@ -368,13 +310,13 @@ static enum err start_viewers(struct node *n)
 	return e;
 }
 
-static bool leased(void *ctx, uint32_t slot, uint64_t *places)
+/* On control's loop, as all of the operators' HTTP. */
+static bool leased(void *ctx, const struct node_id *node, uint64_t *places)
 {
 	struct node *n = OBJ_CAST(struct node, NODE_MAGIC, ctx);
-	struct lease_purse_view v;
-	if (n->slots == NULL || !control_lease_look(n->control, slot, &v))
+	if (n->slots == NULL)
 		return false;
-	*places = v.limit > v.used ? v.limit - v.used : 0;
+	*places = lease_slots_left(n->slots, tally_slot(n->tally, node), now_mono_ms());
 	return true;
 }
 
@@ -403,6 +345,8 @@ static enum err start_admin(struct node *n)
 		.sessions = n->sessions,
 		.delivery = n->delivery,
 		.places = n->places,
+		.leased = leased,
+		.leased_ctx = n,
 		.probe = n->probe,
 		.orders = n->orders,
 		.warm_orders = n->warm_orders,
@@ -410,8 +354,6 @@ static enum err start_admin(struct node *n)
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
 		.now_wall_ms = now_wall_ms,
-		.leased = leased,
-		.leased_ctx = n,
 	};
 	struct http_server_config s = {
 		.listeners = &fd,
@@ -468,12 +410,12 @@ static enum err start_all(struct node *n)
 {
 	if (n->config->access_file[0] != '\0')
 		warn_no_effect("log.access_file");
-	if (n->config->trusted_proxies.n > 0)
-		warn_no_effect("trusted_proxies");
 	if (fs_boot_id(n->boot_id) != OK)
 		n->boot_id[0] = '\0'; /* every start then counts as one after a host crash: slower, never wrong */
 	n->workers = worker_count(n->config);
-	enum err e = open_store(n);
+	enum err e = open_replica(n->config, n->boot_id, random_bytes, &n->store, &n->identity);
+	if (e == OK)
+		e = kvs_reader_open(n->store, &n->reader);
 	if (e != OK)
 		return e;
 	n->tally = tally_new();
@@ -535,6 +477,12 @@ void node_set_cluster_keys(struct node *n, const struct cluster_keys *keys)
 	nng_links_set_keys(control_links(n->control), keys);
 }
 
+void node_set_api_keys(struct node *n, const struct api_keys *keys)
+{
+	if (n->admission != NULL)
+		admission_set_keys(n->admission, keys);
+}
+
 void node_set_cert(struct node *n, struct nng_cert *cert)
 {
 	nng_links_set_cert(control_links(n->control), cert);
@@ -563,6 +511,7 @@ bool node_stop(struct node *n)
 	http_server_stop(n->admin_server);
 	viewers_stop(n->viewers);
 	recall_free(n->api.recall);
+	admission_free(n->admission);
 	purger_stop(n->purger);
 	warming_stop(n->warming);
 	fills_free(n->fills);

@@ -33,6 +33,7 @@ void node_leave(struct node *n);
 bool node_was_expelled(const struct node *n);
 /* For links to come; copied, held. As nng_links_set_keys, nng_links_set_cert. */
 void node_set_cluster_keys(struct node *n, const struct cluster_keys *keys);
+void node_set_api_keys(struct node *n, const struct api_keys *keys);
 void node_set_cert(struct node *n, struct nng_cert *cert);
 /* Everything is closed; what was told is on disk. True: it had another's id, which it gave up: start it
  * again, and it is another node. */

@@ -110,7 +110,7 @@ enum err fs_text_read(const char *path, size_t max, struct buf *out, char error[
 	return read_whole(path, max, false, out, error);
 }
 
-enum err fs_secret_read(const char *path, struct buf *out, char error[CONFIG_ERROR_MAX])
+enum err fs_secret_read(const char *path, size_t max, struct buf *out, char error[CONFIG_ERROR_MAX])
 {
-	return read_whole(path, SECRET_FILE_MAX, true, out, error);
+	return read_whole(path, max, true, out, error);
 }

@@ -12,8 +12,9 @@ MUST_USE enum err fs_config_read(
 /* The content of a file, appended to `out` (whose bound holds): at most `max` bytes. Refused when it is no
  * regular file, or empty. */
 MUST_USE enum err fs_text_read(const char *path, size_t max, struct buf *out, char error[CONFIG_ERROR_MAX]);
-/* The content of a secret file, appended to `out` (whose bound holds). Refused when others than its owner
- * can read or write it, when it is no regular file, or empty. The caller wipes `out`. */
-MUST_USE enum err fs_secret_read(const char *path, struct buf *out, char error[CONFIG_ERROR_MAX]);
+/* The content of a secret file, appended to `out` (whose bound holds): at most `max` bytes. Refused when
+ * others than its owner can read or write it, when it is no regular file, or empty. The caller wipes `out`.
+ */
+MUST_USE enum err fs_secret_read(const char *path, size_t max, struct buf *out, char error[CONFIG_ERROR_MAX]);
 
 #endif

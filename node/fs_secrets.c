@@ -1,6 +1,7 @@
 #include "node/fs_secrets.h"
 
 #include "node/fs_config.h"
+#include "node/fs_random.h"
 
 #include <sodium/utils.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ static enum err read_token_keys(const struct config *c, struct token_keys *out, 
 	if (c->token_keys_file[0] == '\0')
 		return OK;
 	buf_init(&text, SECRET_FILE_MAX);
-	enum err e = fs_secret_read(c->token_keys_file, &text, error);
+	enum err e = fs_secret_read(c->token_keys_file, SECRET_FILE_MAX, &text, error);
 	if (e == OK) {
 		e = token_keys_parse(buf_bytes(&text), out, &bad_line);
 		if (e != OK)
@@ -43,7 +44,7 @@ enum err fs_cluster_keys_read(const struct config *c, struct cluster_keys *out, 
 	if (c->cluster_key_file[0] == '\0')
 		return OK;
 	buf_init(&text, SECRET_FILE_MAX);
-	enum err e = fs_secret_read(c->cluster_key_file, &text, error);
+	enum err e = fs_secret_read(c->cluster_key_file, SECRET_FILE_MAX, &text, error);
 	if (e == OK) {
 		e = cluster_keys_parse(buf_bytes(&text), out, &bad_line);
 		if (e != OK)
@@ -92,12 +93,41 @@ enum err fs_cert_read(const struct config *c, struct nng_cert **out, char error[
 	if (e == OK)
 		e = fs_text_read(c->tls_cert_file, NNG_CERT_PEM_MAX, &cert, error);
 	if (e == OK)
-		e = fs_secret_read(c->tls_key_file, &key, error);
+		e = fs_secret_read(c->tls_key_file, SECRET_FILE_MAX, &key, error);
 	if (e == OK)
 		e = make_cert(c, &ca, &cert, &key, out, error);
 	wipe(&key);
 	buf_fini(&cert);
 	buf_fini(&ca);
+	return e;
+}
+
+static enum err parse_api_keys(const char *path, struct bytes text, struct api_keys **out, char *error)
+{
+	struct random_pool random;
+	uint8_t secret[API_KEY_DIGEST_BYTES];
+	struct api_keys_fault fault;
+	random_pool_init(&random);
+	random_take(&random, secret, sizeof(secret));
+	random_pool_fini(&random);
+	enum err e = api_keys_parse(text, secret, out, &fault);
+	sodium_memzero(secret, sizeof(secret));
+	if (e != OK)
+		snprintf(
+		    error, CONFIG_ERROR_MAX, "%.512s:%zu: %s; %s", path, fault.line, fault.what, API_KEYS_ALLOWED);
+	return e;
+}
+
+enum err fs_api_keys_read(const struct config *c, struct api_keys **out, char error[CONFIG_ERROR_MAX])
+{
+	struct buf text;
+	if (c->api_keys_file[0] == '\0')
+		return OK;
+	buf_init(&text, API_KEYS_FILE_MAX);
+	enum err e = fs_secret_read(c->api_keys_file, API_KEYS_FILE_MAX, &text, error);
+	if (e == OK)
+		e = parse_api_keys(c->api_keys_file, buf_bytes(&text), out, error);
+	wipe(&text);
 	return e;
 }
 
@@ -109,6 +139,8 @@ enum err fs_secrets_read(const struct config *c, struct node_secrets *out, char 
 		e = fs_cluster_keys_read(c, &s.cluster_keys, error);
 	if (e == OK)
 		e = fs_cert_read(c, &s.cert, error);
+	if (e == OK)
+		e = fs_api_keys_read(c, &s.api_keys, error);
 	if (e == OK)
 		*out = s;
 	else
@@ -123,4 +155,6 @@ void fs_secrets_fini(struct node_secrets *s)
 	cluster_keys_fini(&s->cluster_keys);
 	nng_cert_free(s->cert);
 	s->cert = NULL;
+	api_keys_free(s->api_keys);
+	s->api_keys = NULL;
 }

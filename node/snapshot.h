@@ -17,13 +17,14 @@
 struct view_node {
 	struct node_id id;
 	char name[RPC_NAME_MAX + 1], zone[RPC_NAME_MAX + 1];
-	uint32_t roles;          /* RPC_ROLE_* bits */
-	enum node_state state;   /* what it says of itself */
-	uint8_t liveness;        /* enum kvs_liveness: whether it is reached (R8) */
-	uint64_t since_ms;       /* monotonic, since when */
-	uint64_t incarnation;    /* its count */
-	uint32_t capacity, load; /* sessions */
-	uint64_t load_seen_ms;   /* monotonic, when that load came in here */
+	uint32_t roles;                      /* RPC_ROLE_* bits */
+	enum node_state state;               /* what it says of itself */
+	uint8_t liveness;                    /* enum kvs_liveness: whether it is reached (R8) */
+	uint64_t since_ms;                   /* monotonic, since when */
+	uint64_t incarnation;                /* its count */
+	uint32_t capacity, load;             /* sessions */
+	uint64_t load_seen_ms;               /* monotonic, when that load came in here */
+	uint32_t miss_permille, evict_age_s; /* as in struct rpc_load */
 	bool has_load;
 	char http_url[RPC_ADDRESS_MAX + 1]; /* the first it advertises */
 	uint32_t slot;                      /* of node/tally.h */

@@ -195,6 +195,8 @@ enum err rpc_encode_load(const struct rpc_load *l, struct buf *out)
 	m.egress_mbps = l->egress_mbps;
 	m.hit_permille = l->hit_permille;
 	m.cached_bytes = l->cached_bytes;
+	m.miss_permille = l->miss_permille;
+	m.evict_age_s = l->evict_age_s;
 	return pb_pack(&m.base, RPC_VALUE_MAX, out);
 }
 
@@ -212,6 +214,8 @@ enum err rpc_decode_load(struct bytes value, struct arena *a, struct rpc_load *l
 		.egress_mbps = m->egress_mbps,
 		.hit_permille = m->hit_permille,
 		.cached_bytes = m->cached_bytes,
+		.miss_permille = m->miss_permille < 1000 ? m->miss_permille : 1000,
+		.evict_age_s = m->evict_age_s,
 	};
 	return OK;
 }

@@ -39,6 +39,8 @@ struct rpc_register {
 struct rpc_load {
 	uint32_t sessions, egress_mbps, hit_permille;
 	uint64_t cached_bytes;
+	uint32_t miss_permille; /* 0 unknown */
+	uint32_t evict_age_s;   /* 0 unknown; UINT32_MAX: it would evict nothing */
 };
 
 struct rpc_location {
@@ -79,7 +81,12 @@ struct rpc_hlc {
 	uint32_t counter;
 };
 
-enum rpc_command_kind { RPC_COMMAND_PURGE = 1, RPC_COMMAND_EXPEL = 2 };
+enum rpc_command_kind {
+	RPC_COMMAND_PURGE = 1,
+	RPC_COMMAND_EXPEL = 2,
+	RPC_COMMAND_DRAIN = 3,
+	RPC_COMMAND_UNDRAIN = 4, /* takes a drain back */
+};
 
 struct rpc_command {
 	struct rpc_hlc at;

@@ -34,11 +34,16 @@ int rpc_command_cmp(
 	return rpc_command_id_cmp(a_id, b_id);
 }
 
+static bool is_about_a_node(uint32_t kind)
+{
+	return kind == RPC_COMMAND_EXPEL || kind == RPC_COMMAND_DRAIN || kind == RPC_COMMAND_UNDRAIN;
+}
+
 static enum err check(const struct rpc_command *c)
 {
 	if (c->subject.n > RPC_SUBJECT_MAX)
 		return ERR_TOO_BIG;
-	if (c->subject.n == 0 || (c->kind == RPC_COMMAND_EXPEL && c->subject.n != NODE_ID_BYTES))
+	if (c->subject.n == 0 || (is_about_a_node(c->kind) && c->subject.n != NODE_ID_BYTES))
 		return ERR_INVALID;
 	return OK;
 }

@@ -43,9 +43,9 @@ struct admin {
 	uint64_t started_mono_ms;
 	uint64_t (*now_mono_ms)(void);
 	uint64_t (*now_wall_ms)(void);
-	/* How many places this node has leased on the delivery node of that slot and not given out; false: it
-	 * does not know that node. NULL: nothing is leased. */
-	bool (*leased)(void *ctx, uint32_t slot, uint64_t *places);
+	/* How many places this node has leased on a delivery node and not given out; false: it does not know that
+	 * node. NULL: nothing is leased. */
+	bool (*leased)(void *ctx, const struct node_id *node, uint64_t *places);
 	void *leased_ctx;
 };
 

@@ -176,6 +176,19 @@ static void put_api(const struct api *api, struct buf *out)
 	metrics_counter(out, "warmcast_sessions_ended_total", "Sessions ended by DELETE.", api->count.ended);
 }
 
+static void put_admission(const struct admission *a, struct buf *out)
+{
+	static const char *const name = "warmcast_session_requests_refused_total";
+	uint64_t count[ADMISSION_VERDICTS];
+	admission_count(a, count);
+	metrics_family(out, name, METRIC_COUNTER, "Session requests that were not admitted, by reason.");
+	for (size_t i = ADMITTED + 1; i < ADMISSION_VERDICTS; i++)
+		if (i != ADMISSION_REPEATED)
+			labelled(out, name, "reason", admission_verdict_str((enum admission_verdict)i), count[i]);
+	metrics_counter(out, "warmcast_session_requests_repeated_total",
+	    "Session requests that were answered again, by their Idempotency-Key.", count[ADMISSION_REPEATED]);
+}
+
 static void put_delivery(const struct admin *a, struct buf *out)
 {
 	struct delivery_counters d;
@@ -243,6 +256,8 @@ void admin_put_metrics(const struct admin *a, struct buf *out)
 		put_api(a->api, out);
 	admin_put_warm_metrics(a, out);
 	admin_put_lease_metrics(a, out);
+	if (a->api != NULL && a->api->c.admission != NULL)
+		put_admission(a->api->c.admission, out);
 	if (a->delivery != NULL) {
 		put_delivery(a, out);
 		put_cache(a, out);

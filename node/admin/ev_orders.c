@@ -227,6 +227,28 @@ static void order_refused(struct http_exchange *x, enum err e, enum rpc_command_
 		http_problem(x, 400, "malformed", "That is no content.", 0);
 }
 
+static void log_order(
+    const struct orders *o, enum rpc_command_kind kind, const char *id, struct bytes subject)
+{
+	struct node_id node = { { 0 } };
+	if (kind == RPC_COMMAND_PURGE) {
+		LOG_EVENT(LOG_INFO, "node", "purge", "an operator ordered a purge", LOG_STR("purge", id),
+		    LOG_BYTES("content", subject));
+		return;
+	}
+	memcpy(node.b, subject.p, NODE_ID_BYTES);
+	struct bytes name = admin_name_of(control_kvs(o->control), &node);
+	if (kind == RPC_COMMAND_EXPEL)
+		LOG_EVENT(LOG_WARN, "node", "expel", "an operator ordered that a node be expelled",
+		    LOG_STR("order", id), LOG_BYTES("subject", name));
+	else if (kind == RPC_COMMAND_DRAIN)
+		LOG_EVENT(LOG_INFO, "node", "drain-order", "an operator ordered that a node take no new viewers",
+		    LOG_STR("order", id), LOG_BYTES("subject", name));
+	else
+		LOG_EVENT(LOG_INFO, "node", "undrain-order", "an operator took back that a node drains",
+		    LOG_STR("order", id), LOG_BYTES("subject", name));
+}
+
 static void order(struct orders *o, struct http_exchange *x, enum rpc_command_kind kind, struct bytes subject)
 {
 	struct wait *w = OBJ_NEW(struct wait, WAIT_MAGIC);
@@ -243,12 +265,7 @@ static void order(struct orders *o, struct http_exchange *x, enum rpc_command_ki
 	memcpy(w->subject, subject.p, subject.n);
 	char id[2 * RPC_COMMAND_ID_BYTES + 1];
 	text_hex(id, bytes_of(w->id.b, sizeof(w->id.b)));
-	if (kind == RPC_COMMAND_PURGE)
-		LOG_EVENT(LOG_INFO, "node", "purge", "an operator ordered a purge", LOG_STR("purge", id),
-		    LOG_BYTES("content", subject));
-	else
-		LOG_EVENT(
-		    LOG_WARN, "node", "expel", "an operator ordered that a node be expelled", LOG_STR("order", id));
+	log_order(o, kind, id, subject);
 	o->waiting[o->waiting_n++] = w;
 	ev_now_update(o->loop);
 	ev_timer_init(&w->deadline, on_deadline, o->recorded_within_ms / 1000.0, 0.0);
@@ -293,7 +310,8 @@ static void purge(struct orders *o, struct http_exchange *x)
 	json_decref(json);
 }
 
-static void expel(struct orders *o, struct http_exchange *x, struct bytes node)
+static void order_of_node(
+    struct orders *o, struct http_exchange *x, enum rpc_command_kind kind, struct bytes node)
 {
 	struct admin_refusal why;
 	struct node_id id;
@@ -302,7 +320,7 @@ static void expel(struct orders *o, struct http_exchange *x, struct bytes node)
 	if (!admin_take_owner(control_kvs(o->control), node, &id, &why))
 		http_problem(x, why.status, why.type, why.detail, 0);
 	else
-		order(o, x, RPC_COMMAND_EXPEL, bytes_of(id.b, sizeof(id.b)));
+		order(o, x, kind, bytes_of(id.b, sizeof(id.b)));
 }
 
 /* Whoever it was said to. */
@@ -350,18 +368,45 @@ static void show(const struct orders *o, struct http_exchange *x, struct bytes h
 	buf_fini(&out);
 }
 
+/* What stands behind the last slash of an order about a node. */
+static bool verb_of(struct bytes path, enum rpc_command_kind *kind, struct bytes *rest)
+{
+	static const struct {
+		struct bytes end;
+		enum rpc_command_kind kind;
+	} verbs[] = {
+		{ BYTES_LIT("/expel"), RPC_COMMAND_EXPEL },
+		{ BYTES_LIT("/drain"), RPC_COMMAND_DRAIN },
+		{ BYTES_LIT("/undrain"), RPC_COMMAND_UNDRAIN },
+	};
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (!bytes_ends_with(path, verbs[i].end))
+			continue;
+		*kind = verbs[i].kind;
+		*rest = bytes_head(path, path.n - verbs[i].end.n);
+		return true;
+	}
+	return false;
+}
+
 bool orders_take(const struct admin *a, struct http_exchange *x, struct bytes path)
 {
 	static const struct bytes purges = { (const uint8_t *)"/v1/purge/", 10 };
 	static const struct bytes nodes = { (const uint8_t *)"/v1/nodes/", 10 };
-	static const struct bytes end = { (const uint8_t *)"/expel", 6 };
-	if (bytes_eq(path, BYTES_LIT("/v1/purge")))
+	enum rpc_command_kind kind;
+	struct bytes rest;
+	if (bytes_eq(path, BYTES_LIT("/v1/purge"))) {
 		purge(a->orders, x);
-	else if (bytes_starts_with(path, purges))
+	} else if (bytes_starts_with(path, purges)) {
 		show(a->orders, x, bytes_from(path, purges.n));
-	else if (bytes_starts_with(path, nodes) && bytes_ends_with(path, end) && path.n > nodes.n + end.n)
-		expel(a->orders, x, bytes_head(bytes_from(path, nodes.n), path.n - nodes.n - end.n));
-	else
+	} else if (!verb_of(path, &kind, &rest)) {
 		return false;
+	} else if (bytes_eq(rest, BYTES_LIT("/v1")) && kind != RPC_COMMAND_EXPEL) {
+		order_of_node(a->orders, x, kind, bytes_str(a->config->node));
+	} else if (bytes_starts_with(rest, nodes) && rest.n > nodes.n) {
+		order_of_node(a->orders, x, kind, bytes_from(rest, nodes.n));
+	} else {
+		return false;
+	}
 	return true;
 }

@@ -1,8 +1,11 @@
-/* What operators order over HTTP (R1): purges and expels.
+/* What operators order over HTTP (R1).
  *
  *     POST /v1/purge {"content": ID}      every delivery node drops what it holds of the content
  *     GET  /v1/purge/{id}                 which of them have, by now
  *     POST /v1/nodes/{name or id}/expel   that node is out of the cluster for good
+ *     POST /v1/nodes/{name or id}/drain   that node takes no new viewers, until
+ *     POST /v1/nodes/{name or id}/undrain
+ *     POST /v1/drain, /v1/undrain         the same for the asked node
  *
  * Answered when a second node has recorded the order: 200 with "recorded_by". When none could within
  * ORDERS_RECORDED_WITHIN_MS, or there is none: 202 with "recorded_by": null; the order stands, and is lost

@@ -55,7 +55,7 @@ static void put_held(const struct explain_now *e, const struct place_node *n, st
 static void put_places(const struct explain_now *e, const struct place_node *n, struct buf *out)
 {
 	uint64_t places = 0;
-	bool known = e->leased != NULL && e->leased(e->leased_ctx, n->slot, &places);
+	bool known = e->leased != NULL && e->leased(e->leased_ctx, &n->id, &places);
 	field_u64_if(out, "places", known, places);
 }
 

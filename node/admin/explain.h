@@ -21,7 +21,7 @@ struct explain_now {
 	const struct kvs_holder *holders;
 	size_t holders_n;
 	/* As in struct admin. */
-	bool (*leased)(void *ctx, uint32_t slot, uint64_t *places);
+	bool (*leased)(void *ctx, const struct node_id *node, uint64_t *places);
 	void *leased_ctx;
 };
 

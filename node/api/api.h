@@ -16,6 +16,7 @@
 
 #include "assign/lease_slots.h"
 #include "kvs/lmdb_reader.h"
+#include "node/api/ev_admission.h"
 #include "node/config.h"
 #include "node/http/http.h"
 #include "node/snapshot.h"
@@ -32,6 +33,7 @@ struct api_config {
 	/* A slot ran dry: control is to ask for more. Any thread. */
 	void (*places_dry)(void *ctx);
 	void *dry_ctx;
+	struct admission *admission; /* NULL: everybody may create sessions, without limit */
 	/* Passes a heartbeat or an end to a session's node, with others in one batch a second. False when the
 	 * batch is full: harmless, media requests keep a session and idleness ends it. */
 	bool (*tell_node)(void *ctx, const struct node_id *node, const struct rpc_session_id *id, bool ended);

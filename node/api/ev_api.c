@@ -1,5 +1,6 @@
 #include "node/api/api.h"
 
+#include "node/api/ev_admit.h"
 #include "node/api/place.h"
 #include "node/api/recall.h"
 #include "node/api/session.h"
@@ -16,6 +17,7 @@ struct call {
 	const struct http_request *request;
 	struct arena *arena;
 	uint64_t now_s;
+	struct admit *admit; /* of a creation */
 };
 
 /* -- answers -- */
@@ -70,6 +72,8 @@ static void answer_session(
 		const char *location =
 		    status == 201 ? arena_printf(c->arena, "/v1/sessions/%.*s", (int)handle.n, (const char *)handle.p)
 		                  : NULL;
+		if (status == 201)
+			admit_created(c->admit, bytes_str(location), buf_bytes(&out));
 		answer_json(c, status, buf_bytes(&out), location);
 	} else {
 		unsigned_token(c, e);
@@ -174,7 +178,7 @@ static bool is_json(const struct http_request *r)
 	return http_header_is(bytes_head(type, end), "application/json");
 }
 
-static void create(struct call *c)
+static void create_admitted(struct call *c)
 {
 	struct session_request r;
 	const char *why = NULL;
@@ -187,6 +191,8 @@ static void create(struct call *c)
 		malformed(c, why != NULL ? why : "The body is too large.");
 		return;
 	}
+	if (!admit_session(c->admit, &r))
+		return;
 	const struct config_origin *origin = one_origin(c, &r);
 	if (origin == NULL)
 		return;
@@ -201,6 +207,15 @@ static void create(struct call *c)
 		http_problem(c->x, 503, "no-headroom", "No delivery node has headroom now.", 5);
 	else
 		create_placed(c, &r, origin, &p);
+}
+
+static void create(struct call *c)
+{
+	struct admit admit;
+	c->admit = &admit;
+	if (admit_caller(&admit, c->api->c.admission, c->x))
+		create_admitted(c);
+	admit_end(&admit);
 }
 
 /* -- a session that is there already -- */
@@ -329,7 +344,7 @@ static void on_heartbeat(struct call *c, struct bytes text)
 
 void api_handle(struct api *api, struct api_worker *w, struct http_exchange *x)
 {
-	struct call c = { api, w, x, http_request(x), http_arena(x), api->c.now_wall_ms() / 1000 };
+	struct call c = { api, w, x, http_request(x), http_arena(x), api->c.now_wall_ms() / 1000, NULL };
 	struct bytes path, first, second, session = BYTES_NONE, verb = BYTES_NONE;
 	if (http_path_decode(c.arena, c.request->path, &path) != OK) {
 		malformed(&c, "The path is malformed.");

@@ -8,7 +8,13 @@
 /* The same on every node, so that all of them move a session to the same place. */
 static const struct hash_key keep_key = { "warmcast-keep-1" };
 
-enum { LOAD_WINDOW_S = 30 }; /* whoever was assigned longer ago has come, or never will */
+enum {
+	LOAD_WINDOW_S = 30, /* whoever was assigned longer ago has come, or never will */
+	/* And of a node that tells its load: it has heard of him then, and told it if that changes much
+	 * (node/load_damping.h), however old its last word is. */
+	TOLD_WITHIN_S = 3,
+	UNSEEN_WINDOW_S = 10, /* what other api nodes assign is taken to be like this one's own in it */
+};
 
 static enum assign_state state_of(const struct view_node *n)
 {
@@ -24,23 +30,62 @@ static enum assign_state state_of(const struct view_node *n)
 	return n->state == NODE_READY ? ASSIGN_READY : ASSIGN_JOINING;
 }
 
-static bool holds(const struct kvs_holder *holders, size_t n, const struct node_id *id)
-{
-	for (size_t i = 0; i < n; i++)
-		if (node_id_eq(&holders[i].node, id))
-			return true;
-	return false;
-}
-
 /* What a node last said, plus what was assigned to it here since (A1): a report is as old as its way. */
 static uint32_t load_of(const struct api *api, const struct view_node *n, uint64_t now_ms)
 {
 	uint64_t age_s = now_ms > n->load_seen_ms ? (now_ms - n->load_seen_ms) / 1000 : 0;
-	if (!n->has_load || age_s > LOAD_WINDOW_S)
+	if (!n->has_load)
 		age_s = LOAD_WINDOW_S;
+	else if (age_s > TOLD_WITHIN_S)
+		age_s = TOLD_WITHIN_S;
 	uint64_t since = tally_recent(api->c.tally, n->slot, now_ms / 1000, (uint32_t)age_s + 1);
 	uint64_t load = since + (n->has_load ? n->load : 0);
 	return load < UINT32_MAX ? (uint32_t)load : UINT32_MAX;
+}
+
+static uint32_t count_other_apis(const struct cluster_view *view)
+{
+	uint32_t n = 0;
+	for (size_t i = 0; i < view->nodes_n; i++) {
+		const struct view_node *v = &view->nodes[i];
+		n += (v->roles & RPC_ROLE_API) != 0 && !v->self && v->liveness == KVS_ALIVE && v->state == NODE_READY;
+	}
+	return n;
+}
+
+/* What other api nodes may have assigned to it that it has not told. */
+static uint32_t unseen_of(const struct api *api, const struct view_node *n, uint32_t others, uint64_t now_ms)
+{
+	uint64_t age_ms = n->has_load && now_ms > n->load_seen_ms ? now_ms - n->load_seen_ms : 0;
+	if (age_ms > TOLD_WITHIN_S * 1000)
+		age_ms = TOLD_WITHIN_S * 1000;
+	uint32_t own = others == 0 ? 0 : tally_recent(api->c.tally, n->slot, now_ms / 1000, UNSEEN_WINDOW_S);
+	return assign_unseen(own, others, age_ms, UNSEEN_WINDOW_S * 1000);
+}
+
+static const struct kvs_holder *holder_of(
+    const struct kvs_holder *holders, size_t n, const struct node_id *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (node_id_eq(&holders[i].node, id))
+			return &holders[i];
+	return NULL;
+}
+
+/* What the decision weighs. */
+static void know(const struct api *api, const struct view_node *v, const struct kvs_holder *held,
+    uint32_t others, uint64_t now_ms, struct assign_node *out)
+{
+	out->state = state_of(v);
+	out->capacity = v->capacity;
+	out->load = load_of(api, v, now_ms);
+	out->unseen = unseen_of(api, v, others, now_ms);
+	out->places = api->c.slots == NULL ? 0 : lease_slots_left(api->c.slots, v->slot, now_ms);
+	out->age_ms = v->has_load && now_ms > v->load_seen_ms ? now_ms - v->load_seen_ms : 0;
+	out->holder = held != NULL;
+	out->share_permille = held == NULL ? 0 : (uint16_t)held->location.share_permille;
+	out->miss_permille = (uint16_t)v->miss_permille;
+	out->evict_age_s = v->evict_age_s;
 }
 
 /* Copies the delivery nodes of the view into the two arrays that the decision works on. */
@@ -49,6 +94,7 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
     struct place *p)
 {
 	uint64_t now_ms = api->c.now_mono_ms();
+	uint32_t others = count_other_apis(view);
 	*nodes = arena_array(a, view->nodes_n, sizeof(**nodes));
 	p->nodes = arena_array(a, view->nodes_n, sizeof(*p->nodes));
 	if (*nodes == NULL || p->nodes == NULL)
@@ -59,8 +105,10 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
 			continue;
 		struct place_node *pn = &p->nodes[p->nodes_n];
 		struct assign_node *an = &(*nodes)[p->nodes_n];
-		pn->id = an->id = v->id;
-		pn->holder = an->holder = holds(holders, holders_n, &v->id);
+		*an = (struct assign_node){ .id = v->id };
+		know(api, v, holder_of(holders, holders_n, &v->id), others, now_ms, an);
+		pn->id = v->id;
+		pn->holder = an->holder;
 		pn->slot = v->slot;
 		pn->reported = v->has_load;
 		pn->incarnation = v->incarnation;
@@ -69,10 +117,6 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
 		an->zone = arena_dup(a, bytes_str(v->zone));
 		if (pn->name.p == NULL || pn->url.p == NULL || an->zone.p == NULL)
 			return ERR_NO_MEMORY;
-		an->state = state_of(v);
-		an->capacity = v->capacity;
-		an->load = load_of(api, v, now_ms);
-		an->age_ms = v->has_load && now_ms > v->load_seen_ms ? now_ms - v->load_seen_ms : 0;
 		p->nodes_n++;
 	}
 	return OK;
@@ -89,7 +133,8 @@ enum err place_among(const struct api *api, const struct cluster_view *view, con
 	enum err e = gather(api, view, holders, holders_n, a, &nodes, &p);
 	if (e != OK)
 		return e;
-	struct assign_request r = { wish->origin, wish->content, wish->zone, nodes, p.nodes_n };
+	struct assign_request r = { wish->origin, wish->content, wish->zone, nodes, p.nodes_n,
+		.reserve_permille = api->c.config->reserve_permille, .explain = true };
 	p.known = nodes;
 	e = assign_decide(&r, a, &p.decision);
 	if (e != OK)
@@ -110,7 +155,8 @@ static uint64_t keep_score(const struct place_node *n, struct bytes session)
 /* Whether the node still serves those whom it has: also when it is full. */
 static bool still_serves(const struct assign_candidate *c)
 {
-	return c->reason != ASSIGN_NOT_READY && c->reason != ASSIGN_UNREACHABLE;
+	return c->reason != ASSIGN_NOT_READY && c->reason != ASSIGN_UNREACHABLE &&
+	       c->reason != ASSIGN_IS_DRAINING && c->reason != ASSIGN_IS_SUSPECTED;
 }
 
 size_t place_keep(const struct place *p, const struct node_id *node, struct bytes session)
@@ -123,7 +169,7 @@ size_t place_keep(const struct place *p, const struct node_id *node, struct byte
 			continue;
 		if (still_serves(c))
 			return c->node;
-		if (c->reason == ASSIGN_NOT_READY)
+		if (c->reason == ASSIGN_NOT_READY || c->reason == ASSIGN_IS_DRAINING)
 			home = c->node;
 	}
 	for (size_t i = 0; i < d->usable_n; i++) {

@@ -8,6 +8,8 @@
 
 #include "node/token.h"
 
+enum { SESSION_ADDRESS_MAX = 64 };
+
 struct session_request {
 	struct bytes content;
 	struct bytes entry; /* empty: found by the node */

@@ -157,6 +157,9 @@ void cache_on_news(struct cache *c, void (*wake)(void *arg), void *arg);
 
 struct cache_counters {
 	uint64_t units, bytes, size_bytes, hits, misses, stored, evicted, write_failures, disks_down;
+	/* How long ago what would be evicted next was used last, of the disk where that is the least; UINT32_MAX
+	 * while no disk is nearly full. */
+	uint32_t evict_age_s;
 };
 void cache_count(const struct cache *c, struct cache_counters *out);
 /* Regular upkeep (sync marks, unlinking, statfs): a thread of the cache's own does it. */

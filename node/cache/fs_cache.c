@@ -221,7 +221,7 @@ bool cache_insert(struct cache *c, struct unit *u, bool store)
 		over = take_out(c, s, old, store && old->disk == u->disk, &news);
 	units_put(&s->units, u);
 	cache_lock(&d->lock);
-	policy_add(&d->policy, &u->policy);
+	policy_add(&d->policy, &u->policy, cache_now_s());
 	if (store) {
 		u->record.sequence = ++d->sequence;
 		cache_index_later(d, &u->id, &u->record);
@@ -453,6 +453,11 @@ void cache_on_news(struct cache *c, void (*wake)(void *arg), void *arg)
 	cache_unlock(&c->contents_lock);
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 void cache_count(const struct cache *cc, struct cache_counters *out)
 {
 	struct cache *c = OBJ_CAST(struct cache, CACHE_MAGIC, (void *)(uintptr_t)cc);
@@ -460,7 +465,8 @@ void cache_count(const struct cache *cc, struct cache_counters *out)
 		.misses = atomic_load(&c->misses),
 		.stored = atomic_load(&c->stored),
 		.evicted = atomic_load(&c->evicted),
-		.write_failures = atomic_load(&c->write_failures) };
+		.write_failures = atomic_load(&c->write_failures),
+		.evict_age_s = UINT32_MAX };
 	cache_lock(&c->contents_lock);
 	n.units = c->contents.units;
 	n.bytes = c->contents.bytes;
@@ -471,6 +477,8 @@ void cache_count(const struct cache *cc, struct cache_counters *out)
 		cache_lock(&d->lock);
 		n.size_bytes += d->serves ? d->size_bytes : 0;
 		n.disks_down += !d->serves || disk_resting(d, now);
+		if (d->serves && policy_evicts(d->charged_bytes, d->limit_bytes))
+			n.evict_age_s = least(n.evict_age_s, policy_evict_age_s(&d->policy, cache_now_s()));
 		cache_unlock(&d->lock);
 	}
 	*out = n;

@@ -113,6 +113,10 @@ static inline struct shard *cache_shard(struct cache *c, const struct unit_id *i
 }
 
 uint64_t cache_now_mono_ms(void);
+static inline uint32_t cache_now_s(void)
+{
+	return (uint32_t)(cache_now_mono_ms() / 1000);
+}
 /* What a file of that length takes on a disk. */
 uint64_t cache_charge_of(uint64_t length_bytes);
 static inline bool disk_resting(const struct cache_disk *d, uint64_t now_mono_ms) /* its lock is held */

@@ -52,7 +52,7 @@ static enum err make_room(struct cache_disk *d, uint64_t charge)
 	cache_lock(&d->lock);
 	if (policy_too_full(d->charged_bytes, charge, d->limit_bytes)) {
 		while (!policy_roomy(d->charged_bytes, charge, d->limit_bytes)) {
-			struct policy_node *n = policy_victim(&d->policy);
+			struct policy_node *n = policy_victim(&d->policy, cache_now_s());
 			if (n == NULL)
 				break;
 			struct unit *u = CONTAINER_OF(n, struct unit, policy);

@@ -18,6 +18,7 @@ struct policy_node {
 	TAILQ_ENTRY(policy_node) link;
 	atomic_bool used;
 	bool in;
+	uint32_t since_s; /* when it came, or got its last round more */
 };
 
 struct policy {
@@ -26,16 +27,22 @@ struct policy {
 };
 
 void policy_init(struct policy *p);
-void policy_add(struct policy *p, struct policy_node *n);
+/* now_s: monotonic. */
+void policy_add(struct policy *p, struct policy_node *n, uint32_t now_s);
 void policy_remove(struct policy *p, struct policy_node *n); /* no-op when it is not in */
 void policy_used(struct policy_node *n);
 /* The next to go, or NULL when there is none. It stays in, at the end of the order, until it is removed: so
  * two threads that make room at once get different ones. */
-struct policy_node *policy_victim(struct policy *p);
+struct policy_node *policy_victim(struct policy *p, uint32_t now_s);
+/* How long ago about the next to go was used last: at least since when it came or got its last round.
+ * UINT32_MAX when there is none. */
+uint32_t policy_evict_age_s(const struct policy *p, uint32_t now_s);
 
 /* Whether `incoming` more bytes make it necessary to evict (98 % of the limit), and up to what is evicted
  * then (95 %): room is made in batches, not once a write. */
 bool policy_too_full(uint64_t charged_bytes, uint64_t incoming_bytes, uint64_t limit_bytes);
 bool policy_roomy(uint64_t charged_bytes, uint64_t incoming_bytes, uint64_t limit_bytes);
+/* So full that there is a next to go (90 %). */
+bool policy_evicts(uint64_t charged_bytes, uint64_t limit_bytes);
 
 #endif

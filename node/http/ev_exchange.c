@@ -1,6 +1,6 @@
 #include "node/http/ev_conn.h"
 
-enum { ARENA_MAX_BYTES = 256 << 10, HEAD_KEPT_BYTES = 8 << 10 };
+enum { ARENA_MAX_BYTES = 256 << 10, HEAD_KEPT_BYTES = 8 << 10, BODY_KEPT_BYTES = 4 << 10 };
 
 struct http_exchange *exchange_take(struct http_worker *w, struct conn *c)
 {
@@ -40,7 +40,8 @@ void exchange_put_back(struct http_worker *w, struct http_exchange *x)
 	http_parse_reset(&x->parse);
 	if (x->parse.head.cap > HEAD_KEPT_BYTES)
 		buf_fini(&x->parse.head);
-	buf_fini(&x->parse.body);
+	if (x->parse.body.cap > BODY_KEPT_BYTES)
+		buf_fini(&x->parse.body);
 	arena_reset(&x->arena);
 	x->next_spare = w->spare;
 	w->spare = x;

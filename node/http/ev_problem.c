@@ -26,8 +26,8 @@ static size_t put_json(char *out, size_t n, size_t max, const char *s)
 	return n;
 }
 
-void http_problem(
-    struct http_exchange *x, int status, const char *type, const char *detail, unsigned retry_after_s)
+static void answer_problem(
+    struct http_exchange *x, int status, const char *type, const char *detail, const struct http_field *field)
 {
 	struct arena *a = http_arena(x);
 	char *text = arena_alloc(a, PROBLEM_MAX_BYTES / 2);
@@ -41,13 +41,26 @@ void http_problem(
 	http_add(&r, "Content-Type", BYTES_LIT("application/problem+json"));
 	http_add(&r, "Cache-Control", BYTES_LIT("no-store"));
 	http_add_cors(&r);
-	char *retry = retry_after_s == 0 ? NULL : arena_printf(a, "%u", retry_after_s);
-	if (retry != NULL)
-		http_add(&r, "Retry-After", bytes_str(retry));
+	if (field != NULL)
+		http_add(&r, field->name, field->value);
 	/* Without memory the status alone answers. */
 	r.parts[0] = (struct http_part){ .kind = HTTP_PART_BYTES, .bytes = bytes_str(body) };
 	r.parts_n = 1;
 	http_respond(x, &r);
+}
+
+void http_problem(
+    struct http_exchange *x, int status, const char *type, const char *detail, unsigned retry_after_s)
+{
+	char *retry = retry_after_s == 0 ? NULL : arena_printf(http_arena(x), "%u", retry_after_s);
+	struct http_field field = { "Retry-After", bytes_str(retry) };
+	answer_problem(x, status, type, detail, retry != NULL ? &field : NULL);
+}
+
+void http_problem_with(
+    struct http_exchange *x, int status, const char *type, const char *detail, const struct http_field *field)
+{
+	answer_problem(x, status, type, detail, field);
 }
 
 void http_preflight(struct http_exchange *x, const char *methods)
@@ -57,8 +70,8 @@ void http_preflight(struct http_exchange *x, const char *methods)
 	http_add(&r, "Allow", bytes_str(methods));
 	http_add(&r, "Access-Control-Allow-Methods", bytes_str(methods));
 	http_add(&r, "Access-Control-Allow-Headers",
-	    BYTES_LIT(
-	        "Range, Content-Type, Idempotency-Key, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status"));
+	    BYTES_LIT("Range, Content-Type, Authorization, Idempotency-Key, CMCD-Object, CMCD-Request, "
+	              "CMCD-Session, CMCD-Status"));
 	http_add(&r, "Access-Control-Max-Age", BYTES_LIT("86400"));
 	http_respond(x, &r);
 }

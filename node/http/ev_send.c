@@ -135,8 +135,9 @@ static enum send_result send_memory(struct outgoing *o, int socket, uint64_t *bu
 	if (room > 0 && i < o->pieces_n && has_bytes_now(&o->pieces[i]))
 		flags |= MSG_MORE;
 	ssize_t sent;
-	do
-		sent = sendmsg(socket, &m, flags);
+	do /* nearly every answer is one piece, which the kernel takes in for less without a vector */
+		sent = m.msg_iovlen == 1 ? send(socket, iov[0].iov_base, iov[0].iov_len, flags)
+		                         : sendmsg(socket, &m, flags);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return after_error();

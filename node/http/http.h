@@ -116,6 +116,9 @@ typedef void http_handler(void *ctx, struct http_exchange *x);
  * "urn:warmcast:problem:TYPE". retry_after_s 0 sends no Retry-After. CORS fields as http_add_cors. */
 void http_problem(
     struct http_exchange *x, int status, const char *type, const char *detail, unsigned retry_after_s);
+/* The same with one more field, of a status that demands it. */
+void http_problem_with(struct http_exchange *x, int status, const char *type, const char *detail,
+    const struct http_field *field);
 /* The CORS answer fields of facts: any origin, exposed headers, Timing-Allow-Origin. */
 void http_add_cors(struct http_response *r);
 /* Answers an OPTIONS preflight, 204. `methods` like "GET, HEAD, OPTIONS". */

@@ -1,5 +1,7 @@
 #include "node/http/parse_head.h"
 
+#include "node/http/clean.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -16,10 +18,8 @@ static bool malformed(struct http_refusal *why, const char *detail)
 
 bool http_head_is_clean(struct bytes part)
 {
-	for (size_t i = 0; i < part.n; i++) {
+	for (size_t i = http_clean_run(part); i < part.n; i += 1 + http_clean_run(bytes_from(part, i + 1))) {
 		uint8_t c = part.p[i];
-		if (c >= 0x20 && c != 0x7f)
-			continue;
 		bool fine = c == '\t' || c == '\n' || (c == '\r' && (i + 1 == part.n || part.p[i + 1] == '\n'));
 		if (!fine)
 			return false;

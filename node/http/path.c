@@ -54,20 +54,29 @@ bool http_path_next(struct bytes *path, struct bytes *segment)
 	return true;
 }
 
+/* What stands for itself in a path: unreserved characters (RFC 3986, 2.3) and the slash. */
+static bool is_plain(uint8_t c)
+{
+	/* A bit a character from 32 to 127. */
+	static const uint32_t plain[4] = { 0, 0x03ffe000, 0x87fffffe, 0x47fffffe };
+	return c < 128 && (plain[c >> 5] >> (c & 31) & 1) != 0;
+}
+
 void http_path_encode(struct buf *out, struct bytes path)
 {
 	static const char hex[] = "0123456789ABCDEF";
+	size_t at = 0;
 	for (size_t i = 0; i < path.n; i++) {
 		uint8_t c = path.p[i];
-		bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-		if (alnum || (c != 0 && strchr("-._~/", c) != NULL)) {
-			buf_put_u8(out, c);
-		} else {
-			buf_put_u8(out, '%');
-			buf_put_u8(out, (uint8_t)hex[c >> 4]);
-			buf_put_u8(out, (uint8_t)hex[c & 15]);
-		}
+		if (is_plain(c))
+			continue;
+		uint8_t escaped[3] = { '%', (uint8_t)hex[c >> 4], (uint8_t)hex[c & 15] };
+		buf_put(out, path.p + at, i - at);
+		buf_put(out, escaped, sizeof(escaped));
+		at = i + 1;
 	}
+	if (at < path.n)
+		buf_put(out, path.p + at, path.n - at);
 }
 
 struct bytes http_query(struct bytes query, const char *name)

@@ -1,5 +1,7 @@
 #include "node/http/response.h"
 
+#include "node/http/clean.h"
+
 #include <string.h>
 
 const char *http_status_reason(int status)
@@ -67,8 +69,8 @@ bool http_response_has_body(enum http_method method, int status)
 
 static bool is_value(struct bytes v)
 {
-	for (size_t i = 0; i < v.n; i++)
-		if ((v.p[i] < 0x20 && v.p[i] != '\t') || v.p[i] == 0x7f)
+	for (size_t i = http_clean_run(v); i < v.n; i += 1 + http_clean_run(bytes_from(v, i + 1)))
+		if (v.p[i] != '\t')
 			return false;
 	return true;
 }

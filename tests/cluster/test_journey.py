@@ -94,8 +94,10 @@ def test_operators_see_nodes_contents_and_metrics(cluster):
     delivery = cluster.node(session["node"])
     status, answer = delivery.admin_get("/v1/status")
     assert status == 200 and answer["state"] == "ready" and answer["cluster"] == "local"
-    assert answer["sessions"]["active"] >= 1 and answer["cache"]["units"] >= len(objects)
+    assert answer["sessions"]["active"] >= 1
+    # A viewer may have the last byte before the unit is in its place.
     wait_holder(cluster.nodes, "lv5", session["node"], objects=len(objects))
+    assert delivery.admin_get("/v1/status")[1]["cache"]["units"] >= len(objects)
     assert holders(cluster.node("api-1"), "lv5")[session["node"]]["bytes"] == sum(map(len, objects.values()))
     status, text = delivery.admin_get("/metrics")
     assert status == 200 and "warmcast_sessions_active" in text

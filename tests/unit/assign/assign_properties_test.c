@@ -46,6 +46,11 @@ static void make_cluster(struct cluster *c, struct prng *p)
 		d->capacity = (uint32_t)prng_below(p, 1000);
 		d->load = prng_chance(p, full_per_mille) ? d->capacity : (uint32_t)prng_below(p, 1000);
 		d->holder = prng_chance(p, holders_per_mille);
+		d->places = prng_chance(p, 200) ? (uint32_t)prng_below(p, 4) : 0;
+		d->unseen = prng_chance(p, 300) ? (uint32_t)prng_below(p, 50) : 0;
+		d->share_permille = prng_chance(p, 500) ? (uint16_t)prng_below(p, 1001) : 0;
+		d->miss_permille = prng_chance(p, 500) ? (uint16_t)prng_below(p, 1001) : 0;
+		d->evict_age_s = prng_chance(p, 300) ? ASSIGN_CACHE_NOT_FULL : (uint32_t)prng_below(p, 5000);
 	}
 	snprintf(c->content, sizeof(c->content), "lv%llu", (unsigned long long)prng_next(p));
 	c->request = (struct assign_request){
@@ -54,6 +59,8 @@ static void make_cluster(struct cluster *c, struct prng *p)
 		.zone = prng_chance(p, 500) ? bytes_str(zones[prng_below(p, 3)]) : BYTES_NONE,
 		.nodes = c->nodes,
 		.nodes_n = n,
+		.reserve_permille = (uint32_t)prng_below(p, 100),
+		.explain = true,
 	};
 }
 
@@ -81,7 +88,7 @@ static void each_seed(void (*check)(struct cluster *c, struct prng *p))
 
 static bool has_headroom(const struct assign_node *d)
 {
-	return d->load < d->capacity;
+	return d->capacity > 0 && (d->places > 0 || d->load < d->capacity);
 }
 
 static bool could_take(const struct assign_node *d)
@@ -115,6 +122,24 @@ static void check_never_where_there_is_no_room(struct cluster *c, struct prng *p
 		assert_int_equal(r.node, r.candidates[0].node);
 }
 
+static bool has_sure_room(const struct cluster *c, const struct assign_node *d)
+{
+	uint32_t reserve = (uint32_t)((uint64_t)d->capacity * c->request.reserve_permille / 1000);
+	return d->capacity > 0 && (d->places > 0 || d->load + d->unseen + reserve < d->capacity);
+}
+
+static bool is_warm(const struct assign_node *d)
+{
+	return d->holder && (d->share_permille == 0 || d->share_permille >= ASSIGN_SHARE_WARM_PERMILLE);
+}
+
+/* As the order of holders sees it. */
+static double fullness(const struct assign_node *d)
+{
+	uint32_t handicap = is_warm(d) ? 0 : d->capacity / 64;
+	return (double)(d->load + d->unseen + handicap) / d->capacity;
+}
+
 static void check_warm_whenever_it_can_be(struct cluster *c, struct prng *p)
 {
 	(void)p;
@@ -126,18 +151,38 @@ static void check_warm_whenever_it_can_be(struct cluster *c, struct prng *p)
 	const struct assign_node *best = NULL;
 	for (size_t i = 0; i < c->request.nodes_n; i++) {
 		const struct assign_node *d = &c->nodes[i];
-		if (!d->holder || d->state != ASSIGN_READY || !has_headroom(d) || (narrowed && !in_zone(c, d)))
+		if (!d->holder || d->state != ASSIGN_READY || !has_sure_room(c, d) || (narrowed && !in_zone(c, d)))
 			continue;
-		if (best == NULL || (double)d->load / d->capacity < (double)best->load / best->capacity)
+		if (best == NULL || fullness(d) < fullness(best))
 			best = d;
 	}
 	if (narrowed)
 		assert_true(in_zone(c, &c->nodes[r.node]));
 	if (best == NULL)
 		return;
-	assert_int_equal(r.outcome, ASSIGN_WARM);
 	const struct assign_node *taken = &c->nodes[r.node];
-	assert_true((uint64_t)taken->load * best->capacity == (uint64_t)best->load * taken->capacity);
+	assert_true(taken->holder && has_sure_room(c, taken));
+	assert_int_equal(r.outcome == ASSIGN_WARM, is_warm(taken));
+	assert_true(fullness(taken) <= fullness(best));
+}
+
+/* Without reasons it says the same of the best few. */
+static void check_it_decides_the_same_without_explaining(struct cluster *c, struct prng *p)
+{
+	(void)p;
+	struct assign_result all = decide(c);
+	c->request.explain = false;
+	struct assign_result few = decide(c);
+	size_t n = all.usable_n < ASSIGN_BEST ? all.usable_n : ASSIGN_BEST;
+	assert_int_equal(few.outcome, all.outcome);
+	assert_int_equal(few.candidates_n, n);
+	assert_int_equal(few.usable_n, n);
+	if (n > 0)
+		assert_int_equal(few.node, all.node);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(few.candidates[i].node, all.candidates[i].node);
+		assert_int_equal(few.candidates[i].reason, all.candidates[i].reason);
+	}
 }
 
 static void check_order_of_input_does_not_matter(struct cluster *c, struct prng *p)
@@ -190,6 +235,12 @@ static void test_warm_whenever_it_can_be(void **state)
 {
 	(void)state;
 	each_seed(check_warm_whenever_it_can_be);
+}
+
+static void test_it_decides_the_same_without_explaining(void **state)
+{
+	(void)state;
+	each_seed(check_it_decides_the_same_without_explaining);
 }
 
 static void test_order_of_input_does_not_matter(void **state)
@@ -274,6 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_never_where_there_is_no_room, tell_seed),
 		cmocka_unit_test_teardown(test_warm_whenever_it_can_be, tell_seed),
+		cmocka_unit_test_teardown(test_it_decides_the_same_without_explaining, tell_seed),
 		cmocka_unit_test_teardown(test_order_of_input_does_not_matter, tell_seed),
 		cmocka_unit_test_teardown(test_a_leaving_node_moves_only_its_own, tell_seed),
 		cmocka_unit_test(test_cold_load_stays_bounded),

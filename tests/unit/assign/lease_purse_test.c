@@ -159,6 +159,11 @@ static void a_retry_keeps_id_and_time(void **state)
 	step(&w);
 	assert_int_equal(w.out_n, 0);
 	w.now_ms = lease_purse_wake_at(w.purse);
+	assert_int_equal(w.now_ms, first_ms + 300);
+	step(&w);
+	assert_int_equal(said(&w, LEASE_SEND_ASK)->ask.req_id, id);
+	w.now_ms = lease_purse_wake_at(w.purse);
+	assert_int_equal(w.now_ms, first_ms + 900);
 	step(&w);
 	assert_int_equal(said(&w, LEASE_SEND_ASK)->ask.req_id, id);
 	/* A broken link asks nothing, a new one at once. */
@@ -166,6 +171,10 @@ static void a_retry_keeps_id_and_time(void **state)
 	w.now_ms += 5000;
 	step(&w);
 	assert_int_equal(w.out_n, 0);
+	lease_purse_link_up(w.purse, w.now_ms, SLOT, INCARNATION);
+	step(&w);
+	assert_int_equal(said(&w, LEASE_SEND_ASK)->ask.req_id, id);
+	lease_purse_link_down(w.purse, ++w.now_ms, SLOT);
 	lease_purse_link_up(w.purse, w.now_ms, SLOT, INCARNATION);
 	step(&w);
 	assert_int_equal(said(&w, LEASE_SEND_ASK)->ask.req_id, id);
@@ -230,12 +239,33 @@ static void an_idle_node_costs_nothing(void **state)
 			step(&w);
 		else
 			w.out_n = 0;
+		assert_true(said(&w, LEASE_SEND_ASK) == NULL || left(&w) > 0); /* ahead of its end */
 		asks += grant(&w, 100);
 		dry_ms += left(&w) == 0 && w.now_ms - last_ms < LEASE_IDLE_MS ? 10 : 0;
 	}
 	assert_int_equal(dry_ms, 0);
 	assert_in_range(asks, 2, 4);
 	assert_in_range(w.now_ms - last_ms, LEASE_IDLE_MS, LEASE_IDLE_MS + 10000);
+	end(&w);
+}
+
+static void a_rush_is_met_at_once(void **state)
+{
+	(void)state;
+	struct world w = start();
+	grant(&w, 4);
+	take(&w, 4);
+	step(&w);
+	assert_int_equal(w.out_n, 0); /* not so soon after the last */
+	assert_int_equal(lease_purse_wake_at(w.purse), w.now_ms + 20);
+	w.now_ms += 20;
+	step(&w);
+	assert_int_equal(said(&w, LEASE_SEND_ASK)->ask.want, 8); /* twice what came in 20 ms */
+	grant(&w, 100);
+	take(&w, 58); /* 50 of them in vain */
+	w.now_ms += 20;
+	step(&w);
+	assert_in_range(said(&w, LEASE_SEND_ASK)->ask.want, 100, 150);
 	end(&w);
 }
 
@@ -442,6 +472,7 @@ int main(void)
 		cmocka_unit_test(a_retry_keeps_id_and_time),
 		cmocka_unit_test(gives_up_what_is_too_late),
 		cmocka_unit_test(an_idle_node_costs_nothing),
+		cmocka_unit_test(a_rush_is_met_at_once),
 		cmocka_unit_test(follows_demand),
 		cmocka_unit_test(asks_slowly_where_nothing_is_left),
 		cmocka_unit_test(gives_back_what_is_left),

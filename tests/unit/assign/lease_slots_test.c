@@ -82,7 +82,7 @@ static void a_node_without_a_slot_is_dry(void **state)
 
 /* -- between threads -- */
 
-enum { THREADS = 3, BATCHES = 30000, INDICES = 64, SLOT = 17 };
+enum { THREADS = 3, BATCHES = 10000, INDICES = 64, SLOT = 17 };
 
 struct race {
 	struct lease_slots *slots;
@@ -130,13 +130,14 @@ static void no_place_is_taken_twice_or_late(void **state)
 	for (uint32_t b = 1; b <= BATCHES; b++) {
 		uint64_t now_ms = atomic_load(&r.now_ms);
 		uint32_t limit = 1 + b * 7 % INDICES;
-		r.until_ms[b] = now_ms + b % 5; /* some are late from the start */
+		r.until_ms[b] = now_ms + (b % 16 == 4 ? 1 : b % 5); /* some are late from the start */
 		lease_slots_publish(
 		    r.slots, SLOT, &(struct lease_batch){ incarnation_of(b), b, limit, r.until_ms[b] });
-		for (uint32_t i = 0; i < b % 50 && lease_slots_used(r.slots, SLOT) < limit; i++)
+		for (uint32_t i = 0; i < b % 50 && b % 16 != 4 && lease_slots_used(r.slots, SLOT) < limit; i++)
 			if (i % 10 == 9)
 				atomic_fetch_add(&r.now_ms, 1);
-		if (b % 64 == 0)
+		/* Now and then whoever may be off the processor gets its turn. */
+		while (b % 16 == 4 && lease_slots_used(r.slots, SLOT) == 0)
 			sched_yield();
 		r.used[b] = lease_slots_withdraw(r.slots, SLOT);
 		atomic_fetch_add(&r.now_ms, b % 2);
@@ -151,7 +152,7 @@ static void no_place_is_taken_twice_or_late(void **state)
 		uint64_t all = r.used[b] == INDICES ? UINT64_MAX : (1ull << r.used[b]) - 1;
 		assert_true(atomic_load(&r.taken[b]) == all);
 	}
-	assert_true(places > 0);
+	assert_true(places >= BATCHES / 16);
 	lease_slots_free(r.slots);
 }
 

@@ -100,7 +100,20 @@ static void as_json_it_is_what_the_node_said(void **state)
 	said_free(&s);
 }
 
-static void only_a_purge_is_waited_for(void **state)
+static void a_drain_and_its_end(void **state)
+{
+	(void)state;
+	struct said s = run("200 OK", "{\"recorded_by\":\"b\"}", false, false, "drain", "d");
+	assert_int_equal(s.status, CTL_DONE);
+	assert_string_equal(s.request, "POST /v1/nodes/d/drain HTTP/1.1");
+	assert_string_equal(s.out, "recorded by b\n");
+	said_free(&s);
+	s = run("200 OK", "{\"recorded_by\":\"b\"}", false, false, "undrain", "d");
+	assert_string_equal(s.request, "POST /v1/nodes/d/undrain HTTP/1.1");
+	said_free(&s);
+}
+
+static void only_what_takes_time_is_waited_for(void **state)
 {
 	(void)state;
 	struct said s = run("200 OK", "{}", true, false, "expel", "a");
@@ -116,7 +129,8 @@ int main(void)
 		cmocka_unit_test(it_says_that_nobody_recorded_it),
 		cmocka_unit_test(a_refusal_is_one_line),
 		cmocka_unit_test(as_json_it_is_what_the_node_said),
-		cmocka_unit_test(only_a_purge_is_waited_for),
+		cmocka_unit_test(a_drain_and_its_end),
+		cmocka_unit_test(only_what_takes_time_is_waited_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,6 +114,22 @@ static void reads_every_setting(void **state)
 	assert_string_equal(c->access_file, "/var/log/w");
 }
 
+static void reads_who_may_create_sessions(void **state)
+{
+	struct fixture *f = *state;
+	assert_good(
+	    f, INGEST "session: {rate_per_client: 10/s, burst_per_client: 7}\nsecrets: {api_keys_file: /y}\n");
+	assert_string_equal(f->config.api_keys_file, "/y");
+	assert_int_equal(f->config.client_rate_per_min, 600);
+	assert_int_equal(f->config.client_burst, 7);
+	assert_good(f, INGEST "session: {rate_per_client: 90/m}\n");
+	assert_int_equal(f->config.client_rate_per_min, 90);
+	assert_int_equal(f->config.client_burst, 20);
+	assert_string_equal(f->config.api_keys_file, "");
+	assert_good(f, INGEST "session: {rate_per_client: 0}\n");
+	assert_int_equal(f->config.client_rate_per_min, 0);
+}
+
 static void fills_in_defaults(void **state)
 {
 	struct fixture *f = *state;
@@ -188,6 +204,12 @@ static const struct {
 	    "MB, GB, TB" },
 	{ INGEST "session: {start_within: 61s}\n",
 	    "t.yaml:5: session.start_within: '61s' is out of range; allowed: 1s to 1m, in ms, s, m, h or d" },
+	{ INGEST "session: {rate_per_client: 10}\n", "t.yaml:5: session.rate_per_client: '10' has no unit; "
+	                                             "allowed: 0 to 1000000/s, in /s or /m (0 = no limit)" },
+	{ INGEST "session: {rate_per_client: 10/h}\n", "t.yaml:5: session.rate_per_client: '10/h' is not a rate; "
+	                                               "allowed: 0 to 1000000/s, in /s or /m (0 = no limit)" },
+	{ INGEST "session: {burst_per_client: 0}\n",
+	    "t.yaml:5: session.burst_per_client: '0' is out of range; allowed: 1 to 1000000" },
 	{ INGEST "cache: {ram: 1.5GiB}\n",
 	    "t.yaml:5: cache.ram: '1.5GiB' is not a size; allowed: 0 to 1024TiB, in KiB, "
 	    "MiB, GiB, TiB or KB, MB, GB, TB (0 = none)" },
@@ -438,6 +460,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(reads_every_setting, setup, teardown),
+		cmocka_unit_test_setup_teardown(reads_who_may_create_sessions, setup, teardown),
 		cmocka_unit_test_setup_teardown(fills_in_defaults, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_with_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(roles_need_what_they_serve_from, setup, teardown),

@@ -98,16 +98,16 @@ static void a_secret_is_its_owners_alone(void **state)
 	static const mode_t open_modes[] = { 0640, 0604, 0620, 0602, 0644, 0666 };
 	for (size_t i = 0; i < sizeof(open_modes) / sizeof(open_modes[0]); i++) {
 		put(BYTES_LIT("k:AAAA\n"), open_modes[i]);
-		assert_int_equal(fs_secret_read(path, &b, error), ERR_DENIED);
+		assert_int_equal(fs_secret_read(path, SECRET_FILE_MAX, &b, error), ERR_DENIED);
 		assert_error(": a secret must not be readable by others (chmod 600)");
 		assert_int_equal(b.n, 0);
 	}
 	put(BYTES_LIT("k:AAAA\n"), 0400);
-	assert_int_equal(fs_secret_read(path, &b, error), OK);
+	assert_int_equal(fs_secret_read(path, SECRET_FILE_MAX, &b, error), OK);
 	assert_true(bytes_eq(buf_bytes(&b), BYTES_LIT("k:AAAA\n")));
 	buf_clear(&b);
 	put(BYTES_LIT(""), 0600);
-	assert_int_equal(fs_secret_read(path, &b, error), ERR_INVALID);
+	assert_int_equal(fs_secret_read(path, SECRET_FILE_MAX, &b, error), ERR_INVALID);
 	assert_error(": is empty");
 	buf_fini(&b);
 }

@@ -1,8 +1,6 @@
 /* The session API's routes: a request goes in, the answer comes out as a viewer's program reads it. */
-#include "fake_http.h"
-#include "fixture.h"
+#include "asking.h"
 
-#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,70 +8,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* -- asking -- */
-
-struct answer {
-	struct http_exchange x;
-	json_t *json; /* NULL without a body */
-};
-
-static struct answer ask_typed(
-    struct fixture *f, enum http_method m, const char *path, const char *body, const char *type)
-{
-	struct answer a;
-	fake_exchange_init(&a.x, m, path, body);
-	if (type != NULL)
-		fake_exchange_header(&a.x, "content-type", type);
-	api_handle(&f->api, &f->worker, &a.x);
-	assert_int_equal(a.x.answers, 1);
-	assert_string_equal(fake_field(&a.x, "Access-Control-Allow-Origin"), "*");
-	if (a.x.status != 204)
-		assert_string_equal(fake_field(&a.x, "Cache-Control"), "no-store");
-	json_error_t error;
-	a.json = a.x.body_n == 0 ? NULL : json_loadb(a.x.body, a.x.body_n, JSON_REJECT_DUPLICATES, &error);
-	if (a.x.body_n > 0 && a.json == NULL)
-		fail_msg("%s: %s", error.text, a.x.body);
-	return a;
-}
-
-static struct answer ask(struct fixture *f, enum http_method m, const char *path, const char *body)
-{
-	return ask_typed(f, m, path, body, body != NULL ? "application/json" : NULL);
-}
-
-static void over(struct answer *a)
-{
-	json_decref(a->json);
-	fake_exchange_fini(&a->x);
-}
-
-static const char *member(const struct answer *a, const char *key)
-{
-	const char *text = json_string_value(json_object_get(a->json, key));
-	if (text == NULL)
-		fail_msg("no \"%s\" in %s", key, a->x.body);
-	return text;
-}
-
-static void assert_problem(struct answer *a, int status, const char *type)
-{
-	char urn[128];
-	snprintf(urn, sizeof(urn), "urn:warmcast:problem:%s", type);
-	if (a->x.status != status)
-		fail_msg("%d instead of %d: %s", a->x.status, status, a->x.body);
-	assert_string_equal(fake_field(&a->x, "Content-Type"), "application/problem+json");
-	assert_string_equal(member(a, "type"), urn);
-	assert_int_equal(json_integer_value(json_object_get(a->json, "status")), status);
-}
-
-static void assert_refused(
-    struct fixture *f, enum http_method m, const char *path, const char *body, int status, const char *type)
-{
-	struct answer a = ask(f, m, path, body);
-	assert_problem(&a, status, type);
-	over(&a);
-}
 
 /* Three nodes, the second holds lv1. */
 static int setup(void **state)
@@ -97,13 +31,6 @@ static char *create(struct fixture *f, const char *body)
 	assert_non_null(handle);
 	over(&a);
 	return handle;
-}
-
-static struct answer ask_session(struct fixture *f, enum http_method m, const char *handle, const char *verb)
-{
-	char path[TOKEN_TEXT_MAX + 64];
-	snprintf(path, sizeof(path), "/v1/sessions/%s%s", handle, verb);
-	return ask(f, m, path, NULL);
 }
 
 /* The token in ".../p/TOKEN/...", verified. */

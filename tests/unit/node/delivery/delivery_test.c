@@ -528,68 +528,11 @@ static void requests_keep_a_session_and_fill_its_account(void **state)
 	assert_int_equal(end.hit_bytes, 3000);
 }
 
-/* D1: one hop, then an answer that lets the player fail over; never 503. */
-static void who_finds_no_place_is_sent_elsewhere_once(void **state)
-{
-	(void)state;
-	atomic_store(&node.room.left, 0);
-	assert_get_fails(token, "lv1/master.m3u8", 404, "no-place");
-	node.elsewhere = "http://127.0.0.9:8080";
-	struct raw_answer a = node_get(&node, token, "lv1/a%20b.ts?x=1", "");
-	char expected[TOKEN_TEXT_MAX + 100], location[TOKEN_TEXT_MAX + 100];
-	snprintf(expected, sizeof(expected), "http://127.0.0.9:8080/p/%s/lv1/a%%20b.ts?x=1&hop=1", token);
-	assert_int_equal(a.status, 307);
-	assert_string_equal(raw_field(&a, "Location", location), expected);
-	assert_field(&a, "Cache-Control", "no-store");
-	raw_answer_free(&a);
-	assert_get_fails(token, "lv1/master.m3u8?hop=1", 404, "no-place");
-	assert_int_equal(sessions_active(node.sessions), 0);
-
-	atomic_store(&node.room.left, 1);
-	a = node_get(&node, token, "lv1/master.m3u8?hop=1", "");
-	assert_int_equal(a.status, 200);
-	raw_answer_free(&a);
-	/* Who has a place keeps it. */
-	a = node_get(&node, token, "lv1/seg.m4s", "");
-	assert_int_equal(a.status, 200);
-	raw_answer_free(&a);
-	struct delivery_counters n = node_count(&node);
-	assert_int_equal(n.sent_elsewhere, 1);
-	assert_int_equal(n.no_place, 2);
-}
-
-static void a_place_is_claimed_by_what_the_token_says(void **state)
-{
-	(void)state;
-	struct token t = node_token("main", "lv1");
-	t.node_incarnation = 7;
-	t.lease_batch = 3;
-	t.lease_index = 2;
-	struct raw_answer a = node_get(&node, node_sign(&node, &node.keys, &t), "lv1/seg.m4s", "");
-	assert_int_equal(a.status, 200);
-	raw_answer_free(&a);
-	const struct session_claim *c = &node.room.last;
-	assert_true(c->kept && c->incarnation == 7 && c->batch == 3 && c->index == 2);
-	assert_int_equal(node.moves, 0);
-
-	/* One that another node kept a place for: placeless here, and told there. */
-	t.node = (struct node_id){ { 0xd2 } };
-	t.session[0]++;
-	a = node_get(&node, node_sign(&node, &node.keys, &t), "lv1/seg.m4s", "");
-	assert_int_equal(a.status, 200);
-	raw_answer_free(&a);
-	assert_false(c->kept);
-	assert_int_equal(node.moves, 1);
-	assert_true(node_id_eq(&node.former, &t.node));
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_miss_is_filled_and_then_a_hit),
-		T(who_finds_no_place_is_sent_elsewhere_once),
-		T(a_place_is_claimed_by_what_the_token_says),
 		T(names_are_decoded_once),
 		T(ranges_and_conditions_of_a_hit),
 		T(an_empty_object),
