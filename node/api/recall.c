@@ -11,7 +11,7 @@ enum { ID_WORDS = 2, HEAD_WORD = 2, FIRST_REASON = 3, REASON_WORDS = 4, REASONS_
 _Static_assert(TOKEN_SESSION_BYTES == ID_WORDS * 8, "an id fills its words");
 _Static_assert(RECALL_REASONS == REASON_WORDS * REASONS_A_WORD, "the counts fill their words");
 _Static_assert(FIRST_REASON + REASON_WORDS == FIRST_NODE, "words do not overlap");
-_Static_assert(ASSIGN_CACHE_COLD < RECALL_REASONS, "each reason is counted by itself");
+_Static_assert((int)ASSIGN_CACHE_COLD < (int)RECALL_REASONS, "each reason is counted by itself");
 _Static_assert(TALLY_NO_SLOT < 1 << 16, "a slot fits into its bits");
 
 struct record {
@@ -68,8 +68,9 @@ static void pack_node(const struct place *p, const struct assign_candidate *c, u
 	const struct assign_node *known = &p->known[c->node];
 	words[0] = (uint64_t)n->slot | (uint64_t)(c->reason & 0xff) << 16 | (uint64_t)(known->state & 0xf) << 24 |
 	           (uint64_t)n->holder << 28 | (uint64_t)n->reported << 29 | (uint64_t)known->load << 32;
-	words[1] = at_most(known->capacity, RECALL_CAPACITY_MAX) | at_most(known->age_ms, RECALL_AGE_MAX_MS)
-	                                                               << 24;
+	words[1] = at_most(known->capacity, RECALL_CAPACITY_MAX);
+	words[1] |= at_most(known->age_ms, RECALL_AGE_MAX_MS) << 24;
+	words[1] |= at_most(known->places, UINT16_MAX) << 48;
 }
 
 static void unpack_node(const uint64_t words[2], struct recalled_node *out)
@@ -83,6 +84,7 @@ static void unpack_node(const uint64_t words[2], struct recalled_node *out)
 		.load = (uint32_t)(words[0] >> 32),
 		.capacity = (uint32_t)(words[1] & RECALL_CAPACITY_MAX),
 		.age_ms = (uint32_t)(words[1] >> 24 & RECALL_AGE_MAX_MS),
+		.places = (uint16_t)(words[1] >> 48),
 	};
 }
 

@@ -32,6 +32,7 @@ struct recalled_node {
 	bool holder, reported;
 	uint32_t load, capacity; /* sessions; capacity at most RECALL_CAPACITY_MAX */
 	uint32_t age_ms;         /* of that knowledge, at most RECALL_AGE_MAX_MS */
+	uint16_t places;         /* leased, before the session took one */
 };
 enum { RECALL_CAPACITY_MAX = (1 << 24) - 1, RECALL_AGE_MAX_MS = (1 << 24) - 1 };
 
