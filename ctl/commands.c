@@ -79,7 +79,9 @@ static const struct command commands[] = {
 	    "takes nobody). REASON is why it would be taken or not, HELD and OBJECTS what it holds of the\n"
 	    "content, LOAD the sessions of its capacity: what it last told, TOLD ago (-: never), and those that\n"
 	    "the asked node sent there since. PLACES are leased to the asked node and not given out, ORDER is\n"
-	    "the content's own order of all nodes, by which spill and cold choose.\n",
+	    "the content's own order of all nodes, by their capacities: spill and cold begin with it, and "
+	    "depart\n"
+	    "from it where caches and loads differ.\n",
 	    run_explain, NULL, NULL },
 	{ "warm", "CONTENT", 1, 1, "places copies of a content ahead of its audience",
 	    "Asks an api node, which chooses delivery nodes: those that hold some of the content, then those "

@@ -262,16 +262,12 @@ static enum err choose(
 	enum err e = read_place(a, origin, bytes_str(o->content), arena, &p);
 	if (e != OK)
 		return e;
-	uint32_t *order = arena_array(arena, p.nodes_n, sizeof(*order));
 	bool *able = arena_array(arena, p.nodes_n, sizeof(*able));
-	if (order == NULL || able == NULL)
+	if (able == NULL)
 		return ERR_NO_MEMORY;
-	e = assign_rank(bytes_str(o->origin), bytes_str(o->content), p.known, p.nodes_n, arena, order);
-	if (e != OK)
-		return e;
 	for (size_t i = 0; i < p.nodes_n; i++)
 		able[i] = control_warm_able(a->control, &p.nodes[i].id) == OK;
-	o->copies_n = warm_choose(&p, order, able, o->asked, chosen);
+	o->copies_n = warm_choose(&p, able, o->asked, chosen);
 	for (size_t i = 0; i < o->copies_n; i++)
 		o->copies[i] = (struct copy){ .node = p.nodes[chosen[i]].id, .holder = p.nodes[chosen[i]].holder };
 	return OK;
