@@ -7,6 +7,7 @@
 #include "ctl/order.h"
 #include "ctl/probe.h"
 #include "ctl/show.h"
+#include "ctl/warm.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,7 +36,8 @@ struct command {
 	int (*run)(const struct call *call);
 	const char *target; /* of the GET */
 	enum err (*show)(const json_t *answer, struct buf *out);
-	bool takes_tries, takes_lag, takes_wait; /* the options --slots and --watch; --lag; --wait */
+	/* The options --slots and --watch; --lag; --wait; --copies. */
+	bool takes_tries, takes_lag, takes_wait, takes_copies;
 };
 
 static int run_plain(const struct call *call);
@@ -44,6 +46,7 @@ static int run_diff(const struct call *call);
 static int run_nodes(const struct call *call);
 static int run_probe(const struct call *call);
 static int run_explain(const struct call *call);
+static int run_warm(const struct call *call);
 static int run_purge(const struct call *call);
 static int run_expel(const struct call *call);
 static int run_drain(const struct call *call);
@@ -76,8 +79,20 @@ static const struct command commands[] = {
 	    "takes nobody). REASON is why it would be taken or not, HELD and OBJECTS what it holds of the\n"
 	    "content, LOAD the sessions of its capacity: what it last told, TOLD ago (-: never), and those that\n"
 	    "the asked node sent there since. PLACES are leased to the asked node and not given out, ORDER is\n"
-	    "the content's own order of all nodes, by which spill and cold choose.\n",
+	    "the content's own order of all nodes, by their capacities: spill and cold begin with it, and "
+	    "depart\n"
+	    "from it where caches and loads differ.\n",
 	    run_explain, NULL, NULL },
+	{ "warm", "CONTENT", 1, 1, "places copies of a content ahead of its audience",
+	    "Asks an api node, which chooses delivery nodes: those that hold some of the content, then those "
+	    "that\n"
+	    "spill and cold would choose, so that the audience finds the copies. They fetch what its HLS\n"
+	    "playlists name, a few objects at once (of a DASH content the manifest only), as long as it is less\n"
+	    "than half of their cache. A purge of the content stops it.\n\n"
+	    "  --copies N  how many nodes, 1 to 64; default 1\n"
+	    "  --wait      until all of them have all of it, or nothing has moved for a minute\n\n"
+	    "exit status: 0 ordered of as many nodes (and with --wait done), 1 not, 2 bad usage\n",
+	    run_warm, NULL, NULL, .takes_wait = true, .takes_copies = true },
 	{ "purge", "CONTENT", 1, 1, "has every delivery node drop a content from its cache",
 	    "The asked node writes the order, and a second node records it, so that it outlives the first one's\n"
 	    "disk; each delivery node drops all objects of the content, and cancels what it is fetching of it. "
@@ -471,6 +486,12 @@ static int run_probe(const struct call *call)
 	return probe_run(&job, call->out, call->errors);
 }
 
+static int run_warm(const struct call *call)
+{
+	return warm_run(&call->o->client, call->arguments[0], call->o->copies == 0 ? 1 : call->o->copies,
+	    call->o->wait, call->o->json, call->out, call->errors);
+}
+
 static int run_purge(const struct call *call)
 {
 	return order_purge(
@@ -519,6 +540,8 @@ static const char *wrong_option(const struct command_options *o, const struct co
 		return o->watch ? "--watch" : "--slots";
 	if (!c->takes_wait && o->wait)
 		return "--wait";
+	if (!c->takes_copies && o->copies != 0)
+		return "--copies";
 	return !c->takes_lag && o->lag ? "--lag" : NULL;
 }
 

@@ -13,7 +13,8 @@ struct command_options {
 	struct client client;
 	bool json; /* what the node said, as it came */
 	/* Of single commands; the others refuse them. */
-	unsigned tries; /* 0: not given */
+	unsigned tries;  /* 0: not given */
+	unsigned copies; /* the same */
 	bool watch, lag, wait;
 };
 

@@ -1,6 +1,7 @@
 /* warmcastctl: the operator's command. */
 #include "ctl/commands.h"
 #include "ctl/probe.h"
+#include "ctl/warm.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -28,11 +29,11 @@ static int bad_usage(const char *what, const char *which)
 	return CTL_USAGE;
 }
 
-static bool take_tries(const char *text, unsigned *out)
+static bool take_number(const char *text, unsigned long max, unsigned *out)
 {
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < 1 || n > PROBE_TRIES_MAX)
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < 1 || n > max)
 		return false;
 	*out = (unsigned)n;
 	return true;
@@ -61,6 +62,7 @@ int main(int argc, char **argv)
 		{ "admin", required_argument, NULL, 'a' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "slots", required_argument, NULL, 's' },
+		{ "copies", required_argument, NULL, 'c' },
 		{ "watch", no_argument, NULL, 'w' },
 		{ "wait", no_argument, NULL, 'W' },
 		{ "lag", no_argument, NULL, 'l' },
@@ -78,8 +80,12 @@ int main(int argc, char **argv)
 		case 'a': o.client.admin = optarg; break;
 		case 'j': o.json = true; break;
 		case 's':
-			if (!take_tries(optarg, &o.tries))
+			if (!take_number(optarg, PROBE_TRIES_MAX, &o.tries))
 				return bad_usage("--slots takes a number from 1 to 1000, not", optarg);
+			break;
+		case 'c':
+			if (!take_number(optarg, WARM_COPIES_MAX, &o.copies))
+				return bad_usage("--copies takes a number from 1 to 64, not", optarg);
 			break;
 		case 'w': o.watch = true; break;
 		case 'W': o.wait = true; break;

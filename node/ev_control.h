@@ -111,4 +111,16 @@ void control_lease_stats(const struct control *c, struct lease_purse_stats *s);
 /* What this api node was lent by the node of that slot (A5); false: nothing is known of it. */
 bool control_lease_look(const struct control *c, uint32_t slot, struct lease_purse_view *v);
 
+/* -- warm orders (node/warm, node/admin/ev_warm_orders.h) -- */
+/* Who hears RPC_WARM, and who RPC_WARM_TOLD: one each, NULL for nobody. On control's loop, never from inside
+ * of a step. */
+void control_on_warm(struct control *c, enum rpc_kind kind,
+    void (*hear)(void *ctx, const struct node_id *from, const struct rpc_msg *m), void *ctx);
+/* Whether that can be said to the node: ERR_NOT_FOUND: there is no link to it; ERR_VERSION: it does not know
+ * such messages. */
+enum err control_warm_able(const struct control *c, const struct node_id *node);
+/* The same, and it is said; it may be lost on its way all the same. To this node itself it is passed at once.
+ */
+enum err control_say_warm(struct control *c, const struct node_id *to, struct rpc_msg *m);
+
 #endif

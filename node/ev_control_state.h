@@ -53,6 +53,10 @@ struct control {
 	uint32_t own_slot;
 	ev_timer lease_wake;
 	struct letter dry_letter;
+	struct control_warm_hearer {
+		void (*hear)(void *ctx, const struct node_id *from, const struct rpc_msg *m);
+		void *ctx;
+	} warm[2]; /* of orders; of how far they are */
 };
 
 uint64_t control_now_ms(void);
@@ -81,5 +85,10 @@ void control_leases_link_up(struct control *c, const struct peer_link *p);
 void control_leases_link_down(struct control *c, const struct peer_link *p);
 /* False: the message is none of theirs. */
 bool control_leases_hear(struct control *c, link_id link, const struct rpc_msg *m);
+
+/* -- warm orders (ev_control_warm.c) -- */
+
+/* False: the message is none of theirs. */
+bool control_warm_hear(struct control *c, link_id link, const struct rpc_msg *m);
 
 #endif

@@ -10,6 +10,7 @@
 #include "node/ev_purger.h"
 #include "node/ev_revocations.h"
 #include "node/ev_viewers.h"
+#include "node/ev_warm.h"
 #include "node/fs_boot_id.h"
 #include "node/fs_log.h"
 #include "node/fs_open.h"
@@ -52,8 +53,10 @@ struct node {
 	struct viewers *viewers;
 	struct admin admin;
 	struct probe *probe;
+	struct warming *warming;
 	struct purger *purger;
 	struct orders *orders;
+	struct warm_orders *warm_orders;
 	struct http_server *admin_server;
 	struct drain drain;
 	bool draining_ready, duplicate;
@@ -347,6 +350,8 @@ static enum err start_admin(struct node *n)
 	if (e != OK)
 		return log_listen("listen.admin", bad, e);
 	n->orders = orders_new(n->control, &n->identity.self, n->loop, ORDERS_RECORDED_WITHIN_MS);
+	if ((n->config->roles & RPC_ROLE_API) != 0)
+		n->warm_orders = warm_orders_new(n->control, n->loop, random_bytes);
 	n->probe = probe_new(n->control, &n->identity.self, n->loop, PROBE_STORED_WITHIN_MS);
 	n->admin = (struct admin){
 		.config = n->config,
@@ -365,6 +370,8 @@ static enum err start_admin(struct node *n)
 		.leased_ctx = n,
 		.probe = n->probe,
 		.orders = n->orders,
+		.warm_orders = n->warm_orders,
+		.warmer = warming_warmer(n->warming),
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
 		.now_wall_ms = now_wall_ms,
@@ -399,6 +406,27 @@ static void warn_no_effect(const char *setting)
 	    LOG_STR("setting", setting));
 }
 
+/* What is done to the cache by order. */
+static enum err start_upkeep(struct node *n)
+{
+	struct warming_config w = {
+		.control = n->control,
+		.mailbox = &n->mailbox,
+		.loop = n->loop,
+		.warmer = { .fills = n->fills,
+		    .cache = n->cache,
+		    .config = n->config,
+		    .now_wall_ms = now_wall_ms,
+		    .now_mono_ms = now_mono_ms },
+	};
+	enum err e = warming_start(&w, &n->warming);
+	if (e != OK)
+		return e;
+	struct purger_config p = { n->control, n->cache, n->fills, &n->mailbox, n->loop,
+		warming_warmer(n->warming) };
+	return purger_start(&p, &n->purger);
+}
+
 static enum err start_all(struct node *n)
 {
 	if (n->config->access_file[0] != '\0')
@@ -422,10 +450,8 @@ static enum err start_all(struct node *n)
 		e = start_control(n);
 	if (e == OK)
 		start_revocations(n);
-	if (e == OK && n->cache != NULL) {
-		struct purger_config p = { n->control, n->cache, n->fills, &n->mailbox, n->loop };
-		e = purger_start(&p, &n->purger);
-	}
+	if (e == OK && n->cache != NULL)
+		e = start_upkeep(n);
 	if (e == OK)
 		e = start_viewers(n);
 	if (e == OK)
@@ -512,9 +538,11 @@ bool node_stop(struct node *n)
 	admission_free(n->admission);
 	revocations_stop(n->revocations);
 	purger_stop(n->purger);
+	warming_stop(n->warming);
 	fills_free(n->fills);
 	probe_free(n->probe);
 	orders_free(n->orders);
+	warm_orders_free(n->warm_orders);
 	control_free(n->control);
 	delivery_free(n->delivery);
 	revoked_free(n->revoked);

@@ -45,6 +45,7 @@ static void apply(struct purger *p, struct job *j)
 	for (size_t i = 0; i < j->reading.found_n; i++) {
 		struct purge_found *one = &j->reading.found[i];
 		struct bytes content = bytes_of(one->content, one->content_n);
+		warmer_purge(p->c.warmer, content);
 		fills_purge(p->c.fills, content);
 		one->units = cache_purge(p->c.cache, content);
 	}

@@ -14,6 +14,7 @@
 #include "node/cache/cache.h"
 #include "node/ev_control.h"
 #include "node/origin/fill.h"
+#include "node/warm/ev_warmer.h"
 
 struct purger;
 
@@ -23,6 +24,7 @@ struct purger_config {
 	struct fills *fills;
 	struct mailbox *mailbox; /* control's own */
 	struct ev_loop *loop;
+	struct warmer *warmer; /* stops what is ordered of a content */
 };
 
 MUST_USE enum err purger_start(const struct purger_config *c, struct purger **out);

@@ -19,6 +19,8 @@ const char *rpc_kind_str(enum rpc_kind k)
 		[RPC_LEASE_ASK] = "lease_ask",
 		[RPC_LEASE_GRANT] = "lease_grant",
 		[RPC_LEASE_CLOSE] = "lease_close",
+		[RPC_WARM] = "warm",
+		[RPC_WARM_TOLD] = "warm_told",
 	};
 	return (unsigned)k < RPC_KINDS ? names[k] : names[RPC_UNKNOWN];
 }

@@ -304,6 +304,33 @@ static enum err take_lease_close(const Warmcast__LeaseClose *in, struct rpc_msg 
 	return OK;
 }
 
+static enum err take_warm(const Warmcast__Warm *in, struct rpc_msg *m)
+{
+	struct rpc_warm w = { .origin = pb_bytes(in->origin), .content = pb_bytes(in->content) };
+	if (!codec_take_fixed(in->id, w.id.b, RPC_WARM_ID_BYTES))
+		return ERR_INVALID;
+	m->kind = RPC_WARM;
+	m->warm = w;
+	return OK;
+}
+
+static enum err take_warm_told(const Warmcast__WarmTold *in, struct rpc_msg *m)
+{
+	struct rpc_warm_told t = {
+		.state = in->state,
+		.objects = in->objects,
+		.remaining = in->remaining,
+		.failed = in->failed,
+		.bytes = in->bytes,
+		.detail = bytes_str(in->detail),
+	};
+	if (!codec_take_fixed(in->id, t.id.b, RPC_WARM_ID_BYTES))
+		return ERR_INVALID;
+	m->kind = RPC_WARM_TOLD;
+	m->warm_told = t;
+	return OK;
+}
+
 static enum err take_body(
     const Warmcast__Envelope *env, struct rpc_names *names, struct arena *a, struct rpc_msg *m)
 {
@@ -334,6 +361,8 @@ static enum err take_body(
 	case WARMCAST__ENVELOPE__BODY_LEASE_ASK: return take_lease_ask(env->lease_ask, m);
 	case WARMCAST__ENVELOPE__BODY_LEASE_GRANT: return take_lease_grant(env->lease_grant, m);
 	case WARMCAST__ENVELOPE__BODY_LEASE_CLOSE: return take_lease_close(env->lease_close, m);
+	case WARMCAST__ENVELOPE__BODY_WARM: return take_warm(env->warm, m);
+	case WARMCAST__ENVELOPE__BODY_WARM_TOLD: return take_warm_told(env->warm_told, m);
 	case WARMCAST__ENVELOPE__BODY_NAMED_FRAME:
 	case WARMCAST__ENVELOPE__BODY_NAMED_ANNOUNCE:
 	case WARMCAST__ENVELOPE__BODY_NAMED_PULL:

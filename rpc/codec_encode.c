@@ -340,6 +340,45 @@ static void make_lease(struct builder *b, const struct rpc_msg *in, Warmcast__En
 	}
 }
 
+static Warmcast__Warm *make_warm(struct builder *b, const struct rpc_warm *in)
+{
+	Warmcast__Warm *m = codec_make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__warm__init(m);
+	m->id = pb_data(bytes_of(in->id.b, RPC_WARM_ID_BYTES));
+	m->origin = pb_data(in->origin);
+	m->content = pb_data(in->content);
+	return m;
+}
+
+static Warmcast__WarmTold *make_warm_told(struct builder *b, const struct rpc_warm_told *in)
+{
+	Warmcast__WarmTold *m = codec_make(b, 1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	warmcast__warm_told__init(m);
+	m->id = pb_data(bytes_of(in->id.b, RPC_WARM_ID_BYTES));
+	m->state = in->state;
+	m->objects = in->objects;
+	m->remaining = in->remaining;
+	m->failed = in->failed;
+	m->bytes = in->bytes;
+	m->detail = make_text(b, in->detail);
+	return m;
+}
+
+static void make_warming(struct builder *b, const struct rpc_msg *in, Warmcast__Envelope *env)
+{
+	if (in->kind == RPC_WARM) {
+		env->body_case = WARMCAST__ENVELOPE__BODY_WARM;
+		env->warm = make_warm(b, &in->warm);
+	} else {
+		env->body_case = WARMCAST__ENVELOPE__BODY_WARM_TOLD;
+		env->warm_told = make_warm_told(b, &in->warm_told);
+	}
+}
+
 static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Envelope *env,
     Warmcast__Bye *bye, Warmcast__Heartbeat *heartbeat)
 {
@@ -397,6 +436,8 @@ static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Env
 	case RPC_LEASE_ASK:
 	case RPC_LEASE_GRANT:
 	case RPC_LEASE_CLOSE: make_lease(b, in, env); break;
+	case RPC_WARM:
+	case RPC_WARM_TOLD: make_warming(b, in, env); break;
 	}
 }
 

@@ -124,6 +124,13 @@ static enum err check_grant(const struct rpc_lease_grant *g)
 	return (g->batch == 0) == (g->places == 0) ? OK : ERR_INVALID;
 }
 
+static enum err check_warm(const struct rpc_warm *w)
+{
+	if (w->origin.n > RPC_NAME_MAX || w->content.n > RPC_CONTENT_MAX)
+		return ERR_TOO_BIG;
+	return w->origin.n > 0 && w->content.n > 0 ? OK : ERR_INVALID;
+}
+
 enum err limits_msg(const struct rpc_msg *m)
 {
 	switch (m->kind) {
@@ -148,6 +155,8 @@ enum err limits_msg(const struct rpc_msg *m)
 	case RPC_RANGES: return check_ranges(&m->ranges);
 	case RPC_LEASE_ASK: return m->lease_ask.want <= RPC_LEASE_PLACES_MAX ? OK : ERR_TOO_BIG;
 	case RPC_LEASE_GRANT: return check_grant(&m->lease_grant);
+	case RPC_WARM: return check_warm(&m->warm);
+	case RPC_WARM_TOLD: return limits_text(m->warm_told.detail, 0, RPC_TEXT_MAX);
 	case RPC_LEASE_CLOSE: return m->lease_close.used <= RPC_LEASE_PLACES_MAX ? OK : ERR_TOO_BIG;
 	}
 	return ERR_INVALID;

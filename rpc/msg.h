@@ -39,6 +39,8 @@ enum {
 	RPC_CLUSTER_KEYS_MAX = 2,    /* the present one and, while they rotate, another */
 	RPC_NAMES_MAX = 4096,        /* numbers of names, of one direction of a link */
 	RPC_LEASE_PLACES_MAX = 4096, /* of one batch */
+	RPC_WARM_ID_BYTES = 16,
+	RPC_CONTENT_MAX = 255, /* bytes of a content id */
 };
 
 /* The bound to give an arena: enough for encoding or decoding any message or entry within the limits,
@@ -64,8 +66,10 @@ enum rpc_kind {
 	RPC_LEASE_ASK,
 	RPC_LEASE_GRANT,
 	RPC_LEASE_CLOSE,
+	RPC_WARM,
+	RPC_WARM_TOLD,
 };
-enum { RPC_KINDS = RPC_LEASE_CLOSE + 1 };
+enum { RPC_KINDS = RPC_WARM_TOLD + 1 };
 
 /* Bits of `features` (V2): used only with a peer that said it too. */
 enum {
@@ -73,6 +77,7 @@ enum {
 	RPC_FEATURE_RANGES = 1 << 1,    /* fingerprints of ranges */
 	RPC_FEATURE_NAMES = 1 << 2,     /* rows by number (rpc/names.h) */
 	RPC_FEATURE_LEASES = 1 << 3,    /* places in batches (A3) */
+	RPC_FEATURE_WARM = 1 << 8,      /* fetches contents that it is told to */
 };
 
 enum rpc_refusal {
@@ -197,6 +202,31 @@ struct rpc_lease_close {
 	uint64_t incarnation;
 };
 
+struct rpc_warm_id {
+	uint8_t b[RPC_WARM_ID_BYTES];
+};
+
+struct rpc_warm {
+	struct rpc_warm_id id;
+	struct bytes origin, content;
+};
+
+enum rpc_warm_state {
+	RPC_WARM_WAITING = 1,
+	RPC_WARM_RUNNING,
+	RPC_WARM_DONE,    /* all that could be fetched is there */
+	RPC_WARM_STOPPED, /* purged meanwhile, or the node ends */
+	RPC_WARM_REFUSED, /* no room for the order, or no such origin store */
+};
+
+struct rpc_warm_told {
+	struct rpc_warm_id id;
+	uint32_t state; /* enum rpc_warm_state, or one of a later version */
+	uint32_t objects, remaining, failed;
+	uint64_t bytes;
+	struct bytes detail;
+};
+
 struct rpc_msg {
 	enum rpc_kind kind;
 	uint64_t acked_bytes;
@@ -222,6 +252,8 @@ struct rpc_msg {
 		struct rpc_lease_ask lease_ask;
 		struct rpc_lease_grant lease_grant;
 		struct rpc_lease_close lease_close;
+		struct rpc_warm warm;
+		struct rpc_warm_told warm_told;
 	};
 };
 

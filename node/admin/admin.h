@@ -2,6 +2,7 @@
  *
  *     /healthz  /readyz  /metrics  /v1/status  /v1/nodes  /v1/contents/{content}
  *     GET /v1/explain?content=  GET /v1/explain?session=
+ *     POST /v1/warm  GET /v1/warm/{id}
  *     POST /v1/purge  GET /v1/purge/{id}  POST /v1/nodes/{name or id}/expel
  *     /v1/kvs/stats  /v1/kvs/owners  /v1/kvs/get?owner=&stream=&key=  /v1/kvs/probe
  *
@@ -13,6 +14,7 @@
 #include "kvs/lmdb_reader.h"
 #include "node/admin/ev_orders.h"
 #include "node/admin/ev_probe.h"
+#include "node/admin/ev_warm_orders.h"
 #include "node/api/api.h"
 #include "node/cache/cache.h"
 #include "node/delivery/delivery.h"
@@ -36,6 +38,8 @@ struct admin {
 	struct places *places;
 	struct probe *probe;
 	struct orders *orders;
+	struct warm_orders *warm_orders; /* NULL without the api role */
+	struct warmer *warmer;           /* NULL without the delivery role */
 	uint64_t started_mono_ms;
 	uint64_t (*now_mono_ms)(void);
 	uint64_t (*now_wall_ms)(void);
@@ -73,6 +77,7 @@ void admin_put_kvs_stats(const struct admin *a, struct buf *out);
 void admin_put_owners(const struct admin *a, struct buf *out);
 void admin_put_metrics(const struct admin *a, struct buf *out);
 void admin_put_lease_metrics(const struct admin *a, struct buf *out);
+void admin_put_warm_metrics(const struct admin *a, struct buf *out);
 
 /* Why there is no body: what http_problem wants. */
 struct admin_refusal {
@@ -82,6 +87,8 @@ struct admin_refusal {
 /* A value of a query, escaped as a path is; false, with `detail` as the reason, when it is absent or none. */
 bool admin_take_value(struct bytes query, const char *name, const char *detail, struct arena *arena,
     struct bytes *out, struct admin_refusal *why);
+/* What a node without the api role answers when it is asked for a decision: whom to ask. */
+void admin_no_api_here(const struct admin *a, struct arena *arena, struct admin_refusal *why);
 /* The name in its register; empty when nothing is known of it. */
 struct bytes admin_name_of(const struct kvs *kvs, const struct node_id *id);
 /* The member of that name or id, in hex. */

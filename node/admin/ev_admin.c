@@ -139,7 +139,7 @@ void admin_handle(void *ctx, struct http_exchange *x)
 		http_problem(x, 400, "malformed", "The path is malformed.", 0);
 	else if (is_path(path, "/v1/kvs/probe"))
 		probe_handle(a, x);
-	else if (orders_take(a, x, path))
+	else if (orders_take(a, x, path) || warm_orders_handle(a, x, path))
 		;
 	else if (r->method != HTTP_GET && r->method != HTTP_HEAD)
 		admin_not_allowed(x, "GET, HEAD");

@@ -261,6 +261,7 @@ void admin_put_metrics(const struct admin *a, struct buf *out)
 	put_http(a, out);
 	if (a->api != NULL)
 		put_api(a->api, out);
+	admin_put_warm_metrics(a, out);
 	admin_put_lease_metrics(a, out);
 	if (a->api != NULL && a->api->c.admission != NULL)
 		put_admission(a->api->c.admission, out);

@@ -170,7 +170,7 @@ static void put_recalled(const struct explain_then *e, size_t i, struct buf *out
 	field_str(out, "state", bytes_str(state_str(one->state)));
 	field_bool(out, "holder", one->holder);
 	put_load(one->capacity, one->load, out);
-	field_null(out, "places");
+	field_u64(out, "places", one->places);
 	field_u64_if(out, "age_ms", one->reported, one->age_ms);
 	buf_put_u8(out, '}');
 }

@@ -2,10 +2,10 @@
  * session was created. Pure.
  *
  * A candidate's `rank` counts from 1 in the order in which nodes would be tried, null of those that take
- * nobody; its `order` is its place in the content's own order of all nodes (rendezvous, A2), by which spill
- * and cold choose. `load` is what the node last told and what was assigned to it here since; `age_ms` is how
- * old that word is, null when it has told none. `places` are those that this api node has leased there and
- * not given out; null: none are leased.
+ * nobody; its `order` is its place in the content's own order of all nodes (rendezvous by capacity, A2), from
+ * which spill and cold depart where caches and loads differ. `load` is what the node last told and what was
+ * assigned to it here since; `age_ms` is how old that word is, null when it has told none. `places` are those
+ * that this api node has leased there and not given out; null: none are leased.
  */
 #ifndef NODE_ADMIN_EXPLAIN_H
 #define NODE_ADMIN_EXPLAIN_H

@@ -7,10 +7,11 @@
 
 #define RECALL_MAGIC 0x7265636cu
 
-enum { ID_WORDS = 2, HEAD_WORD = 2, REASON_WORDS = 3, REASONS_A_WORD = 4, FIRST_REASON = 4, FIRST_NODE = 7 };
+enum { ID_WORDS = 2, HEAD_WORD = 2, FIRST_REASON = 3, REASON_WORDS = 4, REASONS_A_WORD = 4, FIRST_NODE = 7 };
 _Static_assert(TOKEN_SESSION_BYTES == ID_WORDS * 8, "an id fills its words");
 _Static_assert(RECALL_REASONS == REASON_WORDS * REASONS_A_WORD, "the counts fill their words");
 _Static_assert(FIRST_REASON + REASON_WORDS == FIRST_NODE, "words do not overlap");
+_Static_assert((int)ASSIGN_CACHE_COLD < (int)RECALL_REASONS, "each reason is counted by itself");
 _Static_assert(TALLY_NO_SLOT < 1 << 16, "a slot fits into its bits");
 
 struct record {
@@ -67,8 +68,9 @@ static void pack_node(const struct place *p, const struct assign_candidate *c, u
 	const struct assign_node *known = &p->known[c->node];
 	words[0] = (uint64_t)n->slot | (uint64_t)(c->reason & 0xff) << 16 | (uint64_t)(known->state & 0xf) << 24 |
 	           (uint64_t)n->holder << 28 | (uint64_t)n->reported << 29 | (uint64_t)known->load << 32;
-	words[1] = at_most(known->capacity, RECALL_CAPACITY_MAX) | at_most(known->age_ms, RECALL_AGE_MAX_MS)
-	                                                               << 24;
+	words[1] = at_most(known->capacity, RECALL_CAPACITY_MAX);
+	words[1] |= at_most(known->age_ms, RECALL_AGE_MAX_MS) << 24;
+	words[1] |= at_most(known->places, UINT16_MAX) << 48;
 }
 
 static void unpack_node(const uint64_t words[2], struct recalled_node *out)
@@ -82,6 +84,7 @@ static void unpack_node(const uint64_t words[2], struct recalled_node *out)
 		.load = (uint32_t)(words[0] >> 32),
 		.capacity = (uint32_t)(words[1] & RECALL_CAPACITY_MAX),
 		.age_ms = (uint32_t)(words[1] >> 24 & RECALL_AGE_MAX_MS),
+		.places = (uint16_t)(words[1] >> 48),
 	};
 }
 
@@ -101,8 +104,8 @@ static void pack(const struct place *p, size_t at, uint64_t words[RECALL_WORDS])
 {
 	const struct assign_result *d = &p->decision;
 	uint64_t kept = at_most(d->candidates_n, RECALL_BEST);
-	words[HEAD_WORD] = (uint64_t)d->outcome | kept << 8;
-	words[HEAD_WORD + 1] = at_most(d->candidates_n, UINT32_MAX) | at_most(d->usable_n, UINT32_MAX) << 32;
+	words[HEAD_WORD] = (uint64_t)d->outcome | kept << 8 | at_most(d->candidates_n, UINT16_MAX) << 16 |
+	                   at_most(d->usable_n, UINT16_MAX) << 32;
 	bool there = pack_best(p, at, &words[FIRST_NODE]);
 	uint32_t by_reason[RECALL_REASONS] = { 0 };
 	for (size_t i = 0; i < d->candidates_n; i++) {
@@ -120,8 +123,8 @@ static void unpack(const uint64_t words[RECALL_WORDS], struct recalled *out)
 	*out = (struct recalled){
 		.outcome = (enum assign_outcome)(words[HEAD_WORD] & 0xff),
 		.best_n = at_most(words[HEAD_WORD] >> 8 & 0xff, RECALL_BEST),
-		.nodes_n = (uint32_t)words[HEAD_WORD + 1],
-		.usable_n = (uint32_t)(words[HEAD_WORD + 1] >> 32),
+		.nodes_n = (uint16_t)(words[HEAD_WORD] >> 16),
+		.usable_n = (uint16_t)(words[HEAD_WORD] >> 32),
 	};
 	for (size_t i = 0; i < RECALL_REASONS; i++)
 		out->by_reason[i] = (uint16_t)(words[FIRST_REASON + i / REASONS_A_WORD] >> 16 * (i % REASONS_A_WORD));

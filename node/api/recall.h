@@ -18,7 +18,7 @@
 enum {
 	RECALL_SESSIONS = 4096, /* of one ring; a power of two */
 	RECALL_BEST = 8,
-	RECALL_REASONS = 12, /* more kinds than enum assign_reason has; later ones count as the last */
+	RECALL_REASONS = 16, /* more kinds than enum assign_reason has; later ones count as the last */
 	RECALL_WORDS = 7 + 2 * RECALL_BEST,
 	RECALL_RING_BYTES = RECALL_SESSIONS * (RECALL_WORDS + 1) * 8,
 };
@@ -32,6 +32,7 @@ struct recalled_node {
 	bool holder, reported;
 	uint32_t load, capacity; /* sessions; capacity at most RECALL_CAPACITY_MAX */
 	uint32_t age_ms;         /* of that knowledge, at most RECALL_AGE_MAX_MS */
+	uint16_t places;         /* leased, before the session took one */
 };
 enum { RECALL_CAPACITY_MAX = (1 << 24) - 1, RECALL_AGE_MAX_MS = (1 << 24) - 1 };
 
@@ -39,7 +40,7 @@ enum { RECALL_CAPACITY_MAX = (1 << 24) - 1, RECALL_AGE_MAX_MS = (1 << 24) - 1 };
  * is among them: the last one, when it was further back. */
 struct recalled {
 	enum assign_outcome outcome;
-	uint32_t nodes_n, usable_n; /* delivery nodes then; those that could take the viewer */
+	uint16_t nodes_n, usable_n; /* delivery nodes then; those that could take the viewer */
 	uint16_t by_reason[RECALL_REASONS];
 	struct recalled_node best[RECALL_BEST];
 	size_t best_n;

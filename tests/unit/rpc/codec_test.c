@@ -425,6 +425,36 @@ static void leases(void **state)
 	assert_int_equal(encode(*state, &close), ERR_TOO_BIG);
 }
 
+static void warm(void **state)
+{
+	static uint8_t name[RPC_CONTENT_MAX + 1];
+	memset(name, 'x', sizeof(name));
+	struct rpc_msg m = { .kind = RPC_WARM,
+		.warm = { .id = { { 1 } },
+		    .origin = bytes_of(name, RPC_NAME_MAX),
+		    .content = bytes_of(name, RPC_CONTENT_MAX) } };
+	const struct rpc_warm *w = &round_trip(*state, &m)->warm;
+	assert_int_equal(w->id.b[0], 1);
+	assert_int_equal(w->origin.n, RPC_NAME_MAX);
+	assert_int_equal(w->content.n, RPC_CONTENT_MAX);
+	m.warm.content.n++;
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+	m.warm.content.n = 0;
+	assert_int_equal(encode(*state, &m), ERR_INVALID);
+	m.warm.content.n = 1;
+	m.warm.origin.n++;
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+
+	struct rpc_msg told = { .kind = RPC_WARM_TOLD,
+		.warm_told = { { { 7 } }, 4711, 1, 2, 3, UINT64_MAX, bytes_of(name, RPC_TEXT_MAX) } };
+	const struct rpc_warm_told *t = &round_trip(*state, &told)->warm_told;
+	assert_int_equal(t->state, 4711); /* of a later version */
+	assert_true(t->objects == 1 && t->remaining == 2 && t->failed == 3 && t->bytes == UINT64_MAX);
+	assert_int_equal(t->detail.n, RPC_TEXT_MAX);
+	told.warm_told.detail.n++;
+	assert_int_equal(encode(*state, &told), ERR_TOO_BIG);
+}
+
 static void what_is_unknown_cannot_be_said(void **state)
 {
 	struct rpc_msg m = { .kind = RPC_UNKNOWN };
@@ -466,6 +496,7 @@ int main(void)
 		T(entry_size_bound_holds),
 		T(session_news),
 		T(leases),
+		T(warm),
 		T(what_is_unknown_cannot_be_said),
 		T(a_small_arena_is_too_small_and_no_more),
 	};

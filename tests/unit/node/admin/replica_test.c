@@ -88,6 +88,14 @@ void probe_handle(const struct admin *a, struct http_exchange *x)
 	http_problem(x, 503, "unavailable", "no probes", 0);
 }
 
+bool warm_orders_handle(const struct admin *a, struct http_exchange *x, struct bytes path)
+{
+	(void)a;
+	(void)x;
+	(void)path;
+	return false;
+}
+
 bool orders_take(const struct admin *a, struct http_exchange *x, struct bytes path)
 {
 	(void)a;

@@ -1,0 +1,26 @@
+/* The delivery role's side of warm orders: hears them from api nodes, has the warmer fetch, and tells who
+ * ordered how far it is: when an order begins or ends, and twice a second while one runs.
+ *
+ * Threading: control's loop; the warmer has a thread of its own.
+ */
+#ifndef NODE_EV_WARM_H
+#define NODE_EV_WARM_H
+
+#include "node/ev_control.h"
+#include "node/warm/ev_warmer.h"
+
+struct warming;
+
+struct warming_config {
+	struct control *control;
+	struct mailbox *mailbox; /* control's own */
+	struct ev_loop *loop;
+	struct warmer_config warmer; /* without `changed` and `ctx` */
+};
+
+MUST_USE enum err warming_start(const struct warming_config *c, struct warming **out);
+/* After the purger, before the fills and control. NULL is fine. */
+void warming_stop(struct warming *w);
+struct warmer *warming_warmer(const struct warming *w);
+
+#endif
