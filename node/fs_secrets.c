@@ -1,6 +1,8 @@
 #include "node/fs_secrets.h"
 
 #include "node/fs_config.h"
+#include "node/origin/fs_s3_keys.h"
+#include "rpc/entries.h"
 
 #include <sodium/utils.h>
 #include <stdio.h>
@@ -101,6 +103,20 @@ enum err fs_cert_read(const struct config *c, struct nng_cert **out, char error[
 	return e;
 }
 
+/* Those of origin stores are read again when they are used; whether they are good is known at the start. */
+static enum err check_store_keys(const struct config *c, char *error)
+{
+	enum err e = OK;
+	for (size_t i = 0; e == OK && i < c->origins_n; i++) {
+		struct s3_keys keys;
+		if (c->origins[i].type != ORIGIN_S3 || (c->roles & RPC_ROLE_DELIVERY) == 0)
+			continue;
+		e = fs_s3_keys_read(c->origins[i].credentials_file, &keys, error);
+		sodium_memzero(&keys, sizeof(keys));
+	}
+	return e;
+}
+
 enum err fs_secrets_read(const struct config *c, struct node_secrets *out, char error[CONFIG_ERROR_MAX])
 {
 	struct node_secrets s = { .cert = NULL };
@@ -109,6 +125,8 @@ enum err fs_secrets_read(const struct config *c, struct node_secrets *out, char 
 		e = fs_cluster_keys_read(c, &s.cluster_keys, error);
 	if (e == OK)
 		e = fs_cert_read(c, &s.cert, error);
+	if (e == OK)
+		e = check_store_keys(c, error);
 	if (e == OK)
 		*out = s;
 	else
