@@ -1,4 +1,5 @@
 /* One fill's way, on a thread of the pool: the cache once more, then the origin store (D5, D6). */
+#include "node/fs_log.h"
 #include "node/origin/ev_fill.h"
 #include "node/origin/freshness.h"
 
@@ -24,16 +25,50 @@ static bool may_ask(struct fill *f, enum err *why)
 	return may;
 }
 
+enum { DETAIL_MAX = 512 };
+
+static const char *detail_of(struct fill *f, char out[DETAIL_MAX])
+{
+	struct origin_source *s = source_of(f);
+	out[0] = '\0';
+	if (s->explain != NULL)
+		s->explain(s, out, DETAIL_MAX);
+	return out;
+}
+
+/* A store that begins to fail, one that is back, and an object that is not served though it is there. */
+static void tell(struct fill *f, enum err e, bool was_well, bool is_well)
+{
+	char detail[DETAIL_MAX];
+	const char *origin = f->fills->config->origins[f->origin].name;
+	if (was_well && !is_well)
+		LOG_EVENT(LOG_WARN, "origin", "origin-failed",
+		    "an origin store fails: what is held is served, it is asked again after a while",
+		    LOG_STR("origin", origin), LOG_STR("error", err_str(e)), LOG_STR("detail", detail_of(f, detail)));
+	else if (!was_well && is_well)
+		LOG_EVENT(LOG_INFO, "origin", "origin-recovered", "an origin store answers again",
+		    LOG_STR("origin", origin));
+	if (e == ERR_CORRUPT || e == ERR_DENIED)
+		LOG_LIMITED(LOG_WARN, "origin", "object-refused", "an object cannot be taken from its origin store",
+		    LOG_STR("origin", origin), LOG_BYTES("object", f->object), LOG_STR("error", err_str(e)),
+		    LOG_STR("detail", detail_of(f, detail)));
+}
+
 static void learn(struct fill *f, enum err e)
 {
 	struct fills *fs = f->fills;
 	struct backoff *b = &fs->origins[f->origin].backoff;
 	fills_lock(fs);
+	bool was_well = b->delay_ms == 0;
 	if (origin_store_failed(e))
 		backoff_failed(b, e, fills_now_mono_ms(), prng_next(&fs->prng));
 	else
 		backoff_well(b);
+	bool is_well = b->delay_ms == 0;
+	bool stopping = fs->stopping;
 	fills_unlock(fs);
+	if (!stopping)
+		tell(f, e, was_well, is_well);
 }
 
 /* -- ends -- */
@@ -47,6 +82,16 @@ static void end_failed(struct fill *f, enum err e)
 	fill_ends(f, &(struct fill_answer){ .outcome = FILL_FAILED, .error = e });
 }
 
+/* Not asked for again in a while, however many ask here. */
+static void remember_missing(struct fill *f)
+{
+	struct fills *fs = f->fills;
+	fills_lock(fs);
+	if (!f->doomed)
+		negative_put(&fs->negative, f->hash, fills_now_mono_ms(), fs->negative_ttl_ms);
+	fills_unlock(fs);
+}
+
 static void end_not_found(struct fill *f)
 {
 	struct fills *fs = f->fills;
@@ -55,9 +100,9 @@ static void end_not_found(struct fill *f)
 		cache_remove(fs->cache, &f->key);
 	fills_lock(fs);
 	fs->counters.not_found++;
-	if (!doomed)
-		negative_put(&fs->negative, f->hash, fills_now_mono_ms(), fs->negative_ttl_ms);
 	fills_unlock(fs);
+	if (!doomed)
+		remember_missing(f);
 	fill_ends(f, &(struct fill_answer){ .outcome = FILL_NOT_FOUND });
 }
 
@@ -190,6 +235,8 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 		return;
 	}
 	if (e != OK) {
+		if (e == ERR_DENIED && held == NULL)
+			remember_missing(f);
 		end_without_store(f, held, e);
 		return;
 	}
@@ -204,6 +251,8 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 		e = pump(&x);
 		if (origin_store_failed(e) && !fill_gives_up(f))
 			learn(f, e);
+		else if (e != OK)
+			tell(f, e, true, true);
 		finish(&x, e);
 	} else {
 		if (origin_store_failed(e))
