@@ -7,6 +7,8 @@
 #include <sodium/utils.h>
 #include <stdio.h>
 
+enum { CA_FILE_MAX = 4 << 20 };
+
 static void wipe(struct buf *text)
 {
 	if (text->p != NULL)
@@ -103,17 +105,29 @@ enum err fs_cert_read(const struct config *c, struct nng_cert **out, char error[
 	return e;
 }
 
-/* Those of origin stores are read again when they are used; whether they are good is known at the start. */
-static enum err check_store_keys(const struct config *c, char *error)
+static enum err check_store(const struct config_origin *o, char *error)
 {
 	enum err e = OK;
-	for (size_t i = 0; e == OK && i < c->origins_n; i++) {
+	if (o->type == ORIGIN_S3) {
 		struct s3_keys keys;
-		if (c->origins[i].type != ORIGIN_S3 || (c->roles & RPC_ROLE_DELIVERY) == 0)
-			continue;
-		e = fs_s3_keys_read(c->origins[i].credentials_file, &keys, error);
+		e = fs_s3_keys_read(o->credentials_file, &keys, error);
 		sodium_memzero(&keys, sizeof(keys));
 	}
+	if (e == OK && o->ca_file[0] != '\0') {
+		struct buf text;
+		buf_init(&text, CA_FILE_MAX);
+		e = fs_text_read(o->ca_file, CA_FILE_MAX, &text, error);
+		buf_fini(&text);
+	}
+	return e;
+}
+
+/* The files of origin stores are read when they are used; whether they are good is known at the start. */
+static enum err check_stores(const struct config *c, char *error)
+{
+	enum err e = OK;
+	for (size_t i = 0; e == OK && i < c->origins_n && (c->roles & RPC_ROLE_DELIVERY); i++)
+		e = check_store(&c->origins[i], error);
 	return e;
 }
 
@@ -126,7 +140,7 @@ enum err fs_secrets_read(const struct config *c, struct node_secrets *out, char 
 	if (e == OK)
 		e = fs_cert_read(c, &s.cert, error);
 	if (e == OK)
-		e = check_store_keys(c, error);
+		e = check_stores(c, error);
 	if (e == OK)
 		*out = s;
 	else
