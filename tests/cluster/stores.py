@@ -162,13 +162,29 @@ class Store:
         raise AssertionError(f"no such fault: {fault}")
 
 
-def _encoded(data, keep=""):
+def uri_encoded(data, keep=""):
     """URI encoding as AWS describes it: every byte but unreserved ones."""
     return urllib.parse.quote_from_bytes(data, safe="-._~" + keep)
 
 
 def _hmac(key, text):
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
+
+
+def signature_of(method, target, headers, secret, stamp, scope, payload):
+    """AWS Signature Version 4 of a request, as hex. headers: those that are signed, by their lower-case names."""
+    path, _, query = target.partition("?")
+    decoded = urllib.parse.unquote_to_bytes
+    pairs = sorted((uri_encoded(decoded(name)), uri_encoded(decoded(value)))
+                   for name, _, value in (p.partition("=") for p in query.split("&") if p))
+    names = sorted(headers)
+    canonical = "\n".join([method, uri_encoded(decoded(path), "/"), "&".join(f"{name}={value}" for name, value in pairs),
+                           "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names), ";".join(names), payload])
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        key = _hmac(key, part)
+    return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
 
 
 def _error(status, code):
@@ -230,18 +246,7 @@ class S3Store(Store):
         now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.clock_off_s)
         if abs((now - when).total_seconds()) > SKEW_MAX_S:
             return _error(403, "RequestTimeTooSkewed")
-        expected = self._signature(handler, names, secret, stamp, f"{day}/{region}/s3/aws4_request", payload)
+        headers = {name: ",".join(handler.headers.get_all(name, [])) for name in names}
+        expected = signature_of(handler.command, handler.path, headers, secret, stamp, f"{day}/{region}/s3/aws4_request", payload)
         return None if hmac.compare_digest(expected, signature) else _error(403, "SignatureDoesNotMatch")
 
-    def _signature(self, handler, names, secret, stamp, scope, payload):
-        path, _, query = handler.path.partition("?")
-        pairs = sorted((_encoded(urllib.parse.unquote_to_bytes(name)), _encoded(urllib.parse.unquote_to_bytes(value)))
-                       for name, _, value in (p.partition("=") for p in query.split("&") if p))
-        headers = "".join(f"{name}:{' '.join(','.join(handler.headers.get_all(name, [])).split())}\n" for name in names)
-        canonical = "\n".join([handler.command, _encoded(urllib.parse.unquote_to_bytes(path), "/"),
-                               "&".join(f"{name}={value}" for name, value in pairs), headers, ";".join(names), payload])
-        to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
-        key = ("AWS4" + secret).encode()
-        for part in scope.split("/"):
-            key = _hmac(key, part)
-        return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
