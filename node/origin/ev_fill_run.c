@@ -25,7 +25,7 @@ static bool may_ask(struct fill *f, enum err *why)
 	return may;
 }
 
-enum { DETAIL_MAX = 512 };
+enum { DETAIL_MAX = 512, TELL_EVERY_MS = 1000 };
 
 static const char *detail_of(struct fill *f, char out[DETAIL_MAX])
 {
@@ -36,39 +36,57 @@ static const char *detail_of(struct fill *f, char out[DETAIL_MAX])
 	return out;
 }
 
-/* A store that begins to fail, one that is back, and an object that is not served though it is there. */
-static void tell(struct fill *f, enum err e, bool was_well, bool is_well)
+static void tell_store(struct fill *f, enum err e, bool failing)
 {
 	char detail[DETAIL_MAX];
 	const char *origin = f->fills->config->origins[f->origin].name;
-	if (was_well && !is_well)
+	if (failing)
 		LOG_EVENT(LOG_WARN, "origin", "origin-failed",
 		    "an origin store fails: what is held is served, it is asked again after a while",
 		    LOG_STR("origin", origin), LOG_STR("error", err_str(e)), LOG_STR("detail", detail_of(f, detail)));
-	else if (!was_well && is_well)
+	else
 		LOG_EVENT(LOG_INFO, "origin", "origin-recovered", "an origin store answers again",
 		    LOG_STR("origin", origin));
+}
+
+/* An object that is not served though it is there. */
+static void tell_object(struct fill *f, enum err e)
+{
+	char detail[DETAIL_MAX];
 	if (e == ERR_CORRUPT || e == ERR_DENIED)
 		LOG_LIMITED(LOG_WARN, "origin", "object-refused", "an object cannot be taken from its origin store",
-		    LOG_STR("origin", origin), LOG_BYTES("object", f->object), LOG_STR("error", err_str(e)),
-		    LOG_STR("detail", detail_of(f, detail)));
+		    LOG_STR("origin", f->fills->config->origins[f->origin].name), LOG_BYTES("object", f->object),
+		    LOG_STR("error", err_str(e)), LOG_STR("detail", detail_of(f, detail)));
+}
+
+/* Under the lock. Whether the log is to hear of it: that a store fails, once a second; that it is back, when
+ * it has heard of the failure. */
+static bool is_news(struct fill_origin *o, bool failing, uint64_t now)
+{
+	bool again_soon = o->told_mono_ms != 0 && now - o->told_mono_ms < TELL_EVERY_MS;
+	if (failing == o->told_failing || (failing && again_soon))
+		return false;
+	o->told_failing = failing;
+	o->told_mono_ms = now;
+	return true;
 }
 
 static void learn(struct fill *f, enum err e)
 {
 	struct fills *fs = f->fills;
-	struct backoff *b = &fs->origins[f->origin].backoff;
+	struct fill_origin *o = &fs->origins[f->origin];
+	bool failing = origin_store_failed(e);
+	uint64_t now = fills_now_mono_ms();
 	fills_lock(fs);
-	bool was_well = b->delay_ms == 0;
-	if (origin_store_failed(e))
-		backoff_failed(b, e, fills_now_mono_ms(), prng_next(&fs->prng));
+	if (failing)
+		backoff_failed(&o->backoff, e, now, prng_next(&fs->prng));
 	else
-		backoff_well(b);
-	bool is_well = b->delay_ms == 0;
-	bool stopping = fs->stopping;
+		backoff_well(&o->backoff);
+	bool news = !fs->stopping && is_news(o, failing, now);
 	fills_unlock(fs);
-	if (!stopping)
-		tell(f, e, was_well, is_well);
+	if (news)
+		tell_store(f, e, failing);
+	tell_object(f, e);
 }
 
 /* -- ends -- */
@@ -252,7 +270,7 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 		if (origin_store_failed(e) && !fill_gives_up(f))
 			learn(f, e);
 		else if (e != OK)
-			tell(f, e, true, true);
+			tell_object(f, e);
 		finish(&x, e);
 	} else {
 		if (origin_store_failed(e))
