@@ -4,7 +4,7 @@
  * easy handle. A fetch borrows the lane that was used last, or makes one; so there are as many lanes as
  * fetches ran at once, each with at most a few connections, and nothing that libcurl keeps is shared by
  * threads. HTTP/2 is spoken where TLS offers it. A fetch that ends before its answer does costs the
- * connection.
+ * connection; so does an answer that is longer than it said, and perhaps the next fetch there (ERR_CORRUPT).
  *
  * Memory: a fetch that is not read holds one buffer of libcurl's (64 KiB) and one callback's rest (16 KiB);
  * an answer without a length is kept whole, at most FETCH_WHOLE_MAX bytes of it.
