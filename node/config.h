@@ -19,13 +19,18 @@ struct config_strings {
 	size_t n;
 };
 
-enum origin_type { ORIGIN_DIR };
+enum origin_type { ORIGIN_DIR, ORIGIN_HTTP, ORIGIN_S3 };
 
 struct config_origin {
 	const char *name;  /* [A-Za-z0-9_-], 1-32 */
 	const char *match; /* prefix of content ids; "" = all */
 	enum origin_type type;
-	const char *path; /* of dir: absolute */
+	/* Those of other types are "" and 0. */
+	const char *path;                                          /* of dir: absolute */
+	const char *url_template;                                  /* of http: node/origin/object_url.h */
+	const char *endpoint, *bucket, *region, *credentials_file; /* of s3 */
+	uint32_t path_style, etag_md5;                             /* of s3: 0 or 1 */
+	const char *ca_file;                                       /* of http and s3; "" = the system's */
 };
 
 struct config_disk {

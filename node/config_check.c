@@ -112,6 +112,29 @@ static enum err check_tls(struct config_reading *r)
 	return OK;
 }
 
+/* A bucket's name before an IP address is the name of nothing. */
+static enum err check_origins(struct config_reading *r)
+{
+	for (size_t i = 0; i < r->out.origins_n; i++) {
+		const struct config_origin *o = &r->out.origins[i];
+		struct address a;
+		if (o->type != ORIGIN_S3 || o->path_style)
+			continue;
+		const char *host = strstr(o->endpoint, "//") + 2;
+		const char *with_port = arena_printf(r->arena, "%s:80", host);
+		if (with_port == NULL)
+			return config_no_memory(r);
+		bool is_address = (address_parse(bytes_str(host), &a) == OK && a.kind != ADDRESS_NAME) ||
+		                  (address_parse(bytes_str(with_port), &a) == OK && a.kind != ADDRESS_NAME);
+		if (is_address)
+			return REFUSE(r, "origins",
+			    "origins[%zu].endpoint is an IP address, which no bucket's name can precede; set path_style: "
+			    "true",
+			    i);
+	}
+	return OK;
+}
+
 enum err config_check(struct config_reading *r)
 {
 	enum err e = check_roles(r);
@@ -119,6 +142,8 @@ enum err config_check(struct config_reading *r)
 		e = check_listen(r);
 	if (e == OK)
 		e = check_tls(r);
+	if (e == OK)
+		e = check_origins(r);
 	if (e == OK)
 		e = check_advertise(r);
 	return e;

@@ -146,6 +146,40 @@ static const struct setting *field_of(const struct setting *s, struct bytes key)
 	return NULL;
 }
 
+/* Whether an item of this first word has the field. */
+static bool has_field(const struct setting *s, const struct setting *f, const void *item)
+{
+	uint32_t word;
+	if (f->of == 0)
+		return true;
+	memcpy(&word, (const char *)item + s->fields[0].offset, sizeof(word));
+	return (f->of & 1u << word) != 0;
+}
+
+static enum err refuse_foreign(struct config_reading *r, const struct setting *s, const struct config_node *n,
+    const char *key, const void *item)
+{
+	struct buf allowed;
+	uint32_t word;
+	memcpy(&word, (const char *)item + s->fields[0].offset, sizeof(word));
+	buf_init(&allowed, 512);
+	for (size_t i = 0; i < s->fields_n; i++)
+		if (has_field(s, &s->fields[i], item))
+			buf_printf(&allowed, "%s%s", i == 0 ? "" : ", ", s->fields[i].key);
+	enum err e = config_refuse(r, ERR_INVALID, n->key_line, key, "is no setting of %s %s; allowed: %.*s",
+	    s->fields[0].key, s->fields[0].words[word], (int)allowed.n, (const char *)allowed.p);
+	buf_fini(&allowed);
+	return e;
+}
+
+/* Nobody asks for it; texts are not NULL all the same. */
+static void put_none(const struct setting *f, void *item)
+{
+	static const char *const none = "";
+	if (config_type_is_text(f->type))
+		memcpy(at(item, f->offset), &none, sizeof(none));
+}
+
 /* Fields in the table's order: what a type does not know is said before what the type's other keys are. */
 static enum err read_item(struct config_reading *r, const struct setting *s, const struct config_node *map,
     const char *path, void *item)
@@ -157,7 +191,12 @@ static enum err read_item(struct config_reading *r, const struct setting *s, con
 		if (key == NULL)
 			return config_no_memory(r);
 		enum err e = OK;
-		if (n != NULL)
+		bool foreign = !has_field(s, f, item);
+		if (foreign && n != NULL)
+			return refuse_foreign(r, s, n, key, item);
+		if (foreign)
+			put_none(f, item);
+		else if (n != NULL)
 			e = store_scalar(r, f, n, key, at(item, f->offset));
 		else if (f->required)
 			e = refuse_missing(r, f, map->line, key);

@@ -1,6 +1,7 @@
 /* The default configuration and the comparison of two, both from the table. */
 #include "node/config_table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Whether a default must stand in quotes to be read back as it is. */
@@ -28,11 +29,18 @@ static void put_doc(const char *doc, const char *indent, struct buf *out)
 	}
 }
 
+static void put_field_doc(const struct setting *f, const char *indent, struct buf *out)
+{
+	char doc[512];
+	(void)snprintf(doc, sizeof(doc), "  %s: %s", f->key, f->doc);
+	put_doc(doc, indent, out);
+}
+
 static void put_setting(const struct setting *s, const char *name, const char *indent, struct buf *out)
 {
 	put_doc(s->doc, indent, out);
 	for (size_t i = 0; i < s->fields_n; i++)
-		buf_printf(out, "%s#   %s: %s\n", indent, s->fields[i].key, s->fields[i].doc);
+		put_field_doc(&s->fields[i], indent, out);
 	buf_printf(out, "%s%s: ", indent, name);
 	put_value(s, out);
 	buf_put_str(out, "\n");

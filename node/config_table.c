@@ -17,7 +17,9 @@ static const char *const level_words[] = { "debug", "info", "warn", "error", NUL
 _Static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3, "levels follow the words");
 static const char *const class_words[] = { "playlist", "segment", "key", "other", NULL };
 _Static_assert(CLASS_PLAYLIST == 0 && CLASS_OTHER == 3, "classes follow the words");
-static const char *const origin_words[] = { "dir", NULL };
+static const char *const origin_words[] = { "dir", "http", "s3", NULL };
+_Static_assert(ORIGIN_DIR == 0 && ORIGIN_S3 == 2, "types follow the words");
+static const char *const bool_words[] = { "false", "true", NULL };
 
 #define FIELD(struct_name, member) .offset = offsetof(struct struct_name, member)
 #define ITEMS(table, array, count)                                                               \
@@ -25,16 +27,40 @@ static const char *const origin_words[] = { "dir", NULL };
 	.fields = (table), .fields_n = sizeof(table) / sizeof((table)[0]),                           \
 	.item_size = sizeof(((struct config *)0)->array[0]), .list_max = CONFIG_LIST_MAX
 
+#define OF_DIR (1u << ORIGIN_DIR)
+#define OF_HTTP (1u << ORIGIN_HTTP)
+#define OF_S3 (1u << ORIGIN_S3)
+
 /* The type comes first: what else an origin may say depends on it. */
 static const struct setting origin_fields[] = {
 	{ "type", SETTING_ENUM, .required = true, FIELD(config_origin, type), .words = origin_words,
-	    .note = "s3 and http are not supported by this version", .doc = "this version knows: dir" },
+	    .doc = "dir, http or s3" },
 	{ "name", SETTING_LABEL, .required = true, .unique = true, FIELD(config_origin, name), .min = 1,
 	    .max = 32, .doc = "part of cache keys, locations and tokens: never rename it" },
 	{ "match", SETTING_STRING, FIELD(config_origin, match), .max = 255, .def = "",
 	    .doc = "prefix of the content ids it serves; \"\" = all" },
-	{ "path", SETTING_PATH, .required = true, FIELD(config_origin, path), .min = 1,
+	{ "path", SETTING_PATH, .required = true, .of = OF_DIR, FIELD(config_origin, path), .min = 1,
 	    .doc = "of type dir: the folder that holds the contents" },
+	{ "url_template", SETTING_TEMPLATE, .required = true, .of = OF_HTTP, FIELD(config_origin, url_template),
+	    .max = 1024,
+	    .doc = "of type http: the URL of an object; {object} is its name with slashes,\n"
+	           "    {object_encoded} the same with %2F in their place" },
+	{ "endpoint", SETTING_URL, .required = true, .of = OF_S3, FIELD(config_origin, endpoint),
+	    .doc = "of type s3: the service's URL, without a path" },
+	{ "bucket", SETTING_NAME, .required = true, .of = OF_S3, FIELD(config_origin, bucket), .max = 255,
+	    .doc = "of type s3" },
+	{ "region", SETTING_NAME, .of = OF_S3, FIELD(config_origin, region), .def = "us-east-1",
+	    .doc = "of type s3; default us-east-1" },
+	{ "credentials_file", SETTING_PATH, .required = true, .of = OF_S3, FIELD(config_origin, credentials_file),
+	    .min = 1,
+	    .doc = "of type s3: lines `access_key_id: ...`, `secret_access_key: ...` and, of temporary keys,\n"
+	           "    `session_token: ...`; chmod 600; read again when it changes" },
+	{ "path_style", SETTING_ENUM, .of = OF_S3, FIELD(config_origin, path_style), .words = bool_words,
+	    .def = "true", .doc = "of type s3: true: ENDPOINT/BUCKET/OBJECT; false: the bucket before the host" },
+	{ "etag_md5", SETTING_ENUM, .of = OF_S3, FIELD(config_origin, etag_md5), .words = bool_words,
+	    .def = "true", .doc = "of type s3: whether an ETag of 32 hex digits is an MD5, to check objects by" },
+	{ "ca_file", SETTING_PATH, .of = OF_HTTP | OF_S3, FIELD(config_origin, ca_file), .def = "",
+	    .doc = "of types http and s3: CAs in PEM to trust for https, in place of the system's" },
 };
 
 static const struct setting disk_fields[] = {

@@ -16,6 +16,7 @@ enum setting_type {
 	SETTING_LISTEN,   /* const char *; IP address and port */
 	SETTING_ADDRESS,  /* const char *; host and port */
 	SETTING_URL,      /* const char *; scheme, host and port */
+	SETTING_TEMPLATE, /* const char *; a URL with a placeholder for an object */
 	SETTING_NETWORK,  /* const char *; IP address or CIDR */
 	SETTING_U32,      /* uint32_t */
 	SETTING_SIZE,     /* uint64_t bytes */
@@ -34,6 +35,7 @@ struct setting {
 	bool required;            /* else `def` stands in */
 	bool unique;              /* in a list, or among the items: no value twice */
 	bool reloadable;          /* a running node takes a new value */
+	uint32_t of;              /* a field of some items only: bits 1 << word of the item's first field */
 	size_t offset;            /* in struct config, or in an item's struct */
 	uint64_t min, max;        /* of a number; bytes of a string; 0, 0 = by type */
 	const char *def;          /* a scalar's text, without quotes; lists are empty */

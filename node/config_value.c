@@ -3,6 +3,7 @@
 #include "base/address.h"
 #include "base/check.h"
 #include "base/text.h"
+#include "node/origin/object_url.h"
 #include "rpc/msg.h"
 
 #include <inttypes.h>
@@ -98,6 +99,10 @@ const char *config_value_text(const struct setting *s, struct bytes text)
 	case SETTING_LISTEN: fine = is_address(text, false); break;
 	case SETTING_ADDRESS: fine = is_address(text, true); break;
 	case SETTING_URL: fine = is_url(text); break;
+	case SETTING_TEMPLATE:
+		if (text.n > text_max(s))
+			return "is too long";
+		return object_url_wrong(text);
 	case SETTING_NETWORK: fine = address_network_parse(text, &network) == OK; break;
 	default: UNREACHABLE();
 	}
@@ -240,6 +245,10 @@ void config_value_allowed(const struct setting *s, struct buf *out)
 		break;
 	case SETTING_URL:
 		buf_put_str(out, "http:// or https://, host and port, without a path: http://10.0.0.1:8080");
+		break;
+	case SETTING_TEMPLATE:
+		buf_put_str(out, "http:// or https://, host, and {object} or {object_encoded} behind it: "
+		                 "http://10.0.0.1/media/{object}");
 		break;
 	case SETTING_NETWORK: buf_put_str(out, "an IP address or a network: 10.0.0.0/8"); break;
 	case SETTING_U32: buf_printf(out, "%" PRIu64 " to %" PRIu64, s->min, s->max); break;

@@ -4,6 +4,7 @@
 #include "node/ev_watchdog.h"
 #include "node/fs_config.h"
 #include "node/fs_log.h"
+#include "node/origin/curl_fetch.h"
 #include "rpc/nng_link.h"
 
 #include <getopt.h>
@@ -265,9 +266,11 @@ static int start(const struct options *o)
 	struct daemon *d = calloc(1, sizeof(*d));
 	CHECK(d != NULL);
 	int status = NODE_EXIT_CONFIG;
+	CHECK(fetch_init() == OK);
 	if (read_config(o->config, &d->memory, &d->config) && read_secrets(&d->config, &d->secrets))
 		status = o->check ? 0 : run(d);
 	fs_secrets_fini(&d->secrets);
+	fetch_exit();
 	nng_links_exit();
 	arena_fini(&d->memory);
 	free(d);

@@ -2,9 +2,13 @@
 
 #include "node/fs_config.h"
 #include "node/fs_random.h"
+#include "node/origin/fs_s3_keys.h"
+#include "rpc/entries.h"
 
 #include <sodium/utils.h>
 #include <stdio.h>
+
+enum { CA_FILE_MAX = 4 << 20 };
 
 static void wipe(struct buf *text)
 {
@@ -131,6 +135,32 @@ enum err fs_api_keys_read(const struct config *c, struct api_keys **out, char er
 	return e;
 }
 
+static enum err check_store(const struct config_origin *o, char *error)
+{
+	enum err e = OK;
+	if (o->type == ORIGIN_S3) {
+		struct s3_keys keys;
+		e = fs_s3_keys_read(o->credentials_file, &keys, error);
+		sodium_memzero(&keys, sizeof(keys));
+	}
+	if (e == OK && o->ca_file[0] != '\0') {
+		struct buf text;
+		buf_init(&text, CA_FILE_MAX);
+		e = fs_text_read(o->ca_file, CA_FILE_MAX, &text, error);
+		buf_fini(&text);
+	}
+	return e;
+}
+
+/* The files of origin stores are read when they are used; whether they are good is known at the start. */
+static enum err check_stores(const struct config *c, char *error)
+{
+	enum err e = OK;
+	for (size_t i = 0; e == OK && i < c->origins_n && (c->roles & RPC_ROLE_DELIVERY); i++)
+		e = check_store(&c->origins[i], error);
+	return e;
+}
+
 enum err fs_secrets_read(const struct config *c, struct node_secrets *out, char error[CONFIG_ERROR_MAX])
 {
 	struct node_secrets s = { .cert = NULL };
@@ -141,6 +171,8 @@ enum err fs_secrets_read(const struct config *c, struct node_secrets *out, char 
 		e = fs_cert_read(c, &s.cert, error);
 	if (e == OK)
 		e = fs_api_keys_read(c, &s.api_keys, error);
+	if (e == OK)
+		e = check_stores(c, error);
 	if (e == OK)
 		*out = s;
 	else

@@ -1,5 +1,6 @@
 #include "node/origin/ev_fill.h"
 
+#include "node/origin/curl_source.h"
 #include "node/origin/fs_dir.h"
 
 #include <sodium/randombytes.h>
@@ -312,6 +313,8 @@ static void init_origins(struct fills *fs, const struct fills_config *c)
 		}
 		switch (o->type) {
 		case ORIGIN_DIR: fs->origins[i].source = fs_dir_new(o->path); break;
+		case ORIGIN_HTTP:
+		case ORIGIN_S3: fs->origins[i].source = curl_source_of(o, c->config->cluster); break;
 		}
 	}
 }
@@ -372,6 +375,9 @@ static void stop_threads(struct fills *fs)
 	CHECK(pthread_cond_broadcast(&fs->work) == 0);
 	CHECK(pthread_cond_signal(&fs->watch_work) == 0);
 	fills_unlock(fs);
+	for (size_t i = 0; i < fs->config->origins_n; i++)
+		if (fs->origins[i].source->stop != NULL)
+			fs->origins[i].source->stop(fs->origins[i].source);
 	for (unsigned i = 0; i < fs->threads_n; i++)
 		CHECK(pthread_join(fs->threads[i], NULL) == 0);
 	if (fs->watching)

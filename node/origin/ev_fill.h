@@ -50,6 +50,8 @@ struct fill {
 struct fill_origin {
 	struct origin_source *source;
 	struct backoff backoff;
+	bool told_failing; /* by the log */
+	uint64_t told_mono_ms;
 };
 
 struct fills {

@@ -1,4 +1,5 @@
 /* One fill's way, on a thread of the pool: the cache once more, then the origin store (D5, D6). */
+#include "node/fs_log.h"
 #include "node/origin/ev_fill.h"
 #include "node/origin/freshness.h"
 
@@ -24,16 +25,68 @@ static bool may_ask(struct fill *f, enum err *why)
 	return may;
 }
 
+enum { DETAIL_MAX = 512, TELL_EVERY_MS = 1000 };
+
+static const char *detail_of(struct fill *f, char out[DETAIL_MAX])
+{
+	struct origin_source *s = source_of(f);
+	out[0] = '\0';
+	if (s->explain != NULL)
+		s->explain(s, out, DETAIL_MAX);
+	return out;
+}
+
+static void tell_store(struct fill *f, enum err e, bool failing)
+{
+	char detail[DETAIL_MAX];
+	const char *origin = f->fills->config->origins[f->origin].name;
+	if (failing)
+		LOG_EVENT(LOG_WARN, "origin", "origin-failed",
+		    "an origin store fails: what is held is served, it is asked again after a while",
+		    LOG_STR("origin", origin), LOG_STR("error", err_str(e)), LOG_STR("detail", detail_of(f, detail)));
+	else
+		LOG_EVENT(LOG_INFO, "origin", "origin-recovered", "an origin store answers again",
+		    LOG_STR("origin", origin));
+}
+
+/* An object that is not served though it is there. */
+static void tell_object(struct fill *f, enum err e)
+{
+	char detail[DETAIL_MAX];
+	if (e == ERR_CORRUPT || e == ERR_DENIED)
+		LOG_LIMITED(LOG_WARN, "origin", "object-refused", "an object cannot be taken from its origin store",
+		    LOG_STR("origin", f->fills->config->origins[f->origin].name), LOG_BYTES("object", f->object),
+		    LOG_STR("error", err_str(e)), LOG_STR("detail", detail_of(f, detail)));
+}
+
+/* Under the lock. Whether the log is to hear of it: that a store fails, once a second; that it is back, when
+ * it has heard of the failure. */
+static bool is_news(struct fill_origin *o, bool failing, uint64_t now)
+{
+	bool again_soon = o->told_mono_ms != 0 && now - o->told_mono_ms < TELL_EVERY_MS;
+	if (failing == o->told_failing || (failing && again_soon))
+		return false;
+	o->told_failing = failing;
+	o->told_mono_ms = now;
+	return true;
+}
+
 static void learn(struct fill *f, enum err e)
 {
 	struct fills *fs = f->fills;
-	struct backoff *b = &fs->origins[f->origin].backoff;
+	struct fill_origin *o = &fs->origins[f->origin];
+	bool failing = origin_store_failed(e);
+	uint64_t now = fills_now_mono_ms();
 	fills_lock(fs);
-	if (origin_store_failed(e))
-		backoff_failed(b, e, fills_now_mono_ms(), prng_next(&fs->prng));
+	if (failing)
+		backoff_failed(&o->backoff, e, now, prng_next(&fs->prng));
 	else
-		backoff_well(b);
+		backoff_well(&o->backoff);
+	bool news = !fs->stopping && is_news(o, failing, now);
 	fills_unlock(fs);
+	if (news)
+		tell_store(f, e, failing);
+	tell_object(f, e);
 }
 
 /* -- ends -- */
@@ -47,6 +100,16 @@ static void end_failed(struct fill *f, enum err e)
 	fill_ends(f, &(struct fill_answer){ .outcome = FILL_FAILED, .error = e });
 }
 
+/* Not asked for again in a while, however many ask here. */
+static void remember_missing(struct fill *f)
+{
+	struct fills *fs = f->fills;
+	fills_lock(fs);
+	if (!f->doomed)
+		negative_put(&fs->negative, f->hash, fills_now_mono_ms(), fs->negative_ttl_ms);
+	fills_unlock(fs);
+}
+
 static void end_not_found(struct fill *f)
 {
 	struct fills *fs = f->fills;
@@ -55,9 +118,9 @@ static void end_not_found(struct fill *f)
 		cache_remove(fs->cache, &f->key);
 	fills_lock(fs);
 	fs->counters.not_found++;
-	if (!doomed)
-		negative_put(&fs->negative, f->hash, fills_now_mono_ms(), fs->negative_ttl_ms);
 	fills_unlock(fs);
+	if (!doomed)
+		remember_missing(f);
 	fill_ends(f, &(struct fill_answer){ .outcome = FILL_NOT_FOUND });
 }
 
@@ -190,6 +253,8 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 		return;
 	}
 	if (e != OK) {
+		if (e == ERR_DENIED && held == NULL)
+			remember_missing(f);
 		end_without_store(f, held, e);
 		return;
 	}
@@ -204,6 +269,8 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 		e = pump(&x);
 		if (origin_store_failed(e) && !fill_gives_up(f))
 			learn(f, e);
+		else if (e != OK)
+			tell_object(f, e);
 		finish(&x, e);
 	} else {
 		if (origin_store_failed(e))

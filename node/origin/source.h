@@ -1,4 +1,4 @@
-/* An origin store as the fills see it. `dir` is in fs_dir.h; others come behind the same calls.
+/* An origin store as the fills see it. `dir` is in fs_dir.h, `http` and `s3` are in curl_source.h.
  *
  * Threading: every call from any fill thread, at once for different handles. Calls may block.
  *
@@ -27,6 +27,10 @@ struct origin_source {
 	/* After the last byte: whether it was one object all along. ERR_CORRUPT: it changed. */
 	MUST_USE enum err (*check)(struct origin_source *s, void *handle);
 	void (*close)(struct origin_source *s, void *handle);
+	/* What failed last, in words for a log line; NULL: err_str says all. */
+	void (*explain)(struct origin_source *s, char *out, size_t room);
+	/* From any thread: what waits for the store comes back with ERR_CLOSED, from now on. NULL: it cannot. */
+	void (*stop)(struct origin_source *s);
 	void (*free)(struct origin_source *s);
 };
 

@@ -12,6 +12,10 @@
 #include <cmocka.h>
 
 /* The smallest configurations of each kind; what a test adds starts in line 5. */
+#define TEMPLATE                                                          \
+	"http:// or https://, host, and {object} or {object_encoded} behind " \
+	"it: http://10.0.0.1/media/{object}"
+#define S3 "origins: [{name: a, type: s3, endpoint: \"http://10.0.0.1:9000\", bucket: b, credentials_file: /k"
 #define INGEST "cluster: c\nnode: n\nroles: [ingest]\nlisten: {rpc: \"127.0.0.1:7000\"}\n"
 #define BOTH                                                          \
 	"cluster: c\nnode: n\nroles: [api, delivery]\n"                   \
@@ -240,9 +244,39 @@ static const struct {
 	    "t.yaml:5: advertise.api: 'http://a.example/x' is not allowed; allowed: http:// or https://, host "
 	    "and port, "
 	    "without a path: http://10.0.0.1:8080" },
-	{ INGEST "origins: [{name: a, type: s3, endpoint: x}]\n",
-	    "t.yaml:5: origins[0].type: 's3' is not known; allowed: "
-	    "dir (s3 and http are not supported by this version)" },
+	{ INGEST "origins: [{name: a, type: ftp, path: /x}]\n",
+	    "t.yaml:5: origins[0].type: 'ftp' is not known; allowed: dir, http, s3" },
+	{ INGEST "origins: [{name: a, type: http, path: /x}]\n",
+	    "t.yaml:5: origins[0].path: is no setting of type http; allowed: type, name, match, url_template, "
+	    "ca_file" },
+	{ INGEST "origins: [{name: a, type: dir, path: /x, ca_file: /y}]\n",
+	    "t.yaml:5: origins[0].ca_file: is no setting of type dir; allowed: type, name, match, path" },
+	{ INGEST "origins: [{name: a, type: http}]\n",
+	    "t.yaml:5: origins[0].url_template: is missing; allowed: " TEMPLATE },
+	{ INGEST "origins: [{name: a, type: http, url_template: \"ftp://h/{object}\"}]\n",
+	    "t.yaml:5: origins[0].url_template: 'ftp://h/{object}' is no http:// or https:// URL; "
+	    "allowed: " TEMPLATE },
+	{ INGEST "origins: [{name: a, type: http, url_template: \"http://u:p@h/{object}\"}]\n",
+	    "t.yaml:5: origins[0].url_template: 'http://u:p@h/{object}' has no host; allowed: " TEMPLATE },
+	{ INGEST "origins: [{name: a, type: http, url_template: \"http://h/\"}]\n",
+	    "t.yaml:5: origins[0].url_template: 'http://h/' names no object; allowed: " TEMPLATE },
+	{ INGEST "origins: [{name: a, type: http, url_template: \"http://h/{object}?{query}\"}]\n",
+	    "t.yaml:5: origins[0].url_template: 'http://h/{object}?{query}' has a placeholder that is not known; "
+	    "allowed: " TEMPLATE },
+	{ INGEST "origins: [{name: a, type: s3, endpoint: \"http://h/x\", bucket: b, credentials_file: /k}]\n",
+	    "t.yaml:5: origins[0].endpoint: 'http://h/x' is not allowed; allowed: http:// or https://, host and "
+	    "port, "
+	    "without a path: http://10.0.0.1:8080" },
+	{ INGEST "origins: [{name: a, type: s3, endpoint: \"http://h\", credentials_file: /k}]\n",
+	    "t.yaml:5: origins[0].bucket: is missing; allowed: 1 to 255 of A-Z a-z 0-9 . _ -" },
+	{ INGEST "origins: [{name: a, type: s3, endpoint: \"http://h\", bucket: b}]\n",
+	    "t.yaml:5: origins[0].credentials_file: is missing; allowed: an absolute path of at most 1024 "
+	    "bytes" },
+	{ INGEST S3 ", path_style: yes}]\n",
+	    "t.yaml:5: origins[0].path_style: 'yes' is not known; allowed: false, true" },
+	{ INGEST S3 ", path_style: false}]\n",
+	    "t.yaml:5: origins: origins[0].endpoint is an IP address, which no bucket's name can precede; set "
+	    "path_style: true" },
 	{ INGEST "origins:\n- {name: a, type: dir, path: /x}\n- {name: a, type: dir, path: /y}\n",
 	    "t.yaml:7: origins[1]: name 'a' is that of origins[0] already" },
 	{ INGEST "origins: [{name: a.b, type: dir, path: /x}]\n",
@@ -448,6 +482,33 @@ static void tells_what_a_reload_cannot_change(void **state)
 	arena_fini(&a);
 }
 
+static void stores_over_http_are_read(void **state)
+{
+	struct fixture *f = *state;
+	assert_good(f, INGEST
+	    "origins:\n"
+	    "- {name: web, match: web/, type: http, url_template: \"https://h:8443/a/{object}?b=1\"}\n"
+	    "- {name: frugalos, type: http, ca_file: /ca.pem,\n"
+	    "   url_template: \"http://10.0.0.1/v1/buckets/b/objects/{object_encoded}\"}\n"
+	    "- {name: vod, type: s3, endpoint: \"http://10.0.0.1:9000\", bucket: b.c, credentials_file: /k}\n"
+	    "- {name: aws, type: s3, endpoint: \"https://s3.eu-west-1.amazonaws.com\", bucket: b,\n"
+	    "   region: eu-west-1, credentials_file: /k, path_style: false, etag_md5: false}\n");
+	const struct config_origin *o = f->config.origins;
+	assert_int_equal(f->config.origins_n, 4);
+	assert_int_equal(o[0].type, ORIGIN_HTTP);
+	assert_string_equal(o[0].url_template, "https://h:8443/a/{object}?b=1");
+	assert_string_equal(o[0].ca_file, "");
+	assert_string_equal(o[0].path, "");
+	assert_string_equal(o[0].endpoint, "");
+	assert_string_equal(o[1].ca_file, "/ca.pem");
+	assert_int_equal(o[2].type, ORIGIN_S3);
+	assert_string_equal(o[2].region, "us-east-1");
+	assert_string_equal(o[2].credentials_file, "/k");
+	assert_true(o[2].path_style && o[2].etag_md5);
+	assert_string_equal(o[3].region, "eu-west-1");
+	assert_false(o[3].path_style || o[3].etag_md5);
+}
+
 static void first_match_names_the_origin(void **state)
 {
 	struct fixture *f = *state;
@@ -473,6 +534,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		    default_configuration_is_valid_and_says_the_defaults, setup, teardown),
 		cmocka_unit_test_setup_teardown(tells_what_a_reload_cannot_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(stores_over_http_are_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(first_match_names_the_origin, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -336,6 +336,32 @@ static void test_one_bad_object_harms_no_other(void **state)
 	release(f, &a);
 }
 
+static bool denied_no_more(void *arg)
+{
+	struct origin_fixture *f = arg;
+	struct asker a;
+	ask_and_await(f, &a, "c/denied.m4s");
+	bool there = a.waiter.answer.outcome == FILL_GROWING;
+	release(f, &a);
+	return there;
+}
+
+/* However many viewers ask. */
+static void test_what_is_denied_is_not_asked_for_again_at_once(void **state)
+{
+	struct origin_fixture *f = *state;
+	struct asker a;
+	fake_set(&f->fake, set_open_error, ERR_DENIED);
+	unsigned before = fake_opens(&f->fake);
+	for (int i = 0; i < 50; i++) {
+		ask_and_await(f, &a, "c/denied.m4s");
+		assert_true(a.waiter.answer.outcome == FILL_FAILED || a.waiter.answer.outcome == FILL_NOT_FOUND);
+	}
+	assert_true(fake_opens(&f->fake) - before < 10);
+	fake_set(&f->fake, set_open_error, OK);
+	assert_true(eventually(denied_no_more, f));
+}
+
 static void fails_in_mid_read(struct origin_fixture *f, const char *object)
 {
 	struct asker a;
@@ -502,6 +528,7 @@ int main(void)
 		CASE(test_remembers_what_is_not_there),
 		CASE(test_leaves_a_failing_store_alone),
 		CASE(test_one_bad_object_harms_no_other),
+		CASE(test_what_is_denied_is_not_asked_for_again_at_once),
 		CASE(test_a_fill_that_fails_is_never_whole),
 		CASE(test_keys_are_not_stored),
 		CASE(test_memory_is_bounded_until_readers_are_done),
