@@ -42,7 +42,7 @@
 enum assign_state { ASSIGN_READY, ASSIGN_JOINING, ASSIGN_DRAINING, ASSIGN_SUSPECT, ASSIGN_DOWN, ASSIGN_LEFT };
 
 enum {
-	ASSIGN_BEST = 4,                   /* candidates of a result that explains nothing */
+	ASSIGN_BEST = 3,                   /* candidates of a result that explains nothing */
 	ASSIGN_SHARE_WARM_PERMILLE = 350,  /* who holds less of a content is not warm for it: more than the
 	                                    * first third, or than what a quarter of the viewers ask for */
 	ASSIGN_CACHE_NOT_FULL = UINT32_MAX /* evict_age_s of a cache that would evict nothing */
