@@ -42,10 +42,15 @@
 enum assign_state { ASSIGN_READY, ASSIGN_JOINING, ASSIGN_DRAINING, ASSIGN_SUSPECT, ASSIGN_DOWN, ASSIGN_LEFT };
 
 enum {
-	ASSIGN_BEST = 3,                   /* candidates of a result that explains nothing */
-	ASSIGN_SHARE_WARM_PERMILLE = 350,  /* who holds less of a content is not warm for it: more than the
-	                                    * first third, or than what a quarter of the viewers ask for */
-	ASSIGN_CACHE_NOT_FULL = UINT32_MAX /* evict_age_s of a cache that would evict nothing */
+	ASSIGN_BEST = 3, /* candidates of a result that explains nothing: one and two alternates */
+	/* Who holds less of a content is not warm for it: more than its first third, and more than what a
+	 * quarter of its viewers ask for. */
+	ASSIGN_SHARE_WARM_PERMILLE = 350,
+	/* For assign_request.reserve_permille: of new sessions; and of those that a node without room sends on,
+	 * which must find room at once (D1). */
+	ASSIGN_RESERVE_PERMILLE = 6,
+	ASSIGN_HOP_RESERVE_PERMILLE = 60,
+	ASSIGN_CACHE_NOT_FULL = UINT32_MAX, /* evict_age_s of a cache that would evict nothing */
 };
 
 /* All that is unknown may be left 0. */

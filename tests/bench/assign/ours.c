@@ -2,8 +2,6 @@
 
 #include "base/check.h"
 
-enum { RESERVE_PERMILLE = 6, HOP_RESERVE_PERMILLE = 60 };
-
 static struct arena arena;
 
 static bool has_bit(uint64_t bits, unsigned i)
@@ -33,6 +31,7 @@ static void decide(struct world *w, const struct arrival *a, const struct assign
 static struct assign_node node_of(const struct world *w, const struct arrival *a, unsigned i)
 {
 	bool holds = has_bit(w->seen_holders[a->content], i);
+	uint64_t then_us = a->at_us > w->setup->age_us ? a->at_us - w->setup->age_us : 0;
 	return (struct assign_node){
 		.id = w->ids[i],
 		.state = ASSIGN_READY,
@@ -40,7 +39,7 @@ static struct assign_node node_of(const struct world *w, const struct arrival *a
 		.load = w->seen_load[i],
 		.age_ms = w->setup->age_us / 1000,
 		.holder = holds,
-		.share_permille = holds ? cache_share_permille(&w->nodes[i].cache, a->content, a->at_us) : 0,
+		.share_permille = holds ? cache_share_permille(&w->nodes[i].cache, a->content, then_us) : 0,
 		.evict_age_s = w->variant == WITHOUT_AGES ? 0 : w->nodes[i].evict_age_s,
 	};
 }
@@ -60,7 +59,7 @@ static void choose_ours(struct world *w, const struct arrival *a, struct choice 
 			nodes[i].unseen = assign_unseen(own, w->setup->apis - 1, nodes[i].age_ms, window_s * 1000);
 		nodes[i].places = w->leases[a->api][i].places;
 	}
-	decide(w, a, nodes, w->variant == WITHOUT_RESERVE ? 0 : RESERVE_PERMILLE, out);
+	decide(w, a, nodes, w->variant == WITHOUT_RESERVE ? 0 : ASSIGN_RESERVE_PERMILLE, out);
 }
 
 /* The node that refused decides where to, by what it knows itself: it has no lease, and keeps away from all
@@ -71,7 +70,7 @@ static void hop_ours(struct world *w, const struct arrival *a, unsigned refused_
 	for (unsigned i = 0; i < w->setup->nodes; i++)
 		nodes[i] = node_of(w, a, i);
 	nodes[refused_by].capacity = 0;
-	decide(w, a, nodes, HOP_RESERVE_PERMILLE, out);
+	decide(w, a, nodes, ASSIGN_HOP_RESERVE_PERMILLE, out);
 }
 
 const struct policy policy_ours = { "ours", "Warmcast", choose_ours, hop_ours, WITH_ALL };

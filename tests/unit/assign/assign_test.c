@@ -296,6 +296,22 @@ static void test_cold_contents_go_where_the_cache_is_old(void **state)
 	assert_int_equal(cold, 0);
 }
 
+/* A content in demand goes where it finds much room, a cold one wherever its rank says. */
+static void test_spills_go_where_there_is_room(void **state)
+{
+	(void)state;
+	struct assign_node nodes[TEN] = { 0 };
+	for (unsigned n = 0; n < TEN; n++)
+		nodes[n].load = 80;
+	nodes[0].load = 60;
+	nodes[9].load = 100;
+	unsigned cold, of_cold = lead_of_first(nodes, &cold);
+	assert_in_range(of_cold, CONTENTS / 9 - 100, CONTENTS / 9 + 100);
+	nodes[9].holder = true;
+	/* Four shares of twelve: the room of the others is half of its own. */
+	assert_in_range(lead_of_first(nodes, &cold), CONTENTS / 3 - 200, CONTENTS / 3 + 200);
+}
+
 static void test_unseen(void **state)
 {
 	(void)state;
@@ -347,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_outlooks),
 		cmocka_unit_test(test_a_cold_cache_takes_more_as_it_warms),
 		cmocka_unit_test(test_cold_contents_go_where_the_cache_is_old),
+		cmocka_unit_test(test_spills_go_where_there_is_room),
 		cmocka_unit_test(test_unseen),
 		cmocka_unit_test(test_memory_bound),
 		cmocka_unit_test(test_words),
