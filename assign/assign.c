@@ -22,14 +22,15 @@ enum {
 	AGE_ONE = 64, /* the mean */
 	AGE_MAX = 4 * AGE_ONE,
 	LITTLE_PART = 64, /* of its capacity: by so much fuller counts who holds little */
-	HIT_MIN = 50,     /* or a cold cache would never be given anything to warm up with */
+	DEPARTED_BITS = 20,
+	HIT_MIN = 50, /* or a cold cache would never be given anything to warm up with */
 };
 
 /* What is known of one node. */
 struct key {
 	uint32_t node;
 	uint32_t group;
-	uint64_t load; /* expected: the unseen counted in */
+	uint64_t load; /* expected */
 	bool usable, sure, other_zone;
 	uint8_t tier; /* enum tier, of usable ones */
 };
@@ -50,6 +51,7 @@ struct decision {
 	struct key *keys; /* by node */
 	struct share shares[TIERS][2];
 	uint64_t seed;
+	uint64_t departed;    /* unseen, of a capacity of 1 << DEPARTED_BITS */
 	uint64_t evict_age_s; /* mean of those known; 0: of none */
 	bool spill;           /* some living node holds it */
 };
@@ -88,12 +90,20 @@ static bool is_living_holder(const struct assign_node *n)
 	return n->holder && is_alive && !holds_little(n);
 }
 
+/* A report that is old misses departures too. In a cluster that neither fills nor empties they are as many
+ * as the arrivals: of what the average node was given, half is taken to be made up for by them. */
+static uint64_t expected_load(const struct decision *d, const struct assign_node *n)
+{
+	uint64_t departed = n->capacity * d->departed >> DEPARTED_BITS;
+	return (uint64_t)n->load + (n->unseen > departed ? n->unseen - departed : 0);
+}
+
 static void look_at(struct decision *d, uint32_t i)
 {
 	const struct assign_node *n = &d->r->nodes[i];
 	struct key *k = &d->keys[i];
 	k->node = i;
-	k->load = (uint64_t)n->load + n->unseen;
+	k->load = expected_load(d, n);
 	k->other_zone = d->r->zone.n > 0 && !bytes_eq(d->r->zone, n->zone);
 	bool has_room = n->places > 0 || n->load < n->capacity;
 	enum tier tier = TIER_READY;
@@ -108,17 +118,23 @@ static void look_at(struct decision *d, uint32_t i)
 	s->capacity += n->capacity;
 }
 
-static uint64_t mean_evict_age_s(const struct assign_request *r)
+static void sum_up(struct decision *d)
 {
-	uint64_t sum = 0, n = 0;
-	for (size_t i = 0; i < r->nodes_n; i++) {
-		uint32_t age = r->nodes[i].evict_age_s;
-		if (age == 0 || age == ASSIGN_CACHE_NOT_FULL)
-			continue;
-		sum += age;
-		n++;
+	uint64_t ages_s = 0, ages_n = 0, unseen = 0, capacity = 0;
+	for (size_t i = 0; i < d->r->nodes_n; i++) {
+		const struct assign_node *n = &d->r->nodes[i];
+		if (n->capacity > 0) {
+			unseen += n->unseen;
+			capacity += n->capacity;
+		}
+		if (n->evict_age_s > 0 && n->evict_age_s != ASSIGN_CACHE_NOT_FULL) {
+			ages_s += n->evict_age_s;
+			ages_n++;
+		}
 	}
-	return n > 0 ? (sum + n - 1) / n : 0;
+	uint64_t departed = capacity > 0 ? (uint64_t)(((u128)unseen << DEPARTED_BITS) / (2 * capacity)) : 0;
+	d->departed = departed < UINT32_MAX ? departed : UINT32_MAX;
+	d->evict_age_s = ages_n > 0 ? (ages_s + ages_n - 1) / ages_n : 0;
 }
 
 /* -- which group it belongs to -- */
@@ -159,7 +175,7 @@ static uint64_t cost_factor(
 	uint64_t hit = miss_permille < WHOLE - HIT_MIN ? WHOLE - miss_permille : HIT_MIN;
 	uint64_t age = AGE_ONE, age_max = AGE_ONE + (AGE_MAX - AGE_ONE) * hit / WHOLE;
 	if (n->evict_age_s == ASSIGN_CACHE_NOT_FULL)
-		age = AGE_MAX;
+		age = n->miss_permille > 0 ? AGE_MAX : AGE_ONE; /* it has just started: nothing is measured yet */
 	else if (n->evict_age_s > 0)
 		age = (uint64_t)n->evict_age_s * AGE_ONE / d->evict_age_s;
 	age = age > age_max ? age_max : age;
@@ -190,9 +206,9 @@ static int cmp_utilisation(
 	return left < right ? -1 : left > right;
 }
 
-static uint64_t handicapped(const struct assign_node *n, uint64_t load)
+static uint64_t handicapped(const struct assign_node *n, const struct key *k)
 {
-	return holds_little(n) ? load + n->capacity / LITTLE_PART : load;
+	return k->sure && holds_little(n) ? k->load + n->capacity / LITTLE_PART : k->load;
 }
 
 /* The order in which nodes are tried (A1, A2, A4, A6); total, so the order of input does not matter. */
@@ -206,7 +222,7 @@ static int cmp_entries(const void *pa, const void *pb, void *context)
 	int c = 0;
 	if (ka->usable && ka->group % KINDS == KIND_HOLDER) { /* or all whose room is not sure */
 		const struct assign_node *na = &d->r->nodes[ka->node], *nb = &d->r->nodes[kb->node];
-		c = cmp_utilisation(na, handicapped(na, ka->load), nb, handicapped(nb, kb->load));
+		c = cmp_utilisation(na, handicapped(na, ka), nb, handicapped(nb, kb));
 	}
 	return c != 0 ? c : rendezvous_cmp(&a->score, &b->score);
 }
@@ -348,7 +364,7 @@ static void decide(struct decision *d, struct entry *best, struct assign_result 
 enum err assign_decide(const struct assign_request *r, struct arena *a, struct assign_result *out)
 {
 	CHECK(r->nodes_n <= UINT32_MAX);
-	struct decision d = { .r = r, .evict_age_s = mean_evict_age_s(r) };
+	struct decision d = { .r = r };
 	enum err e = rendezvous_seed(r->origin, r->content, a, &d.seed);
 	if (e != OK)
 		return e;
@@ -359,6 +375,7 @@ enum err assign_decide(const struct assign_request *r, struct arena *a, struct a
 	result.candidates = arena_array(a, candidates_max, sizeof(*result.candidates));
 	if (entries == NULL || d.keys == NULL || result.candidates == NULL)
 		return ERR_NO_MEMORY;
+	sum_up(&d);
 	for (size_t i = 0; i < r->nodes_n; i++)
 		look_at(&d, (uint32_t)i);
 	for (size_t i = 0; i < r->nodes_n; i++)

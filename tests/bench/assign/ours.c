@@ -1,6 +1,7 @@
 #include "sim.h"
 
 #include "base/check.h"
+#include "node/tally.h"
 
 static struct arena arena;
 
@@ -40,6 +41,7 @@ static struct assign_node node_of(const struct world *w, const struct arrival *a
 		.age_ms = w->setup->age_us / 1000,
 		.holder = holds,
 		.share_permille = holds ? cache_share_permille(&w->nodes[i].cache, a->content, then_us) : 0,
+		.miss_permille = w->nodes[i].miss_permille,
 		.evict_age_s = w->variant == WITHOUT_AGES ? 0 : w->nodes[i].evict_age_s,
 	};
 }
@@ -59,7 +61,7 @@ static void choose_ours(struct world *w, const struct arrival *a, struct choice 
 			nodes[i].unseen = assign_unseen(own, w->setup->apis - 1, nodes[i].age_ms, window_s * 1000);
 		nodes[i].places = w->leases[a->api][i].places;
 	}
-	decide(w, a, nodes, w->variant == WITHOUT_RESERVE ? 0 : ASSIGN_RESERVE_PERMILLE, out);
+	decide(w, a, nodes, 0, out);
 }
 
 /* The node that refused decides where to, by what it knows itself: it has no lease, and keeps away from all
@@ -67,10 +69,15 @@ static void choose_ours(struct world *w, const struct arrival *a, struct choice 
 static void hop_ours(struct world *w, const struct arrival *a, unsigned refused_by, struct choice *out)
 {
 	struct assign_node nodes[NODES_MAX];
-	for (unsigned i = 0; i < w->setup->nodes; i++)
+	unsigned window_s;
+	for (unsigned i = 0; i < w->setup->nodes; i++) {
 		nodes[i] = node_of(w, a, i);
+		nodes[i].load += world_own(w, w->setup->apis + refused_by, i, &window_s);
+	}
 	nodes[refused_by].capacity = 0;
 	decide(w, a, nodes, ASSIGN_HOP_RESERVE_PERMILLE, out);
+	if (out->n == 2)
+		tally_add(w->tallies[w->setup->apis + refused_by], out->nodes[1], w->now_us / 1000000);
 }
 
 const struct policy policy_ours = { "ours", "Warmcast", choose_ours, hop_ours, WITH_ALL };
@@ -78,7 +85,6 @@ const struct policy policy_ours = { "ours", "Warmcast", choose_ours, hop_ours, W
 const struct policy policy_no_ages = { "no_ages", "- ages of caches", choose_ours, hop_ours, WITHOUT_AGES };
 const struct policy policy_no_unseen = { "no_unseen", "- unseen load", choose_ours, hop_ours,
 	WITHOUT_UNSEEN };
-const struct policy policy_no_reserve = { "no_reserve", "- reserve", choose_ours, hop_ours, WITHOUT_RESERVE };
 const struct policy policy_no_leases = { "no_leases", "- leases", choose_ours, hop_ours, WITHOUT_LEASES };
 const struct policy policy_spares = { "spares", "+ spares evicted first", choose_ours, hop_ours,
 	WITH_SPARES };

@@ -100,7 +100,6 @@ enum variant {
 	WITH_ALL,
 	WITHOUT_AGES,
 	WITHOUT_UNSEEN,
-	WITHOUT_RESERVE,
 	WITHOUT_LEASES,
 	WITH_SPARES,
 };
@@ -125,7 +124,9 @@ struct node {
 	struct cache cache;
 	uint32_t active, outstanding;
 	uint32_t active_max, booked_max;
-	uint32_t evict_age_s; /* as it said last */
+	double watched_ms, hit_ms; /* lately */
+	uint32_t evict_age_s;      /* as it said last */
+	uint16_t miss_permille;    /* the same */
 };
 
 struct world {
@@ -134,7 +135,7 @@ struct world {
 	uint64_t now_us;
 	struct node nodes[NODES_MAX];
 	struct node_id ids[NODES_MAX];
-	struct tally *tallies[APIS_MAX];
+	struct tally *tallies[APIS_MAX + NODES_MAX]; /* of api nodes, then of nodes that send viewers on */
 	struct lease leases[APIS_MAX][NODES_MAX];
 	enum variant variant;
 	/* what was known `age` ago */
@@ -176,8 +177,7 @@ struct policy {
 	enum variant variant;
 };
 
-extern const struct policy policy_ours, policy_no_ages, policy_no_unseen, policy_no_reserve, policy_no_leases,
-    policy_spares;
+extern const struct policy policy_ours, policy_no_ages, policy_no_unseen, policy_no_leases, policy_spares;
 extern const struct policy policy_least, policy_two, policy_ring, policy_bounded;
 
 /* -- run.c -- */

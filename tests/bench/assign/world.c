@@ -26,7 +26,7 @@ void world_init(struct world *w, const struct setup *s, const struct trace *t, e
 		for (unsigned b = 0; b < NODE_ID_BYTES; b++)
 			w->ids[i].b[b] = (uint8_t)prng_next(&p);
 	}
-	for (unsigned i = 0; i < s->apis; i++) {
+	for (unsigned i = 0; i < s->apis + s->nodes; i++) {
 		w->tallies[i] = tally_new();
 		for (unsigned n = 0; n < s->nodes; n++)
 			CHECK(tally_slot(w->tallies[i], &w->ids[n]) == n);
@@ -41,7 +41,7 @@ void world_fini(struct world *w)
 {
 	for (unsigned i = 0; i < w->setup->nodes; i++)
 		cache_fini(&w->nodes[i].cache);
-	for (unsigned i = 0; i < w->setup->apis; i++)
+	for (unsigned i = 0; i < w->setup->apis + w->setup->nodes; i++)
 		tally_free(w->tallies[i]);
 	free(w->seen_holders);
 	free(w->changes);
@@ -111,11 +111,20 @@ static void lease_less(struct world *w, unsigned api, unsigned node)
 	l->places = aim;
 }
 
+/* Hits are those of the last minute or so. */
+static void report(const struct world *w, struct node *n)
+{
+	n->evict_age_s = cache_evict_age_s(&n->cache, w->now_us);
+	n->miss_permille = n->watched_ms > 0 ? (uint16_t)(1000 * (1 - n->hit_ms / n->watched_ms)) : 0;
+	n->watched_ms *= 1 - 1.0 / 60;
+	n->hit_ms *= 1 - 1.0 / 60;
+}
+
 /* Once a second nodes report, and api nodes give back what they do not need. */
 static void tick(struct world *w)
 {
 	for (unsigned n = 0; n < w->setup->nodes; n++) {
-		w->nodes[n].evict_age_s = cache_evict_age_s(&w->nodes[n].cache, w->now_us);
+		report(w, &w->nodes[n]);
 		for (unsigned api = 0; leases(w) && api < w->setup->apis; api++)
 			lease_less(w, api, n);
 	}
@@ -167,6 +176,8 @@ bool world_admit(struct world *w, const struct arrival *a, unsigned node, struct
 		n->booked_max = n->active + n->outstanding;
 	struct elsewhere e = { w->seen_holders, 1ull << node };
 	*out = cache_enter(&n->cache, a, w->variant == WITH_SPARES ? &e : NULL);
+	n->watched_ms += a->watched_ms;
+	n->hit_ms += out->hit_ms;
 	if (out->evicted != NONE)
 		tell(w, node, out->evicted, 0);
 	if (out->filled)
