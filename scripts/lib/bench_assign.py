@@ -123,7 +123,8 @@ def shown(value, unit):
 
 def goal_table(rows):
     return lines_of(["at the goals", "Warmcast", "goal", "holds"],
-                    [[r["name"], shown(r["ours"], r["unit"]), r["goal"] or "-", "yes" if r["holds"] else "**no**"] for r in rows])
+                    [[r["name"], shown(r["ours"], r["unit"]), r["goal"] or "-",
+                      "-" if not r["goal"] else "yes" if r["holds"] else "**no**"] for r in rows])
 
 
 def fills_table(results):
@@ -137,24 +138,25 @@ def fills_table(results):
     return lines_of(["fills", *titles], rows)
 
 
-def knowledge_cells(title, runs, fills):
-    return [title, f"{fills:.3f}", f"{min(r['warm'] for r in runs):.3f}", f"{min(r['called_hit'] for r in runs):.3f}",
-            f"{sum(r['redirects'] for r in runs):,}", f"{sum(r['refused'] for r in runs):,}",
-            f"{max(r['load_max'] for r in runs)}"]
+def knowledge_cells(results, title, policy, utilisation, knowledge, rush=False):
+    runs = [results.run(policy, z, utilisation, knowledge, rush) for z in EXPONENTS]
+    one = [results.run("one", z, utilisation, FRESH, rush) for z in EXPONENTS]
+    fills = math.sqrt(math.prod(r["fills"] for r in runs) / math.prod(r["fills"] for r in one))
+    called = f"{min(r['called_hit'] for r in runs):.3f}" if policy == "ours" else "-"
+    return [title, f"{fills:.3f}", f"{min(r['warm'] for r in runs):.3f}", called, f"{sum(r['redirects'] for r in runs):,}",
+            f"{sum(r['refused'] for r in runs):,}", f"{max(r['load_max'] for r in runs)}"]
 
 
 def knowledge_table(results):
     rows = []
     for u in (0.9, 0.97):
         for k in KNOWLEDGES:
-            ours = [results.run("ours", z, u, k) for z in EXPONENTS]
-            one = [results.run("one", z, u) for z in EXPONENTS]
-            fills = math.sqrt(math.prod(r["fills"] for r in ours) / math.prod(r["fills"] for r in one))
             title = f"{u}: {k[0]} api node{'s' if k[0] > 1 else ''}, {k[1] / 1000:g} s old"
-            rows.append(knowledge_cells(title, ours, fills))
-    rush = [results.run("ours", z, 0.9, OLDEST, True) for z in EXPONENTS]
-    rows.append(knowledge_cells("0.9: 8 api nodes, 2 s old, 900 sessions a second", rush,
-                                mean_ratio(results, "ours", OLDEST, "one", FRESH, True)))
+            rows.append(knowledge_cells(results, title, "ours", u, k))
+        rows.append(knowledge_cells(results, "the last with bounded loads 1.25", "bounded", u, OLDEST))
+    title = "0.9: 8 api nodes, 2 s old, 900 sessions a second"
+    rows.append(knowledge_cells(results, title, "ours", 0.9, OLDEST, True))
+    rows.append(knowledge_cells(results, "the last with bounded loads 1.25", "bounded", 0.9, OLDEST, True))
     return lines_of(["utilisation, knowledge", "fills by one LRU's", "warm", "byte hits of warm", "redirects", "refused",
                      "largest load"], rows)
 
@@ -228,11 +230,11 @@ def picture(results):
             (name, COLORS[p], [results.run(p, z, u)["fills"] / 1000 for u in UTILISATIONS], p == "one")
             for p, name in (("ring", "consistent hashing"), ("bounded", "bounded loads, 1.25"), ("ours", "Warmcast"),
                             ("one", "one large LRU"))], 0, 40)
-    out += panel(2, "fills by those of one large LRU, at 0.9", "", [f"{n} / {age / 1000:g} s" for n, age in KNOWLEDGES], [
+    out += panel(2, "fills by those of one large LRU, at 0.9", "", [f"{n} / {age / 1000:g}" for n, age in KNOWLEDGES], [
         ("bounded loads, 1.25", COLORS["bounded"], [mean_ratio(results, "bounded", k, "one", FRESH) for k in KNOWLEDGES], False),
         ("Warmcast", COLORS["ours"], [mean_ratio(results, "ours", k, "one", FRESH) for k in KNOWLEDGES], False),
         ("goal", "#999", [1.15] * len(KNOWLEDGES), True)], 0, 4)
-    for at, label in ((0, "utilisation"), (1, "utilisation"), (2, "api nodes / age of what they know")):
+    for at, label in ((0, "utilisation"), (1, "utilisation"), (2, "api nodes / age of what they know, s")):
         x = LEFT + at * (WIDTH + GAP) + WIDTH / 2
         out.append(f'<text x="{x:.0f}" y="{height - 8}" text-anchor="middle" fill="#555">{label}</text>')
     return "\n".join(out) + "\n</svg>\n"

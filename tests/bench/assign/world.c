@@ -12,7 +12,7 @@ enum {
 	LEASE_AGAIN_US = 500000, /* after a refusal */
 	LEASE_AIM_S = 5,         /* of an api node's demand */
 	LEASE_IDLE_S = 10,
-	LEASE_RESERVE_PERMILLE = 4,
+	LEASE_RESERVE_PERMILLE = 50, /* never lent (A3) */
 };
 
 void world_init(struct world *w, const struct setup *s, const struct trace *t, enum variant v)
