@@ -22,17 +22,22 @@ enum {
 	AGE_ONE = 64, /* the mean */
 	AGE_MAX = 4 * AGE_ONE,
 	LITTLE_PART = 64, /* of its capacity: by so much fuller counts who holds little */
-	HIT_MIN = 50,     /* or a cold cache would never be given anything to warm up with */
+	DEPARTED_BITS = 20,
+	HIT_MIN = 50, /* or a cold cache would never be given anything to warm up with */
 };
 
-/* One node as it is compared with others. */
+/* What is known of one node. */
 struct key {
 	uint32_t node;
 	uint32_t group;
-	uint64_t load;     /* expected: the unseen counted in */
-	uint64_t handicap; /* on top of it, among holders */
+	uint64_t load; /* expected */
 	bool usable, sure, other_zone;
-	enum tier tier; /* of usable ones */
+	uint8_t tier; /* enum tier, of usable ones */
+};
+
+/* One node as it is compared with others. */
+struct entry {
+	struct key key;
 	struct rendezvous_score score;
 };
 
@@ -43,9 +48,10 @@ struct share {
 
 struct decision {
 	const struct assign_request *r;
-	struct key *keys; /* by node, until they are ordered */
+	struct key *keys; /* by node */
 	struct share shares[TIERS][2];
 	uint64_t seed;
+	uint64_t departed;    /* unseen, of a capacity of 1 << DEPARTED_BITS */
 	uint64_t evict_age_s; /* mean of those known; 0: of none */
 	bool spill;           /* some living node holds it */
 };
@@ -72,7 +78,8 @@ static bool holds_little(const struct assign_node *n)
 
 static bool has_sure_room(const struct assign_request *r, const struct assign_node *n, uint64_t load)
 {
-	return n->places > 0 || load + (uint64_t)n->capacity * r->reserve_permille / WHOLE < n->capacity;
+	uint64_t capacity = n->capacity;
+	return n->places > 0 || load * WHOLE + capacity * r->reserve_permille < capacity * WHOLE;
 }
 
 /* Holders that are there but could not take the viewer make it a spill. One that drains still holds;
@@ -83,16 +90,25 @@ static bool is_living_holder(const struct assign_node *n)
 	return n->holder && is_alive && !holds_little(n);
 }
 
+/* A report that is old misses departures too. In a cluster that neither fills nor empties they are as many
+ * as the arrivals: of what the average node was given, half is taken to be made up for by them. */
+static uint64_t expected_load(const struct decision *d, const struct assign_node *n)
+{
+	uint64_t departed = n->capacity * d->departed >> DEPARTED_BITS;
+	return (uint64_t)n->load + (n->unseen > departed ? n->unseen - departed : 0);
+}
+
 static void look_at(struct decision *d, uint32_t i)
 {
 	const struct assign_node *n = &d->r->nodes[i];
 	struct key *k = &d->keys[i];
 	k->node = i;
-	k->load = (uint64_t)n->load + n->unseen;
-	k->handicap = holds_little(n) ? n->capacity / LITTLE_PART : 0;
+	k->load = expected_load(d, n);
 	k->other_zone = d->r->zone.n > 0 && !bytes_eq(d->r->zone, n->zone);
 	bool has_room = n->places > 0 || n->load < n->capacity;
-	k->usable = may_take(n->state, &k->tier) && has_room && n->capacity > 0;
+	enum tier tier = TIER_READY;
+	k->usable = may_take(n->state, &tier) && has_room && n->capacity > 0;
+	k->tier = (uint8_t)tier;
 	d->spill |= is_living_holder(n);
 	if (!k->usable)
 		return;
@@ -102,17 +118,23 @@ static void look_at(struct decision *d, uint32_t i)
 	s->capacity += n->capacity;
 }
 
-static uint64_t mean_evict_age_s(const struct assign_request *r)
+static void sum_up(struct decision *d)
 {
-	uint64_t sum = 0, n = 0;
-	for (size_t i = 0; i < r->nodes_n; i++) {
-		uint32_t age = r->nodes[i].evict_age_s;
-		if (age == 0 || age == ASSIGN_CACHE_NOT_FULL)
-			continue;
-		sum += age;
-		n++;
+	uint64_t ages_s = 0, ages_n = 0, unseen = 0, capacity = 0;
+	for (size_t i = 0; i < d->r->nodes_n; i++) {
+		const struct assign_node *n = &d->r->nodes[i];
+		if (n->capacity > 0) {
+			unseen += n->unseen;
+			capacity += n->capacity;
+		}
+		if (n->evict_age_s > 0 && n->evict_age_s != ASSIGN_CACHE_NOT_FULL) {
+			ages_s += n->evict_age_s;
+			ages_n++;
+		}
 	}
-	return n > 0 ? (sum + n - 1) / n : 0;
+	uint64_t departed = capacity > 0 ? (uint64_t)(((u128)unseen << DEPARTED_BITS) / (2 * capacity)) : 0;
+	d->departed = departed < UINT32_MAX ? departed : UINT32_MAX;
+	d->evict_age_s = ages_n > 0 ? (ages_s + ages_n - 1) / ages_n : 0;
 }
 
 /* -- which group it belongs to -- */
@@ -153,7 +175,7 @@ static uint64_t cost_factor(
 	uint64_t hit = miss_permille < WHOLE - HIT_MIN ? WHOLE - miss_permille : HIT_MIN;
 	uint64_t age = AGE_ONE, age_max = AGE_ONE + (AGE_MAX - AGE_ONE) * hit / WHOLE;
 	if (n->evict_age_s == ASSIGN_CACHE_NOT_FULL)
-		age = AGE_MAX;
+		age = n->miss_permille > 0 ? AGE_MAX : AGE_ONE; /* it has just started: nothing is measured yet */
 	else if (n->evict_age_s > 0)
 		age = (uint64_t)n->evict_age_s * AGE_ONE / d->evict_age_s;
 	age = age > age_max ? age_max : age;
@@ -178,22 +200,30 @@ static struct rendezvous_score score_of(const struct decision *d, const struct k
 
 /* Load / capacity, multiplied across; of usable nodes only, so capacity > 0 */
 static int cmp_utilisation(
-    const struct decision *d, uint64_t a_load, const struct key *a, uint64_t b_load, const struct key *b)
+    const struct assign_node *a, uint64_t a_load, const struct assign_node *b, uint64_t b_load)
 {
-	uint64_t left = a_load * d->r->nodes[b->node].capacity, right = b_load * d->r->nodes[a->node].capacity;
+	uint64_t left = a_load * b->capacity, right = b_load * a->capacity;
 	return left < right ? -1 : left > right;
 }
 
+static uint64_t handicapped(const struct assign_node *n, const struct key *k)
+{
+	return k->sure && holds_little(n) ? k->load + n->capacity / LITTLE_PART : k->load;
+}
+
 /* The order in which nodes are tried (A1, A2, A4, A6); total, so the order of input does not matter. */
-static int cmp_keys(const void *pa, const void *pb, void *context)
+static int cmp_entries(const void *pa, const void *pb, void *context)
 {
 	const struct decision *d = context;
-	const struct key *a = pa, *b = pb;
-	if (a->group != b->group)
-		return a->group < b->group ? -1 : 1;
+	const struct entry *a = pa, *b = pb;
+	const struct key *ka = &a->key, *kb = &b->key;
+	if (ka->group != kb->group)
+		return ka->group < kb->group ? -1 : 1;
 	int c = 0;
-	if (a->usable && a->group % KINDS == KIND_HOLDER) /* or all whose room is not sure */
-		c = cmp_utilisation(d, a->load + a->handicap, a, b->load + b->handicap, b);
+	if (ka->usable && ka->group % KINDS == KIND_HOLDER) { /* or all whose room is not sure */
+		const struct assign_node *na = &d->r->nodes[ka->node], *nb = &d->r->nodes[kb->node];
+		c = cmp_utilisation(na, handicapped(na, ka), nb, handicapped(nb, kb));
+	}
 	return c != 0 ? c : rendezvous_cmp(&a->score, &b->score);
 }
 
@@ -214,32 +244,32 @@ static uint32_t last_group(const struct decision *d, size_t wanted)
 	return GROUPS - 1;
 }
 
-/* Keys of the best ASSIGN_BEST usable nodes, in order; how many there are. */
-static size_t pick_best(struct decision *d, const struct key *best[ASSIGN_BEST])
+/* The best ASSIGN_BEST usable nodes, in order; how many there are. */
+static size_t pick_best(struct decision *d, struct entry best[ASSIGN_BEST])
 {
 	uint32_t last = last_group(d, ASSIGN_BEST);
 	size_t n = 0;
 	for (size_t i = 0; i < d->r->nodes_n; i++) {
-		struct key *k = &d->keys[i];
-		if (k->group > last)
+		if (d->keys[i].group > last)
 			continue;
-		k->score = score_of(d, k);
+		struct entry e = { d->keys[i], score_of(d, &d->keys[i]) };
 		size_t at = n;
-		while (at > 0 && cmp_keys(k, best[at - 1], d) < 0)
+		while (at > 0 && cmp_entries(&e, &best[at - 1], d) < 0)
 			at--;
 		if (at == ASSIGN_BEST)
 			continue;
 		n += n < ASSIGN_BEST;
 		memmove(&best[at + 1], &best[at], (n - 1 - at) * sizeof(best[0]));
-		best[at] = k;
+		best[at] = e;
 	}
 	return n;
 }
 
 /* -- why -- */
 
-static enum assign_reason why_lower(const struct decision *d, const struct key *k, const struct key *taken)
+static enum assign_reason why_lower(const struct decision *d, const struct key *k, const struct entry *first)
 {
+	const struct key *taken = &first->key;
 	const struct assign_node *n = &d->r->nodes[k->node], *t = &d->r->nodes[taken->node];
 	if (!k->sure && taken->sure)
 		return ASSIGN_ROOM_UNSURE;
@@ -248,7 +278,7 @@ static enum assign_reason why_lower(const struct decision *d, const struct key *
 	if (t->holder && !n->holder)
 		return ASSIGN_NOT_HOLDER;
 	if (n->holder) {
-		bool is_freer = cmp_utilisation(d, k->load, k, taken->load, taken) < 0;
+		bool is_freer = cmp_utilisation(n, k->load, t, taken->load) < 0;
 		return is_freer ? ASSIGN_HOLDS_LITTLE : ASSIGN_RANKED_LOWER;
 	}
 	if (k->group > taken->group)
@@ -256,11 +286,12 @@ static enum assign_reason why_lower(const struct decision *d, const struct key *
 	if (n->miss_permille <= t->miss_permille)
 		return ASSIGN_RANKED_LOWER;
 	struct rendezvous_score if_warm = score_if(d, k, t->miss_permille);
-	return rendezvous_cmp(&if_warm, &taken->score) < 0 ? ASSIGN_CACHE_COLD : ASSIGN_RANKED_LOWER;
+	return rendezvous_cmp(&if_warm, &first->score) < 0 ? ASSIGN_CACHE_COLD : ASSIGN_RANKED_LOWER;
 }
 
-static enum assign_reason why_not(const struct decision *d, const struct key *k, const struct key *taken)
+static enum assign_reason why_not(const struct decision *d, const struct key *k, const struct entry *first)
 {
+	const struct key *taken = &first->key;
 	switch (d->r->nodes[k->node].state) {
 	case ASSIGN_DOWN: return ASSIGN_UNREACHABLE;
 	case ASSIGN_DRAINING: return ASSIGN_IS_DRAINING;
@@ -275,7 +306,7 @@ static enum assign_reason why_not(const struct decision *d, const struct key *k,
 		return k->tier == TIER_SUSPECT ? ASSIGN_IS_SUSPECTED : ASSIGN_NOT_READY;
 	if (k->other_zone && !taken->other_zone)
 		return ASSIGN_OTHER_ZONE;
-	return why_lower(d, k, taken);
+	return why_lower(d, k, first);
 }
 
 /* Another zone does not count when its nodes were left out. */
@@ -298,58 +329,61 @@ static void set_outcome(const struct decision *d, const struct key *taken, struc
 }
 
 /* Every candidate in order (A5). */
-static void explain(struct decision *d, struct assign_result *out)
+static void explain(struct decision *d, struct entry *entries, struct assign_result *out)
 {
 	size_t n = d->r->nodes_n;
 	for (size_t i = 0; i < n; i++)
-		d->keys[i].score = score_of(d, &d->keys[i]);
-	qsort_r(d->keys, n, sizeof(*d->keys), cmp_keys, d);
-	const struct key *taken = &d->keys[0];
+		entries[i] = (struct entry){ d->keys[i], score_of(d, &d->keys[i]) };
+	qsort_r(entries, n, sizeof(*entries), cmp_entries, d);
 	for (size_t i = 0; i < n; i++) {
-		const struct key *k = &d->keys[i];
+		const struct key *k = &entries[i].key;
 		bool is_taken = i == 0 && k->usable;
 		out->candidates[i] =
-		    (struct assign_candidate){ k->node, is_taken ? ASSIGN_TAKEN : why_not(d, k, taken) };
+		    (struct assign_candidate){ k->node, is_taken ? ASSIGN_TAKEN : why_not(d, k, &entries[0]) };
 		if (k->usable)
 			out->usable_n = i + 1;
 	}
 	out->candidates_n = n;
 	if (out->usable_n > 0)
-		set_outcome(d, taken, out);
+		set_outcome(d, &entries[0].key, out);
 }
 
-static void decide(struct decision *d, struct assign_result *out)
+static void decide(struct decision *d, struct entry *best, struct assign_result *out)
 {
-	const struct key *best[ASSIGN_BEST];
 	size_t n = pick_best(d, best);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		const struct key *k = &best[i].key;
 		out->candidates[i] =
-		    (struct assign_candidate){ best[i]->node, i == 0 ? ASSIGN_TAKEN : why_not(d, best[i], best[0]) };
+		    (struct assign_candidate){ k->node, i == 0 ? ASSIGN_TAKEN : why_not(d, k, &best[0]) };
+	}
 	out->candidates_n = out->usable_n = n;
 	if (n > 0)
-		set_outcome(d, best[0], out);
+		set_outcome(d, &best[0].key, out);
 }
 
 enum err assign_decide(const struct assign_request *r, struct arena *a, struct assign_result *out)
 {
 	CHECK(r->nodes_n <= UINT32_MAX);
-	struct decision d = { .r = r, .evict_age_s = mean_evict_age_s(r) };
+	struct decision d = { .r = r };
 	enum err e = rendezvous_seed(r->origin, r->content, a, &d.seed);
 	if (e != OK)
 		return e;
 	struct assign_result result = { .outcome = ASSIGN_REFUSED };
+	size_t candidates_max = r->explain ? r->nodes_n : ASSIGN_BEST;
+	struct entry *entries = arena_array(a, candidates_max, sizeof(*entries));
 	d.keys = arena_array(a, r->nodes_n, sizeof(*d.keys));
-	result.candidates = arena_array(a, r->explain ? r->nodes_n : ASSIGN_BEST, sizeof(*result.candidates));
-	if (d.keys == NULL || result.candidates == NULL)
+	result.candidates = arena_array(a, candidates_max, sizeof(*result.candidates));
+	if (entries == NULL || d.keys == NULL || result.candidates == NULL)
 		return ERR_NO_MEMORY;
+	sum_up(&d);
 	for (size_t i = 0; i < r->nodes_n; i++)
 		look_at(&d, (uint32_t)i);
 	for (size_t i = 0; i < r->nodes_n; i++)
 		d.keys[i].group = group_of(&d, &d.keys[i]);
-	if (r->explain && r->nodes_n > 0)
-		explain(&d, &result);
+	if (r->explain)
+		explain(&d, entries, &result);
 	else
-		decide(&d, &result);
+		decide(&d, entries, &result);
 	*out = result;
 	return OK;
 }

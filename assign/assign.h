@@ -4,8 +4,9 @@
  * content. When asked to explain, the outcome carries every candidate with the reason why it was not taken.
  *
  * Room is sure where this api node has a leased place (A3), or where the load, with what other api nodes
- * may have assigned unseen and the reserve, stays under the capacity. Nodes whose room is not sure come
- * after all others, the least loaded first: a viewer sent there may be sent on.
+ * are likely to have assigned unseen and the reserve, stays under the capacity. Nodes whose room is not sure
+ * come after all others, the least loaded first: a viewer sent there may be sent on. Who is sent on needs
+ * room at once, for it happens once only (D1): so for these the reserve is large.
  *
  * Warm (A1): among holders with sure room the least loaded for its capacity, the unseen load counted in.
  * That keeps several api nodes from all going for one holder between two of its reports (what old
@@ -23,7 +24,7 @@
  *   - the cube of how long ago what the cache would evict next was read, by the mean of all nodes, up to
  *     four times it: the caches of the cluster come to evict as one large LRU would;
  *   - the measured hit ratio (D9): a cache that is cold after a start takes more as it warms up. While it
- *     is cold, its room does not count for it;
+ *     is cold, or nothing is measured yet, its room does not count for it;
  *   - for a spill, the square of the share of the capacity that is free: a content in demand fills few
  *     nodes with much room rather than many to the brim, which would make their other contents spill.
  * What these factors save is measured by scripts/bench assign (docs/assign.md).
@@ -42,10 +43,13 @@
 enum assign_state { ASSIGN_READY, ASSIGN_JOINING, ASSIGN_DRAINING, ASSIGN_SUSPECT, ASSIGN_DOWN, ASSIGN_LEFT };
 
 enum {
-	ASSIGN_BEST = 4,                   /* candidates of a result that explains nothing */
-	ASSIGN_SHARE_WARM_PERMILLE = 350,  /* who holds less of a content is not warm for it: more than the
-	                                    * first third, or than what a quarter of the viewers ask for */
-	ASSIGN_CACHE_NOT_FULL = UINT32_MAX /* evict_age_s of a cache that would evict nothing */
+	ASSIGN_BEST = 3, /* candidates of a result that explains nothing: one and two alternates */
+	/* Who holds less of a content is not warm for it: more than its first third, and more than what a
+	 * quarter of its viewers ask for. */
+	ASSIGN_SHARE_WARM_PERMILLE = 350,
+	/* For assign_request.reserve_permille of a viewer whom a node without room sends on. */
+	ASSIGN_HOP_RESERVE_PERMILLE = 60,
+	ASSIGN_CACHE_NOT_FULL = UINT32_MAX, /* evict_age_s of a cache that would evict nothing */
 };
 
 /* All that is unknown may be left 0. */
@@ -69,7 +73,8 @@ struct assign_request {
 	struct bytes zone;               /* preferred; empty = none */
 	const struct assign_node *nodes; /* any order; the result names them by index */
 	size_t nodes_n;
-	uint32_t reserve_permille; /* of its capacity: with less than that left a node's room is not sure */
+	uint32_t reserve_permille; /* of its capacity: with less than that left a node's room is not sure; 0 for
+	                            * a new session */
 	bool explain;              /* every candidate is wanted, with reasons */
 };
 

@@ -8,10 +8,10 @@
 /* How many of the oldest are looked through for one that is held elsewhere too. */
 enum { SPARE_DEPTH = 64 };
 
-void cache_init(struct cache *c, uint32_t contents, uint32_t places)
+void cache_init(struct cache *c, const struct setup *s, uint32_t places)
 {
-	*c = (struct cache){ .contents = contents, .places = places, .oldest = NONE, .newest = NONE };
-	c->slots = calloc(contents, sizeof(*c->slots));
+	*c = (struct cache){ .length_s = s->length_s, .places = places, .oldest = NONE, .newest = NONE };
+	c->slots = calloc(s->contents, sizeof(*c->slots));
 	CHECK(c->slots != NULL);
 }
 
@@ -77,6 +77,7 @@ struct entered cache_enter(struct cache *c, const struct arrival *a, const struc
 {
 	struct entered out = { .evicted = NONE };
 	struct slot *s = &c->slots[a->content];
+	out.share_permille = s->held ? cache_share_permille(c, a->content, a->at_us) : 0;
 	if (!s->held) {
 		out.evicted = make_room(c, elsewhere);
 		out.filled = true;
@@ -113,6 +114,6 @@ uint16_t cache_share_permille(const struct cache *c, uint32_t content, uint64_t 
 {
 	const struct slot *s = &c->slots[content];
 	uint64_t ms = (3 * (uint64_t)reached_ms(&s->reach[0], now_us) + reached_ms(&s->reach[1], now_us)) / 4;
-	uint64_t permille = ms / LENGTH_S;
+	uint64_t permille = ms / c->length_s;
 	return permille < 1 ? 1 : permille > 1000 ? 1000 : (uint16_t)permille;
 }

@@ -117,7 +117,7 @@ static void choose_bounded(struct world *w, const struct arrival *a, struct choi
 	walk(w, a, limit < w->setup->capacity ? limit : w->setup->capacity, out);
 }
 
-const struct policy policy_least = { "least", "least loaded", choose_least, false };
-const struct policy policy_two = { "two", "two random choices", choose_two, false };
-const struct policy policy_ring = { "ring", "consistent hashing", choose_ring, false };
-const struct policy policy_bounded = { "bounded", "bounded loads, 1.25", choose_bounded, false };
+const struct policy policy_least = { "least", "least loaded", choose_least, NULL, PEER };
+const struct policy policy_two = { "two", "two random choices", choose_two, NULL, PEER };
+const struct policy policy_ring = { "ring", "consistent hashing", choose_ring, NULL, PEER };
+const struct policy policy_bounded = { "bounded", "bounded loads, 1.25", choose_bounded, NULL, PEER };

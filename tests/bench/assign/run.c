@@ -48,37 +48,39 @@ static bool is_measured(const struct setup *s, const struct arrival *a)
 	return a->at_us >= (uint64_t)s->warmup_s * 1000000;
 }
 
-static void count(struct figures *f, const struct arrival *a, const struct entered *in, bool warm)
+static void count(struct figures *f, const struct arrival *a, const struct entered *in, bool called)
 {
 	f->sessions++;
 	f->fills += in->filled;
+	f->warm += in->share_permille >= ASSIGN_SHARE_WARM_PERMILLE;
 	f->watched_ms += a->watched_ms;
 	f->hit_ms += in->hit_ms;
-	if (!warm)
+	if (!called)
 		return;
-	f->warm++;
-	f->warm_watched_ms += a->watched_ms;
-	f->warm_hit_ms += in->hit_ms;
+	f->called++;
+	f->called_watched_ms += a->watched_ms;
+	f->called_hit_ms += in->hit_ms;
 }
 
 /* The node that was chosen, or the one that it sends the viewer on to; one hop, then nothing (D1). */
-static void serve(struct world *w, const struct policy *p, const struct arrival *a, struct heap *h,
-    struct figures *f)
+static void serve(
+    struct world *w, const struct policy *p, const struct arrival *a, struct heap *h, struct figures *f)
 {
 	struct choice c = { 0 };
 	struct entered in;
 	bool measured = is_measured(w->setup, a);
 	p->choose(w, a, &c);
 	for (unsigned i = 0; i < c.n; i++) {
-		bool was_holder = w->nodes[c.nodes[i]].cache.slots[a->content].held;
 		if (!world_admit(w, a, c.nodes[i], &in)) {
+			if (i == 0 && p->hop != NULL)
+				p->hop(w, a, c.nodes[0], &c);
 			if (measured && i == 0 && c.n > 1)
 				f->redirects++;
 			continue;
 		}
 		heap_push(h, (struct departure){ a->at_us + a->watched_ms * 1000ull, a->content, c.nodes[i] });
 		if (measured)
-			count(f, a, &in, i == 0 && (p->leasing ? c.warm : was_holder));
+			count(f, a, &in, i == 0 && c.warm);
 		return;
 	}
 	if (!measured)
@@ -92,7 +94,7 @@ struct figures run_policy(const struct setup *s, const struct trace *t, const st
 {
 	struct world *w = malloc(sizeof(*w));
 	CHECK(w != NULL);
-	world_init(w, s, t, p->leasing);
+	world_init(w, s, t, p->variant);
 	struct heap h = { 0 };
 	struct figures f = { 0 };
 	for (size_t i = 0; i < t->n; i++) {
@@ -122,7 +124,7 @@ struct figures run_one_lru(const struct setup *s, const struct trace *t)
 	struct cache c;
 	struct heap h = { 0 };
 	struct figures f = { 0 };
-	cache_init(&c, s->contents, s->cached * s->nodes);
+	cache_init(&c, s, s->cached * s->nodes);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct arrival *a = &t->arrivals[i];
 		while (h.n > 0 && h.d[0].at_us <= a->at_us) {
@@ -132,7 +134,7 @@ struct figures run_one_lru(const struct setup *s, const struct trace *t)
 		struct entered in = cache_enter(&c, a, NULL);
 		heap_push(&h, (struct departure){ a->at_us + a->watched_ms * 1000ull, a->content, 0 });
 		if (is_measured(s, a))
-			count(&f, a, &in, !in.filled);
+			count(&f, a, &in, false);
 	}
 	free(h.d);
 	cache_fini(&c);

@@ -19,7 +19,7 @@
 #include "assign/assign.h"
 #include "base/prng.h"
 
-enum { NODES_MAX = 64, APIS_MAX = 16, RENDITIONS = 2, LENGTH_S = 1800, NONE = UINT32_MAX };
+enum { NODES_MAX = 64, APIS_MAX = 16, RENDITIONS = 2, NONE = UINT32_MAX };
 
 struct setup {
 	unsigned nodes, capacity, contents, cached; /* cached: contents a node's cache holds */
@@ -28,7 +28,8 @@ struct setup {
 	uint64_t age_us;
 	uint64_t seed;
 	unsigned warmup_s, measured_s;
-	double watched_s; /* mean of the exponential, before the programme's end cuts it */
+	double watched_s;  /* mean of the exponential, before the programme's end cuts it */
+	uint32_t length_s; /* of a programme */
 };
 
 /* -- trace.c -- */
@@ -66,7 +67,7 @@ struct slot {
 
 struct cache {
 	struct slot *slots; /* by content */
-	uint32_t contents, places, used;
+	uint32_t places, used, length_s;
 	uint32_t oldest, newest;
 	uint32_t used_max;
 };
@@ -79,11 +80,12 @@ struct elsewhere {
 
 struct entered {
 	bool filled;
-	uint32_t evicted; /* or NONE */
-	uint32_t hit_ms;  /* of what this viewer watches */
+	uint32_t evicted;        /* or NONE */
+	uint32_t hit_ms;         /* of what this viewer watches */
+	uint16_t share_permille; /* held when he came */
 };
 
-void cache_init(struct cache *c, uint32_t contents, uint32_t places);
+void cache_init(struct cache *c, const struct setup *s, uint32_t places);
 void cache_fini(struct cache *c);
 struct entered cache_enter(struct cache *c, const struct arrival *a, const struct elsewhere *elsewhere);
 void cache_leave(struct cache *c, uint32_t content, uint64_t now_us);
@@ -91,6 +93,16 @@ void cache_leave(struct cache *c, uint32_t content, uint64_t now_us);
 uint32_t cache_evict_age_s(const struct cache *c, uint64_t now_us);
 /* Of what the next viewer is likely to ask for, in permille; 1 at least of what is held. */
 uint16_t cache_share_permille(const struct cache *c, uint32_t content, uint64_t now_us);
+
+/* A peer leases nothing. With spares: a cache evicts first, of its oldest 64, what others hold too. */
+enum variant {
+	PEER,
+	WITH_ALL,
+	WITHOUT_AGES,
+	WITHOUT_UNSEEN,
+	WITHOUT_LEASES,
+	WITH_SPARES,
+};
 
 /* -- world.c: nodes, and what api nodes know of them -- */
 
@@ -112,7 +124,9 @@ struct node {
 	struct cache cache;
 	uint32_t active, outstanding;
 	uint32_t active_max, booked_max;
-	uint32_t evict_age_s; /* as it said last */
+	double watched_ms, hit_ms; /* lately */
+	uint32_t evict_age_s;      /* as it said last */
+	uint16_t miss_permille;    /* the same */
 };
 
 struct world {
@@ -121,23 +135,25 @@ struct world {
 	uint64_t now_us;
 	struct node nodes[NODES_MAX];
 	struct node_id ids[NODES_MAX];
-	struct tally *tallies[APIS_MAX];
+	struct tally *tallies[APIS_MAX + NODES_MAX]; /* of api nodes, then of nodes that send viewers on */
 	struct lease leases[APIS_MAX][NODES_MAX];
-	bool leasing;
+	enum variant variant;
 	/* what was known `age` ago */
 	uint32_t seen_load[NODES_MAX];
 	uint64_t *seen_holders; /* by content: bits of nodes */
 	struct change *changes; /* not yet seen: a ring */
 	size_t changes_first, changes_n, changes_room;
 	uint64_t tick_us;
-	bool spare_first; /* evict what others hold too */
 };
 
-void world_init(struct world *w, const struct setup *s, const struct trace *t, bool leasing);
+void world_init(struct world *w, const struct setup *s, const struct trace *t, enum variant v);
 void world_fini(struct world *w);
 /* Time goes on: what has become known by then is known. */
 void world_advance(struct world *w, uint64_t now_us);
-uint32_t world_load(const struct world *w, unsigned api, unsigned node); /* as the api node thinks */
+/* What the api node assigned to it in the last seconds, in which a report may not hold it yet. */
+uint32_t world_own(const struct world *w, unsigned api, unsigned node, unsigned *window_s);
+/* Load as the api node knows it: the report and its own assignments. */
+uint32_t world_load(const struct world *w, unsigned api, unsigned node);
 /* A place taken from the lease, or placeless if there is room; false: full. */
 bool world_admit(struct world *w, const struct arrival *a, unsigned node, struct entered *out);
 void world_leave(struct world *w, uint32_t content, unsigned node);
@@ -156,21 +172,31 @@ struct choice {
 struct policy {
 	const char *name, *title;
 	void (*choose)(struct world *w, const struct arrival *a, struct choice *out);
-	bool leasing;
+	/* where the node that refuses sends the viewer; NULL: where the api node would have sent him next */
+	void (*hop)(struct world *w, const struct arrival *a, unsigned refused_by, struct choice *out);
+	enum variant variant;
 };
 
-extern const struct policy policy_ours, policy_least, policy_two, policy_ring, policy_bounded;
+extern const struct policy policy_ours, policy_no_ages, policy_no_unseen, policy_no_leases, policy_spares;
+extern const struct policy policy_least, policy_two, policy_ring, policy_bounded;
 
 /* -- run.c -- */
 
+/* Of the measured time. Warm: the node held so much of the content when the viewer came as a warm holder
+ * has to; called: the decision said so. */
 struct figures {
-	uint64_t sessions, fills, warm, redirects;
+	uint64_t sessions, fills, warm, called, redirects;
 	uint64_t refused, refused_with_headroom;
-	uint64_t watched_ms, hit_ms, warm_watched_ms, warm_hit_ms;
+	uint64_t watched_ms, hit_ms, called_watched_ms, called_hit_ms;
 	uint32_t load_max, booked_max, cache_max;
 };
 
 struct figures run_policy(const struct setup *s, const struct trace *t, const struct policy *p);
 struct figures run_one_lru(const struct setup *s, const struct trace *t);
+
+/* -- speed.c -- */
+
+/* Nanoseconds of one decision, the median of many. */
+uint64_t speed_ns(unsigned holders, bool explain);
 
 #endif

@@ -22,7 +22,7 @@ static double exponential(struct prng *p, double mean)
 /* Of what the programme's end leaves of an exponential time. */
 static double mean_watched_s(const struct setup *s)
 {
-	return s->watched_s * (1 - exp(-LENGTH_S / s->watched_s));
+	return s->watched_s * (1 - exp(-(double)s->length_s / s->watched_s));
 }
 
 static double *zipf_sums(const struct setup *s)
@@ -98,7 +98,7 @@ struct trace trace_make(const struct setup *s)
 		t.arrivals[t.n++] = (struct arrival){
 			.at_us = (uint64_t)(at_s * 1e6),
 			.content = by_rank[draw_rank(sums, s->contents, &p)],
-			.watched_ms = (uint32_t)(1000 * fmin(exponential(&p, s->watched_s), LENGTH_S)) + 1,
+			.watched_ms = (uint32_t)(1000 * fmin(exponential(&p, s->watched_s), s->length_s)) + 1,
 			.rendition = prng_below(&p, 4) == 0,
 			.api = (uint8_t)prng_below(&p, s->apis),
 		};

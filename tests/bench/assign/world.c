@@ -11,21 +11,22 @@ enum {
 	LEASE_RTT_US = 5000,
 	LEASE_AGAIN_US = 500000, /* after a refusal */
 	LEASE_AIM_S = 5,         /* of an api node's demand */
-	LEASE_IDLE_S = 30,
+	LEASE_IDLE_S = 10,
+	LEASE_RESERVE_PERMILLE = 50, /* never lent (A3) */
 };
 
-void world_init(struct world *w, const struct setup *s, const struct trace *t, bool leasing)
+void world_init(struct world *w, const struct setup *s, const struct trace *t, enum variant v)
 {
 	CHECK(s->nodes <= NODES_MAX && s->apis <= APIS_MAX);
-	*w = (struct world){ .setup = s, .trace = t, .leasing = leasing };
+	*w = (struct world){ .setup = s, .trace = t, .variant = v };
 	struct prng p;
 	prng_init(&p, s->seed + 1);
 	for (unsigned i = 0; i < s->nodes; i++) {
-		cache_init(&w->nodes[i].cache, s->contents, s->cached);
+		cache_init(&w->nodes[i].cache, s, s->cached);
 		for (unsigned b = 0; b < NODE_ID_BYTES; b++)
 			w->ids[i].b[b] = (uint8_t)prng_next(&p);
 	}
-	for (unsigned i = 0; i < s->apis; i++) {
+	for (unsigned i = 0; i < s->apis + s->nodes; i++) {
 		w->tallies[i] = tally_new();
 		for (unsigned n = 0; n < s->nodes; n++)
 			CHECK(tally_slot(w->tallies[i], &w->ids[n]) == n);
@@ -40,10 +41,15 @@ void world_fini(struct world *w)
 {
 	for (unsigned i = 0; i < w->setup->nodes; i++)
 		cache_fini(&w->nodes[i].cache);
-	for (unsigned i = 0; i < w->setup->apis; i++)
+	for (unsigned i = 0; i < w->setup->apis + w->setup->nodes; i++)
 		tally_free(w->tallies[i]);
 	free(w->seen_holders);
 	free(w->changes);
+}
+
+static bool leases(const struct world *w)
+{
+	return w->variant != PEER && w->variant != WITHOUT_LEASES;
 }
 
 static void see(struct world *w, const struct change *c)
@@ -84,7 +90,9 @@ static void lease_more(struct world *w, unsigned api, unsigned node)
 {
 	struct lease *l = &w->leases[api][node];
 	struct node *n = &w->nodes[node];
-	uint32_t aim = lease_aim(w, api, node), room = w->setup->capacity - n->active - n->outstanding;
+	uint32_t aim = lease_aim(w, api, node), booked = n->active + n->outstanding;
+	uint32_t lends = w->setup->capacity - w->setup->capacity * LEASE_RESERVE_PERMILLE / 1000;
+	uint32_t room = booked < lends ? lends - booked : 0;
 	uint32_t got = aim < room ? aim : room;
 	l->places += got;
 	n->outstanding += got;
@@ -103,12 +111,21 @@ static void lease_less(struct world *w, unsigned api, unsigned node)
 	l->places = aim;
 }
 
+/* Hits are those of the last minute or so. */
+static void report(const struct world *w, struct node *n)
+{
+	n->evict_age_s = cache_evict_age_s(&n->cache, w->now_us);
+	n->miss_permille = n->watched_ms > 0 ? (uint16_t)(1000 * (1 - n->hit_ms / n->watched_ms)) : 0;
+	n->watched_ms *= 1 - 1.0 / 60;
+	n->hit_ms *= 1 - 1.0 / 60;
+}
+
 /* Once a second nodes report, and api nodes give back what they do not need. */
 static void tick(struct world *w)
 {
 	for (unsigned n = 0; n < w->setup->nodes; n++) {
-		w->nodes[n].evict_age_s = cache_evict_age_s(&w->nodes[n].cache, w->now_us);
-		for (unsigned api = 0; w->leasing && api < w->setup->apis; api++)
+		report(w, &w->nodes[n]);
+		for (unsigned api = 0; leases(w) && api < w->setup->apis; api++)
 			lease_less(w, api, n);
 	}
 }
@@ -127,9 +144,16 @@ void world_advance(struct world *w, uint64_t now_us)
 	}
 }
 
+uint32_t world_own(const struct world *w, unsigned api, unsigned node, unsigned *window_s)
+{
+	*window_s = (unsigned)(w->setup->age_us / SECOND_US) + 1;
+	return demand(w, api, node, *window_s);
+}
+
 uint32_t world_load(const struct world *w, unsigned api, unsigned node)
 {
-	return w->seen_load[node] + demand(w, api, node, (unsigned)(w->setup->age_us / SECOND_US) + 1);
+	unsigned window_s;
+	return w->seen_load[node] + world_own(w, api, node, &window_s);
 }
 
 bool world_admit(struct world *w, const struct arrival *a, unsigned node, struct entered *out)
@@ -137,21 +161,23 @@ bool world_admit(struct world *w, const struct arrival *a, unsigned node, struct
 	struct node *n = &w->nodes[node];
 	struct lease *l = &w->leases[a->api][node];
 	tally_add(w->tallies[a->api], node, w->now_us / SECOND_US);
-	if (w->leasing && l->places > 0) {
+	if (leases(w) && l->places > 0) {
 		l->places--;
 		n->outstanding--;
 	} else if (n->active + n->outstanding >= w->setup->capacity) {
 		return false;
 	}
 	n->active++;
-	if (w->leasing && l->places == 0 && l->ask_us == 0)
+	if (leases(w) && l->places == 0 && l->ask_us == 0)
 		l->ask_us = w->now_us + LEASE_RTT_US;
 	if (n->active > n->active_max)
 		n->active_max = n->active;
 	if (n->active + n->outstanding > n->booked_max)
 		n->booked_max = n->active + n->outstanding;
 	struct elsewhere e = { w->seen_holders, 1ull << node };
-	*out = cache_enter(&n->cache, a, w->spare_first ? &e : NULL);
+	*out = cache_enter(&n->cache, a, w->variant == WITH_SPARES ? &e : NULL);
+	n->watched_ms += a->watched_ms;
+	n->hit_ms += out->hit_ms;
 	if (out->evicted != NONE)
 		tell(w, node, out->evicted, 0);
 	if (out->filled)
@@ -171,7 +197,7 @@ void world_leave(struct world *w, uint32_t content, unsigned node)
 /* Places that were asked for have come by now. */
 void world_lease(struct world *w, unsigned api)
 {
-	for (unsigned n = 0; n < w->setup->nodes; n++) {
+	for (unsigned n = 0; leases(w) && n < w->setup->nodes; n++) {
 		struct lease *l = &w->leases[api][n];
 		if (l->places == 0 && l->ask_us != 0 && w->now_us >= l->ask_us)
 			lease_more(w, api, n);

@@ -122,10 +122,21 @@ static void check_never_where_there_is_no_room(struct cluster *c, struct prng *p
 		assert_int_equal(r.node, r.candidates[0].node);
 }
 
+static uint32_t expected_load(const struct cluster *c, const struct assign_node *d)
+{
+	uint64_t unseen = 0, capacity = 0;
+	for (size_t i = 0; i < c->request.nodes_n; i++) {
+		unseen += c->nodes[i].capacity > 0 ? c->nodes[i].unseen : 0;
+		capacity += c->nodes[i].capacity;
+	}
+	uint64_t left = d->capacity * ((unseen << 20) / (2 * capacity)) >> 20;
+	return d->load + (d->unseen > left ? d->unseen - (uint32_t)left : 0);
+}
+
 static bool has_sure_room(const struct cluster *c, const struct assign_node *d)
 {
 	uint32_t reserve = (uint32_t)((uint64_t)d->capacity * c->request.reserve_permille / 1000);
-	return d->capacity > 0 && (d->places > 0 || d->load + d->unseen + reserve < d->capacity);
+	return d->capacity > 0 && (d->places > 0 || expected_load(c, d) + reserve < d->capacity);
 }
 
 static bool is_warm(const struct assign_node *d)
@@ -134,10 +145,10 @@ static bool is_warm(const struct assign_node *d)
 }
 
 /* As the order of holders sees it. */
-static double fullness(const struct assign_node *d)
+static double fullness(const struct cluster *c, const struct assign_node *d)
 {
 	uint32_t handicap = is_warm(d) ? 0 : d->capacity / 64;
-	return (double)(d->load + d->unseen + handicap) / d->capacity;
+	return (double)(expected_load(c, d) + handicap) / d->capacity;
 }
 
 static void check_warm_whenever_it_can_be(struct cluster *c, struct prng *p)
@@ -153,7 +164,7 @@ static void check_warm_whenever_it_can_be(struct cluster *c, struct prng *p)
 		const struct assign_node *d = &c->nodes[i];
 		if (!d->holder || d->state != ASSIGN_READY || !has_sure_room(c, d) || (narrowed && !in_zone(c, d)))
 			continue;
-		if (best == NULL || fullness(d) < fullness(best))
+		if (best == NULL || fullness(c, d) < fullness(c, best))
 			best = d;
 	}
 	if (narrowed)
@@ -163,7 +174,7 @@ static void check_warm_whenever_it_can_be(struct cluster *c, struct prng *p)
 	const struct assign_node *taken = &c->nodes[r.node];
 	assert_true(taken->holder && has_sure_room(c, taken));
 	assert_int_equal(r.outcome == ASSIGN_WARM, is_warm(taken));
-	assert_true(fullness(taken) <= fullness(best));
+	assert_true(fullness(c, taken) <= fullness(c, best));
 }
 
 /* Without reasons it says the same of the best few. */

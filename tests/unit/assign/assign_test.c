@@ -157,7 +157,7 @@ struct outlook {
 
 #define UNSURE ASSIGN_ROOM_UNSURE
 #define LITTLE ASSIGN_HOLDS_LITTLE
-#define ROOMY .evict_age_s = ASSIGN_CACHE_NOT_FULL
+#define ROOMY .evict_age_s = ASSIGN_CACHE_NOT_FULL, .miss_permille = 1
 #define FULL_AT(age) .evict_age_s = (age)
 
 static const struct outlook outlooks[] = {
@@ -173,8 +173,12 @@ static const struct outlook outlooks[] = {
 	{ "what others may have assigned counts as load", 0,
 	    { { .load = 500, .holder = true, .unseen = 90 }, { .load = 600 }, { .load = 550, .holder = true } },
 	    ASSIGN_WARM, 2, { LOWER, NOT_HOLDER, TAKEN } },
-	{ "and may leave no sure room, but refuses nobody", 0,
-	    { { .load = 990, .holder = true, .unseen = 10 }, { .load = 990, .unseen = 400 }, { .load = 1000 } },
+	{ "but half of what the average node was given has left again", 0,
+	    { { .load = 500, .holder = true, .unseen = 60 }, { .load = 0, .unseen = 120 },
+	        { .load = 550, .holder = true } },
+	    ASSIGN_WARM, 0, { TAKEN, NOT_HOLDER, LOWER } },
+	{ "it may leave no sure room, but refuses nobody", 0,
+	    { { .load = 990, .holder = true, .unseen = 200 }, { .load = 990, .unseen = 400 }, { .load = 1000 } },
 	    ASSIGN_WARM, 0, { TAKEN, LOWER, FULL } },
 	{ "of those without sure room the least loaded, holder or not", 50,
 	    { { .load = 980, .holder = true }, { .load = 970 }, { .load = 990, .holder = true } }, ASSIGN_SPILL,
@@ -278,6 +282,8 @@ static void test_a_cold_cache_takes_more_as_it_warms(void **state)
 	assert_true(lead_of_first(nodes, &cold) > 5 * before);
 	nodes[0].miss_permille = 1000;
 	assert_true(lead_of_first(nodes, &cold) < before);
+	nodes[0].miss_permille = 0; /* nothing measured: an even share */
+	assert_in_range(lead_of_first(nodes, &cold), 540, 800);
 }
 
 /* What makes the caches evict as one: a cold content goes where what it pushes out is old. */
@@ -294,6 +300,22 @@ static void test_cold_contents_go_where_the_cache_is_old(void **state)
 	nodes[0].evict_age_s = 500;
 	assert_true(lead_of_first(nodes, &cold) < alike / 4);
 	assert_int_equal(cold, 0);
+}
+
+/* A content in demand goes where it finds much room, a cold one wherever its rank says. */
+static void test_spills_go_where_there_is_room(void **state)
+{
+	(void)state;
+	struct assign_node nodes[TEN] = { 0 };
+	for (unsigned n = 0; n < TEN; n++)
+		nodes[n].load = 80;
+	nodes[0].load = 60;
+	nodes[9].load = 100;
+	unsigned cold, of_cold = lead_of_first(nodes, &cold);
+	assert_in_range(of_cold, CONTENTS / 9 - 100, CONTENTS / 9 + 100);
+	nodes[9].holder = true;
+	/* Four shares of twelve: the room of the others is half of its own. */
+	assert_in_range(lead_of_first(nodes, &cold), CONTENTS / 3 - 200, CONTENTS / 3 + 200);
 }
 
 static void test_unseen(void **state)
@@ -347,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_outlooks),
 		cmocka_unit_test(test_a_cold_cache_takes_more_as_it_warms),
 		cmocka_unit_test(test_cold_contents_go_where_the_cache_is_old),
+		cmocka_unit_test(test_spills_go_where_there_is_room),
 		cmocka_unit_test(test_unseen),
 		cmocka_unit_test(test_memory_bound),
 		cmocka_unit_test(test_words),
