@@ -128,11 +128,11 @@ static struct bytes elsewhere(void *ctx, struct http_exchange *x, const struct t
 {
 	struct node *n = OBJ_CAST(struct node, NODE_MAGIC, ctx);
 	struct place p;
-	if (place_decide(&n->api, viewers_lookup_of(x), t->origin, t->content, BYTES_NONE, http_arena(x), &p) !=
-	    OK)
+	enum err e =
+	    place_decide_elsewhere(&n->api, viewers_lookup_of(x), t, &n->identity.self, http_arena(x), &p);
+	if (e != OK || p.decision.outcome == ASSIGN_REFUSED)
 		return BYTES_NONE;
-	size_t at = place_elsewhere(&p, &n->identity.self);
-	return at == SIZE_MAX ? BYTES_NONE : p.nodes[at].url;
+	return p.nodes[p.decision.node].url;
 }
 
 static bool moved(void *ctx, const struct node_id *former, const struct rpc_session_id *id)

@@ -27,7 +27,7 @@ static enum err decide(const struct admin *a, struct explain_now *e, struct aren
 {
 	struct kvs_holder *holders = arena_array(arena, PLACE_HOLDERS_MAX, sizeof(*holders));
 	struct place *place = arena_alloc(arena, sizeof(*place));
-	struct place_wish wish = { bytes_str(e->origin->name), e->content, e->zone };
+	struct place_wish wish = { .origin = bytes_str(e->origin->name), .content = e->content, .zone = e->zone };
 	if (holders == NULL || place == NULL)
 		return ERR_NO_MEMORY;
 	enum err err = kvs_reader_holders(

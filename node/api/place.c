@@ -133,8 +133,11 @@ enum err place_among(const struct api *api, const struct cluster_view *view, con
 	enum err e = gather(api, view, holders, holders_n, a, &nodes, &p);
 	if (e != OK)
 		return e;
+	for (size_t i = 0; wish->full != NULL && i < p.nodes_n; i++)
+		if (node_id_eq(&nodes[i].id, wish->full))
+			nodes[i].capacity = 0;
 	struct assign_request r = { wish->origin, wish->content, wish->zone, nodes, p.nodes_n,
-		.reserve_permille = api->c.config->reserve_permille, .explain = true };
+		.reserve_permille = wish->full != NULL ? ASSIGN_HOP_RESERVE_PERMILLE : 0, .explain = true };
 	p.known = nodes;
 	e = assign_decide(&r, a, &p.decision);
 	if (e != OK)
@@ -187,15 +190,4 @@ size_t place_keep(const struct place *p, const struct node_id *node, struct byte
 		return best;
 	/* Nothing better is known: a last resort, or where it is, which plays on while it drains (A6). */
 	return d->usable_n > 0 ? d->candidates[0].node : home;
-}
-
-size_t place_elsewhere(const struct place *p, const struct node_id *full)
-{
-	const struct assign_result *d = &p->decision;
-	for (size_t i = 0; i < d->usable_n; i++) {
-		size_t at = d->candidates[i].node;
-		if (!node_id_eq(&p->nodes[at].id, full))
-			return at;
-	}
-	return SIZE_MAX;
 }

@@ -29,6 +29,7 @@ struct place {
 /* What a viewer wants to watch; `zone` empty: no preference. */
 struct place_wish {
 	struct bytes origin, content, zone;
+	const struct node_id *full; /* that node sends him on, since it has no room (D1); NULL: he is new */
 };
 
 /* Decides among the delivery nodes of the view. ERR_NO_MEMORY. */
@@ -40,9 +41,9 @@ MUST_USE enum err place_among(const struct api *api, const struct cluster_view *
 MUST_USE enum err place_decide(const struct api *api, struct api_worker *w, struct bytes origin,
     struct bytes content, struct bytes zone, struct arena *a, struct place *out);
 
-/* Where a viewer is sent who found no place on `full` (D1): the best of the others with headroom. Index into
- * p->nodes, or SIZE_MAX for none. */
-size_t place_elsewhere(const struct place *p, const struct node_id *full);
+/* The same for a viewer whom `full` sends on. */
+MUST_USE enum err place_decide_elsewhere(const struct api *api, struct api_worker *w, const struct token *t,
+    const struct node_id *full, struct arena *a, struct place *out);
 
 /* The node that a session which began on `node` belongs to now: that one while it is up, else one of those
  * the decision could take, holders first; the same one however often and wherever it is asked (rendezvous

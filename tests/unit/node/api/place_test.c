@@ -193,6 +193,30 @@ static void assignments_since_the_report_count(void **state)
 	assert_int_equal(p.decision.outcome, ASSIGN_REFUSED);
 }
 
+static void who_is_sent_on_goes_to_another_node_with_sure_room(void **state)
+{
+	struct fixture *f = *state;
+	struct place p;
+	struct token t = { .origin = BYTES_LIT("main"), .content = BYTES_LIT("lv1") };
+	struct node_id full = fixture_id(1);
+	for (uint8_t i = 1; i <= 3; i++)
+		fixture_add(f, i)->capacity = 100;
+	f->nodes[1].load = 99; /* less room than what may have changed since it was told */
+	fixture_hold(f, 1, "");
+	fixture_hold(f, 2, "");
+	fixture_publish(f);
+	assert_int_equal(place_decide_elsewhere(&f->api, &f->worker, &t, &full, &f->arena, &p), OK);
+	assert_int_equal(taken(&p), 3);
+	f->nodes[2].load = 100;
+	fixture_publish(f);
+	assert_int_equal(place_decide_elsewhere(&f->api, &f->worker, &t, &full, &f->arena, &p), OK);
+	assert_int_equal(taken(&p), 2);
+	f->nodes[1].load = 100;
+	fixture_publish(f);
+	assert_int_equal(place_decide_elsewhere(&f->api, &f->worker, &t, &full, &f->arena, &p), OK);
+	assert_int_equal(p.decision.outcome, ASSIGN_REFUSED);
+}
+
 static void a_node_that_never_reported_is_counted_by_what_it_was_given(void **state)
 {
 	struct fixture *f = *state;
@@ -382,6 +406,7 @@ int main(void)
 		T(the_readers_failure_is_passed_on),
 		T(a_small_arena_is_an_error),
 		T(assignments_since_the_report_count),
+		T(who_is_sent_on_goes_to_another_node_with_sure_room),
 		T(a_node_that_never_reported_is_counted_by_what_it_was_given),
 		T(a_report_from_the_future_is_new),
 		T(a_session_stays_on_its_node_even_when_it_is_full),
