@@ -257,7 +257,7 @@ static void run_timers(struct kvs *k)
 		case KVS_TIMER_ANNOUNCE: spread_on_timer(k); break;
 		case KVS_TIMER_PULL: pull_on_timer(k, OBJ_CAST(struct pull, KVS_PULL_MAGIC, timer->of)); break;
 		case KVS_TIMER_COMMANDS: commands_on_timer(k); break;
-		case KVS_TIMER_ASK: sync_ended(k, OBJ_CAST(struct kvs_link, KVS_LINK_MAGIC, timer->of), false); break;
+		case KVS_TIMER_ASK: sync_on_ask_timer(k, OBJ_CAST(struct kvs_link, KVS_LINK_MAGIC, timer->of)); break;
 		case KVS_TIMER_WATCH:
 			if (!watch_on_timer(k, OBJ_CAST(struct watch, KVS_WATCH_MAGIC, timer->of)))
 				out_later(k);

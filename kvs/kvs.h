@@ -38,6 +38,8 @@ enum {
 	KVS_DRAINS_MAX = 20000, /* nodes of which a drain or undrain is known; further ones are not heeded */
 	KVS_COMMAND_AHEAD_MS = 60 * 1000, /* a command from further in the future is not recorded, nor an expel
 	                                   * heeded, before its time */
+	/* Of entries, that a node which lacks much asks for. */
+	KVS_BULK_BYTES_PER_S = 32 * 1000 * 1000,
 	KVS_OWNERS_MAX = 20000,           /* frames of further owners are refused (KVS_EVENT_REFUSED_FRAME) */
 };
 

@@ -54,6 +54,8 @@ void sync_ask_range(struct kvs *k, struct kvs_link *link, const struct row_id *f
 		if (rows[listed].incarnation.count != 0)
 			listed++;
 	}
+	link->asked_ms = k->now_ms;
+	link->ask_paused = false;
 	link->ask_first = *first;
 	link->ask_to_end = at + n == k->rows_n || row_id_cmp(&k->rows[at + n]->id, &link->ask_end) > 0;
 	link->ask_applied = 0;
@@ -272,6 +274,28 @@ static void answer(
 	};
 }
 
+/* Bulk is asked for at a rate, so that who has lost its disk costs the peer and the links no more than that.
+ */
+static void ask_rest(struct kvs *k, struct kvs_link *link, const struct row_id *next)
+{
+	uint64_t due_ms = link->asked_ms + (uint64_t)k->cfg.exchange_bytes * 1000 / KVS_BULK_BYTES_PER_S;
+	if (k->now_ms >= due_ms) {
+		sync_ask_range(k, link, next);
+		return;
+	}
+	link->ask_paused = true;
+	link->ask_after = *next;
+	timers_arm(&k->timers, &link->ask.t, due_ms);
+}
+
+void sync_on_ask_timer(struct kvs *k, struct kvs_link *link)
+{
+	if (link->ask_paused)
+		sync_ask_range(k, link, &link->ask_after);
+	else
+		sync_ended(k, link, false);
+}
+
 /* The peer has served the page, or a part of it. */
 static void ask_on(
     struct kvs *k, struct kvs_link *link, const struct rpc_digest *d, const struct range *range)
@@ -287,6 +311,8 @@ static void ask_on(
 			ranges_next(k, link);
 			return;
 		}
+		ask_rest(k, link, &next);
+		return;
 	} else {
 		next = link->ask_last;
 		if (link->ask_to_end || !id_next(&next)) {

@@ -21,6 +21,8 @@ void sync_on_link(struct kvs *k, struct kvs_link *link);
 void sync_soon(struct kvs *k, struct kvs_link *link);
 /* The comparison with that peer is over; `whole`: it came to its end. */
 void sync_ended(struct kvs *k, struct kvs_link *link, bool whole);
+/* The peer did not answer in time, or it is time to ask it for more. */
+void sync_on_ask_timer(struct kvs *k, struct kvs_link *link);
 /* The next that is due, if none is being asked. */
 void sync_next(struct kvs *k);
 /* This node has compared with enough peers to know what they know. */

@@ -149,9 +149,41 @@ static void test_members(void **state)
 	pair_fini(&p);
 }
 
+/* 4 MB at 32 MB a second: whoever is asked, and the links, have room for the rest meanwhile. */
+static void bulk_is_asked_for_at_a_rate(void **state)
+{
+	(void)state;
+	enum { ENTRIES = 2000, BYTES = 2000 };
+	struct pair p;
+	char value[BYTES + 1], key[32];
+	memset(value, 'v', BYTES);
+	value[BYTES] = '\0';
+	pair_init(&p);
+	p.features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES;
+	struct kvs_config c = pair_config(0);
+	pair_start(&p, 0, &c);
+	for (int i = 0; i < ENTRIES; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		pair_put(&p, 0, key, value);
+	}
+	c = pair_config(1);
+	pair_start(&p, 1, &c);
+	pair_link(&p, 0, 1);
+	uint64_t began_ms = p.now_ms;
+	snprintf(key, sizeof(key), "k%d", ENTRIES - 1);
+	while (*pair_get(&p, 1, 0, key) == '\0') {
+		assert_true(p.now_ms - began_ms < 10 * 1000);
+		pair_run(&p, p.now_ms + 1);
+	}
+	assert_in_range(
+	    p.now_ms - began_ms, (uint64_t)ENTRIES * BYTES * 1000 / KVS_BULK_BYTES_PER_S * 9 / 10, 1000);
+	pair_fini(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bulk_is_asked_for_at_a_rate),
 		cmocka_unit_test(test_converge),
 		cmocka_unit_test(test_small_budgets),
 		cmocka_unit_test(test_floor),
