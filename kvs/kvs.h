@@ -40,7 +40,7 @@ enum {
 	                                   * heeded, before its time */
 	/* Of entries, that a node which lacks much asks for. */
 	KVS_BULK_BYTES_PER_S = 32 * 1000 * 1000,
-	KVS_OWNERS_MAX = 20000,           /* frames of further owners are refused (KVS_EVENT_REFUSED_FRAME) */
+	KVS_OWNERS_MAX = 20000, /* frames of further owners are refused (KVS_EVENT_REFUSED_FRAME) */
 };
 
 struct kvs;
