@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <string.h>
+
 void text_hex(char *out, struct bytes in)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -37,15 +39,22 @@ enum err text_unhex(uint8_t *out, struct bytes in)
 void text_base64url(char *out, struct bytes in)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	uint32_t acc = 0;
-	unsigned bits = 0;
-	for (size_t i = 0; i < in.n; i++) {
-		acc = acc << 8 | in.p[i];
-		for (bits += 8; bits >= 6; bits -= 6)
-			*out++ = digits[acc >> (bits - 6) & 63];
+	const uint8_t *p = in.p;
+	size_t left = in.n;
+	for (; left >= 3; left -= 3, p += 3) {
+		uint32_t three = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+		*out++ = digits[three >> 18];
+		*out++ = digits[three >> 12 & 63];
+		*out++ = digits[three >> 6 & 63];
+		*out++ = digits[three & 63];
 	}
-	if (bits > 0)
-		*out = digits[acc << (6 - bits) & 63];
+	if (left == 0)
+		return;
+	uint32_t rest = (uint32_t)p[0] << 16 | (left == 2 ? (uint32_t)p[1] << 8 : 0);
+	*out++ = digits[rest >> 18];
+	*out++ = digits[rest >> 12 & 63];
+	if (left == 2)
+		*out = digits[rest >> 6 & 63];
 }
 
 static int base64url_value(uint8_t c)
@@ -104,9 +113,23 @@ static size_t utf8_sequence(struct bytes s)
 	return n;
 }
 
+/* ASCII without NUL, as nearly all names are. A borrow can hide none, and invent a zero only above one that
+ * is there. */
+static bool is_plain_word(const uint8_t *p)
+{
+	static const uint64_t ones = UINT64_MAX / 255, highs = UINT64_MAX / 255 * 128;
+	uint64_t word;
+	memcpy(&word, p, sizeof(word));
+	return ((word | (word - ones)) & highs) == 0;
+}
+
 bool text_is_utf8(struct bytes s)
 {
 	while (s.n > 0) {
+		if (s.n >= sizeof(uint64_t) && is_plain_word(s.p)) {
+			s = bytes_from(s, sizeof(uint64_t));
+			continue;
+		}
 		size_t n = utf8_sequence(s);
 		if (n == 0)
 			return false;
