@@ -33,7 +33,8 @@ struct key {
 	uint64_t handicap; /* on top of it, among holders */
 	bool usable, sure, other_zone;
 	enum tier tier; /* of usable ones */
-	struct rendezvous_score score;
+	bool scored;
+	struct rendezvous_score score; /* by score_of */
 };
 
 /* Load and capacity of the usable nodes that are compared with each other. */
@@ -43,7 +44,7 @@ struct share {
 
 struct decision {
 	const struct assign_request *r;
-	struct key *keys; /* by node, until they are ordered */
+	struct key *keys; /* by node */
 	struct share shares[TIERS][2];
 	uint64_t seed;
 	uint64_t evict_age_s; /* mean of those known; 0: of none */
@@ -171,9 +172,13 @@ static struct rendezvous_score score_if(const struct decision *d, const struct k
 	return rendezvous_score(d->seed, &n->id, n->capacity * cost_factor(d, n, k->load, miss_permille));
 }
 
-static struct rendezvous_score score_of(const struct decision *d, const struct key *k)
+/* Made when it is asked for: where utilisation decides, no hash is needed. */
+static const struct rendezvous_score *score_of(const struct decision *d, struct key *k)
 {
-	return score_if(d, k, d->r->nodes[k->node].miss_permille);
+	if (!k->scored)
+		k->score = score_if(d, k, d->r->nodes[k->node].miss_permille);
+	k->scored = true;
+	return &k->score;
 }
 
 /* Load / capacity, multiplied across; of usable nodes only, so capacity > 0 */
@@ -185,16 +190,19 @@ static int cmp_utilisation(
 }
 
 /* The order in which nodes are tried (A1, A2, A4, A6); total, so the order of input does not matter. */
-static int cmp_keys(const void *pa, const void *pb, void *context)
+static int cmp_keys(const struct decision *d, struct key *a, struct key *b)
 {
-	const struct decision *d = context;
-	const struct key *a = pa, *b = pb;
 	if (a->group != b->group)
 		return a->group < b->group ? -1 : 1;
 	int c = 0;
 	if (a->usable && a->group % KINDS == KIND_HOLDER) /* or all whose room is not sure */
 		c = cmp_utilisation(d, a->load + a->handicap, a, b->load + b->handicap, b);
-	return c != 0 ? c : rendezvous_cmp(&a->score, &b->score);
+	return c != 0 ? c : rendezvous_cmp(score_of(d, a), score_of(d, b));
+}
+
+static int cmp_ordered(const void *a, const void *b, void *context)
+{
+	return cmp_keys(context, *(struct key *const *)a, *(struct key *const *)b);
 }
 
 /* -- the best few, without ordering the rest -- */
@@ -215,7 +223,7 @@ static uint32_t last_group(const struct decision *d, size_t wanted)
 }
 
 /* Keys of the best ASSIGN_BEST usable nodes, in order; how many there are. */
-static size_t pick_best(struct decision *d, const struct key *best[ASSIGN_BEST])
+static size_t pick_best(struct decision *d, struct key *best[ASSIGN_BEST])
 {
 	uint32_t last = last_group(d, ASSIGN_BEST);
 	size_t n = 0;
@@ -223,9 +231,8 @@ static size_t pick_best(struct decision *d, const struct key *best[ASSIGN_BEST])
 		struct key *k = &d->keys[i];
 		if (k->group > last)
 			continue;
-		k->score = score_of(d, k);
 		size_t at = n;
-		while (at > 0 && cmp_keys(k, best[at - 1], d) < 0)
+		while (at > 0 && cmp_keys(d, k, best[at - 1]) < 0)
 			at--;
 		if (at == ASSIGN_BEST)
 			continue;
@@ -238,7 +245,7 @@ static size_t pick_best(struct decision *d, const struct key *best[ASSIGN_BEST])
 
 /* -- why -- */
 
-static enum assign_reason why_lower(const struct decision *d, const struct key *k, const struct key *taken)
+static enum assign_reason why_lower(const struct decision *d, const struct key *k, struct key *taken)
 {
 	const struct assign_node *n = &d->r->nodes[k->node], *t = &d->r->nodes[taken->node];
 	if (!k->sure && taken->sure)
@@ -256,10 +263,10 @@ static enum assign_reason why_lower(const struct decision *d, const struct key *
 	if (n->miss_permille <= t->miss_permille)
 		return ASSIGN_RANKED_LOWER;
 	struct rendezvous_score if_warm = score_if(d, k, t->miss_permille);
-	return rendezvous_cmp(&if_warm, &taken->score) < 0 ? ASSIGN_CACHE_COLD : ASSIGN_RANKED_LOWER;
+	return rendezvous_cmp(&if_warm, score_of(d, taken)) < 0 ? ASSIGN_CACHE_COLD : ASSIGN_RANKED_LOWER;
 }
 
-static enum assign_reason why_not(const struct decision *d, const struct key *k, const struct key *taken)
+static enum assign_reason why_not(const struct decision *d, const struct key *k, struct key *taken)
 {
 	switch (d->r->nodes[k->node].state) {
 	case ASSIGN_DOWN: return ASSIGN_UNREACHABLE;
@@ -298,29 +305,32 @@ static void set_outcome(const struct decision *d, const struct key *taken, struc
 }
 
 /* Every candidate in order (A5). */
-static void explain(struct decision *d, struct assign_result *out)
+static enum err explain(struct decision *d, struct arena *a, struct assign_result *out)
 {
 	size_t n = d->r->nodes_n;
+	struct key **order = arena_array(a, n, sizeof(struct key *));
+	if (order == NULL)
+		return ERR_NO_MEMORY;
 	for (size_t i = 0; i < n; i++)
-		d->keys[i].score = score_of(d, &d->keys[i]);
-	qsort_r(d->keys, n, sizeof(*d->keys), cmp_keys, d);
-	const struct key *taken = &d->keys[0];
+		order[i] = &d->keys[i];
+	qsort_r(order, n, sizeof(struct key *), cmp_ordered, d);
 	for (size_t i = 0; i < n; i++) {
-		const struct key *k = &d->keys[i];
+		const struct key *k = order[i];
 		bool is_taken = i == 0 && k->usable;
 		out->candidates[i] =
-		    (struct assign_candidate){ k->node, is_taken ? ASSIGN_TAKEN : why_not(d, k, taken) };
+		    (struct assign_candidate){ k->node, is_taken ? ASSIGN_TAKEN : why_not(d, k, order[0]) };
 		if (k->usable)
 			out->usable_n = i + 1;
 	}
 	out->candidates_n = n;
 	if (out->usable_n > 0)
-		set_outcome(d, taken, out);
+		set_outcome(d, order[0], out);
+	return OK;
 }
 
 static void decide(struct decision *d, struct assign_result *out)
 {
-	const struct key *best[ASSIGN_BEST];
+	struct key *best[ASSIGN_BEST];
 	size_t n = pick_best(d, best);
 	for (size_t i = 0; i < n; i++)
 		out->candidates[i] =
@@ -347,11 +357,12 @@ enum err assign_decide(const struct assign_request *r, struct arena *a, struct a
 	for (size_t i = 0; i < r->nodes_n; i++)
 		d.keys[i].group = group_of(&d, &d.keys[i]);
 	if (r->explain && r->nodes_n > 0)
-		explain(&d, &result);
+		e = explain(&d, a, &result);
 	else
 		decide(&d, &result);
-	*out = result;
-	return OK;
+	if (e == OK)
+		*out = result;
+	return e;
 }
 
 uint32_t assign_unseen(uint32_t own, uint32_t other_api_nodes, uint64_t age_ms, uint64_t window_ms)
