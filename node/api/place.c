@@ -88,6 +88,31 @@ static void know(const struct api *api, const struct view_node *v, const struct 
 	out->evict_age_s = v->evict_age_s;
 }
 
+static struct bytes move_text(uint8_t **to, struct bytes s)
+{
+	if (s.n > 0)
+		memcpy(*to, s.p, s.n);
+	*to += s.n;
+	return bytes_of(*to - s.n, s.n);
+}
+
+/* The view goes, what is decided stays: its texts in one piece of memory. */
+static enum err keep_texts(struct arena *a, struct assign_node *nodes, struct place *p)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < p->nodes_n; i++)
+		n += p->nodes[i].name.n + p->nodes[i].url.n + nodes[i].zone.n;
+	uint8_t *to = arena_alloc(a, n);
+	if (to == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < p->nodes_n; i++) {
+		p->nodes[i].name = move_text(&to, p->nodes[i].name);
+		p->nodes[i].url = move_text(&to, p->nodes[i].url);
+		nodes[i].zone = move_text(&to, nodes[i].zone);
+	}
+	return OK;
+}
+
 /* Copies the delivery nodes of the view into the two arrays that the decision works on. */
 static enum err gather(const struct api *api, const struct cluster_view *view,
     const struct kvs_holder *holders, size_t holders_n, struct arena *a, struct assign_node **nodes,
@@ -112,14 +137,12 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
 		pn->slot = v->slot;
 		pn->reported = v->has_load;
 		pn->incarnation = v->incarnation;
-		pn->name = arena_dup(a, bytes_str(v->name));
-		pn->url = arena_dup(a, bytes_str(v->http_url));
-		an->zone = arena_dup(a, bytes_str(v->zone));
-		if (pn->name.p == NULL || pn->url.p == NULL || an->zone.p == NULL)
-			return ERR_NO_MEMORY;
+		pn->name = bytes_str(v->name);
+		pn->url = bytes_str(v->http_url);
+		an->zone = bytes_str(v->zone);
 		p->nodes_n++;
 	}
-	return OK;
+	return keep_texts(a, *nodes, p);
 }
 
 enum err place_among(const struct api *api, const struct cluster_view *view, const struct kvs_holder *holders,
