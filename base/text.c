@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <endian.h>
 #include <string.h>
 
 void text_hex(char *out, struct bytes in)
@@ -41,20 +42,19 @@ void text_base64url(char *out, struct bytes in)
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	const uint8_t *p = in.p;
 	size_t left = in.n;
-	for (; left >= 3; left -= 3, p += 3) {
-		uint32_t three = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-		*out++ = digits[three >> 18];
-		*out++ = digits[three >> 12 & 63];
-		*out++ = digits[three >> 6 & 63];
-		*out++ = digits[three & 63];
+	for (uint32_t four; left > 3; left -= 3, p += 3) { /* of which three are taken */
+		memcpy(&four, p, sizeof(four));
+		four = be32toh(four);
+		*out++ = digits[four >> 26];
+		*out++ = digits[four >> 20 & 63];
+		*out++ = digits[four >> 14 & 63];
+		*out++ = digits[four >> 8 & 63];
 	}
-	if (left == 0)
-		return;
-	uint32_t rest = (uint32_t)p[0] << 16 | (left == 2 ? (uint32_t)p[1] << 8 : 0);
-	*out++ = digits[rest >> 18];
-	*out++ = digits[rest >> 12 & 63];
-	if (left == 2)
-		*out = digits[rest >> 6 & 63];
+	uint32_t rest = 0;
+	for (size_t i = 0; i < left; i++)
+		rest |= (uint32_t)p[i] << (24 - 8 * i);
+	for (size_t i = 0; left > 0 && i <= left; i++)
+		*out++ = digits[rest >> (26 - 6 * i) & 63];
 }
 
 static int base64url_value(uint8_t c)
