@@ -4,16 +4,14 @@
 #include "base/text.h"
 #include "node/proto/token.pb-c.h"
 
-#include <sodium/crypto_generichash.h>
 #include <sodium/utils.h>
 #include <string.h>
 
 enum {
 	FORMAT = 1,
-	MAC_BYTES = 16,
 	RAW_MAX_BYTES = TOKEN_TEXT_MAX / 4 * 3,
 	/* version, key id and its length, MAC: what stands around the protobuf at most */
-	FRAME_MAX_BYTES = 2 + TOKEN_KEY_ID_MAX + MAC_BYTES,
+	FRAME_MAX_BYTES = 2 + TOKEN_KEY_ID_MAX + TOKEN_MAC_BYTES,
 	FIELDS = 15 + TOKEN_PREFIXES_MAX, /* as many as a token can have */
 	FIELD_MAX_BYTES = 2 + 10,         /* of a number; of bytes their tag and length */
 	PB_MAX_BYTES = FIELDS * FIELD_MAX_BYTES + 3 * 16 /* ids */ + TOKEN_ORIGIN_MAX + TOKEN_CLIENT_MAX +
@@ -61,10 +59,13 @@ static enum err check_fields(const struct token *t)
 	return OK;
 }
 
-static void mac(uint8_t out[MAC_BYTES], const struct token_key *key, enum token_kind kind, struct bytes data)
+static void mac(
+    uint8_t out[TOKEN_MAC_BYTES], const struct token_key *key, enum token_kind kind, struct bytes data)
 {
-	int failed = crypto_generichash(out, MAC_BYTES, data.p, data.n, key->mac_key[kind - 1], TOKEN_KEY_BYTES);
-	CHECK(failed == 0);
+	crypto_generichash_state state;
+	memcpy(&state, key->keyed[kind - 1], sizeof(state));
+	CHECK(crypto_generichash_update(&state, data.p, data.n) == 0);
+	CHECK(crypto_generichash_final(&state, out, TOKEN_MAC_BYTES) == 0);
 }
 
 /* -- signing -- */
@@ -140,7 +141,7 @@ enum err token_sign(const struct token_keys *keys, const struct token *t, struct
 		return ERR_TOO_BIG;
 	n += pb_n;
 	mac(raw + n, key, t->kind, bytes_of(raw, n));
-	n += MAC_BYTES;
+	n += TOKEN_MAC_BYTES;
 
 	size_t text_n = TEXT_BASE64URL_LEN(n);
 	CHECK(text_n <= TOKEN_TEXT_MAX);
@@ -161,15 +162,15 @@ struct envelope {
 
 static enum err open_envelope(struct bytes raw, struct envelope *out)
 {
-	if (raw.n < 2 + MAC_BYTES)
+	if (raw.n < 2 + TOKEN_MAC_BYTES)
 		return ERR_INVALID;
 	if (raw.p[0] != FORMAT)
 		return ERR_VERSION;
 	size_t id_n = raw.p[1];
-	if (id_n == 0 || id_n > TOKEN_KEY_ID_MAX || raw.n < 2 + id_n + MAC_BYTES)
+	if (id_n == 0 || id_n > TOKEN_KEY_ID_MAX || raw.n < 2 + id_n + TOKEN_MAC_BYTES)
 		return ERR_INVALID;
-	out->signed_part = bytes_head(raw, raw.n - MAC_BYTES);
-	out->mac = bytes_from(raw, raw.n - MAC_BYTES);
+	out->signed_part = bytes_head(raw, raw.n - TOKEN_MAC_BYTES);
+	out->mac = bytes_from(raw, raw.n - TOKEN_MAC_BYTES);
 	out->key_id = bytes_of(raw.p + 2, id_n);
 	out->pb = bytes_from(out->signed_part, 2 + id_n);
 	return OK;
@@ -251,9 +252,9 @@ enum err token_verify(const struct token_keys *keys, struct bytes text, enum tok
 	const struct token_key *key = token_keys_find(keys, env.key_id);
 	if (key == NULL)
 		return ERR_FORGED;
-	uint8_t expected[MAC_BYTES];
+	uint8_t expected[TOKEN_MAC_BYTES];
 	mac(expected, key, kind, env.signed_part);
-	if (sodium_memcmp(expected, env.mac.p, MAC_BYTES) != 0)
+	if (sodium_memcmp(expected, env.mac.p, TOKEN_MAC_BYTES) != 0)
 		return ERR_FORGED;
 
 	struct pb_memory memory = { .arena = a };
