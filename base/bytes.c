@@ -7,21 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct bytes bytes_of(const void *p, size_t n)
-{
-	return (struct bytes){ p, n };
-}
-
-struct bytes bytes_str(const char *s)
-{
-	return s == NULL ? BYTES_NONE : bytes_of(s, strlen(s));
-}
-
-bool bytes_eq(struct bytes a, struct bytes b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 int bytes_cmp(struct bytes a, struct bytes b)
 {
 	size_t n = a.n < b.n ? a.n : b.n;
@@ -47,18 +32,6 @@ size_t bytes_index(struct bytes a, uint8_t c)
 	return at == NULL ? a.n : (size_t)(at - a.p);
 }
 
-struct bytes bytes_from(struct bytes a, size_t from)
-{
-	CHECK(from <= a.n);
-	return from == 0 ? a : bytes_of(a.p + from, a.n - from);
-}
-
-struct bytes bytes_head(struct bytes a, size_t n)
-{
-	CHECK(n <= a.n);
-	return bytes_of(a.p, n);
-}
-
 void buf_init(struct buf *b, size_t max)
 {
 	*b = (struct buf){ .max = max };
@@ -76,8 +49,7 @@ void buf_clear(struct buf *b)
 	b->err = OK;
 }
 
-/* Makes room for n more bytes, or sets the sticky error. */
-static bool buf_reserve(struct buf *b, size_t n)
+bool buf_reserve(struct buf *b, size_t n)
 {
 	if (b->err != OK)
 		return false;
@@ -85,7 +57,7 @@ static bool buf_reserve(struct buf *b, size_t n)
 		b->err = ERR_TOO_BIG;
 		return false;
 	}
-	if (b->n + n <= b->cap)
+	if (n <= b->cap - b->n)
 		return true;
 	size_t cap = b->cap == 0 ? 64 : b->cap;
 	while (cap < b->n + n)
@@ -100,29 +72,6 @@ static bool buf_reserve(struct buf *b, size_t n)
 	b->p = p;
 	b->cap = cap;
 	return true;
-}
-
-void buf_put(struct buf *b, const void *p, size_t n)
-{
-	if (n == 0 || !buf_reserve(b, n))
-		return;
-	memcpy(b->p + b->n, p, n);
-	b->n += n;
-}
-
-void buf_put_bytes(struct buf *b, struct bytes s)
-{
-	buf_put(b, s.p, s.n);
-}
-
-void buf_put_str(struct buf *b, const char *s)
-{
-	buf_put(b, s, strlen(s));
-}
-
-void buf_put_u8(struct buf *b, uint8_t v)
-{
-	buf_put(b, &v, 1);
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

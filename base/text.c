@@ -1,5 +1,8 @@
 #include "base/text.h"
 
+#include <endian.h>
+#include <string.h>
+
 void text_hex(char *out, struct bytes in)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -37,15 +40,21 @@ enum err text_unhex(uint8_t *out, struct bytes in)
 void text_base64url(char *out, struct bytes in)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	uint32_t acc = 0;
-	unsigned bits = 0;
-	for (size_t i = 0; i < in.n; i++) {
-		acc = acc << 8 | in.p[i];
-		for (bits += 8; bits >= 6; bits -= 6)
-			*out++ = digits[acc >> (bits - 6) & 63];
+	const uint8_t *p = in.p;
+	size_t left = in.n;
+	for (uint32_t four; left > 3; left -= 3, p += 3) { /* of which three are taken */
+		memcpy(&four, p, sizeof(four));
+		four = be32toh(four);
+		*out++ = digits[four >> 26];
+		*out++ = digits[four >> 20 & 63];
+		*out++ = digits[four >> 14 & 63];
+		*out++ = digits[four >> 8 & 63];
 	}
-	if (bits > 0)
-		*out = digits[acc << (6 - bits) & 63];
+	uint32_t rest = 0;
+	for (size_t i = 0; i < left; i++)
+		rest |= (uint32_t)p[i] << (24 - 8 * i);
+	for (size_t i = 0; left > 0 && i <= left; i++)
+		*out++ = digits[rest >> (26 - 6 * i) & 63];
 }
 
 static int base64url_value(uint8_t c)
@@ -104,9 +113,23 @@ static size_t utf8_sequence(struct bytes s)
 	return n;
 }
 
+/* ASCII without NUL, as nearly all names are. A borrow can hide none, and invent a zero only above one that
+ * is there. */
+static bool is_plain_word(const uint8_t *p)
+{
+	static const uint64_t ones = UINT64_MAX / 255, highs = UINT64_MAX / 255 * 128;
+	uint64_t word;
+	memcpy(&word, p, sizeof(word));
+	return ((word | (word - ones)) & highs) == 0;
+}
+
 bool text_is_utf8(struct bytes s)
 {
 	while (s.n > 0) {
+		if (s.n >= sizeof(uint64_t) && is_plain_word(s.p)) {
+			s = bytes_from(s, sizeof(uint64_t));
+			continue;
+		}
 		size_t n = utf8_sequence(s);
 		if (n == 0)
 			return false;

@@ -130,6 +130,9 @@ static enum err next_bundle(struct kvs_reader *r, struct bundles *b)
 struct sorted {
 	struct kvs_holder *h;
 	size_t n, max;
+	/* What the entry before said, if it was added: whole copies of a content are told in the same words. */
+	struct bytes value;
+	struct rpc_location location;
 };
 
 /* Where `id` belongs, or max when it is past those that are wanted. */
@@ -144,6 +147,8 @@ static size_t place_of(const struct sorted *l, const struct node_id *id)
 static enum err add_holder(
     struct kvs_reader *r, const struct kvs_bundle_entry *entry, struct arena *a, struct sorted *l)
 {
+	struct bytes former = l->value; /* not longer: the next value but one may overwrite it */
+	l->value = BYTES_NONE;
 	if (entry->deleted)
 		return OK;
 	const struct whose *w = whose_slot(r, entry->slot);
@@ -152,16 +157,18 @@ static enum err add_holder(
 	size_t at = place_of(l, &w->owner);
 	if (at == l->max)
 		return OK;
-	struct kvs_holder h = { .node = w->owner };
-	enum err e = rpc_decode_location(entry->value, a, &h.location);
-	if (e == ERR_NO_MEMORY)
-		return e;
-	if (e != OK)
-		return OK; /* a location that says nothing */
+	if (former.p == NULL || !bytes_eq(former, entry->value)) {
+		enum err e = rpc_decode_location(entry->value, a, &l->location);
+		if (e == ERR_NO_MEMORY)
+			return e;
+		if (e != OK)
+			return OK; /* a location that says nothing */
+	}
+	l->value = entry->value;
 	if (l->n < l->max)
 		l->n++;
 	memmove(&l->h[at + 1], &l->h[at], (l->n - at - 1) * sizeof(l->h[0]));
-	l->h[at] = h;
+	l->h[at] = (struct kvs_holder){ .node = w->owner, .location = l->location };
 	return OK;
 }
 

@@ -29,17 +29,29 @@ static void date_of(uint64_t days, unsigned *year, unsigned *month, unsigned *da
 
 static const uint64_t last_s = 253402300799; /* 9999-12-31T23:59:59Z */
 
+static char *put_digits(char *out, unsigned v, unsigned n)
+{
+	for (unsigned i = n; i-- > 0; v /= 10)
+		out[i] = (char)('0' + v % 10);
+	return out + n;
+}
+
 static void put_seconds(char *out, uint64_t unix_s)
 {
 	if (unix_s > last_s)
 		unix_s = last_s;
 	unsigned year, month, day, s = (unsigned)(unix_s % DAY_S);
 	date_of(unix_s / DAY_S, &year, &month, &day);
-	char text[64];
-	snprintf(text, sizeof(text), "%04u-%02u-%02uT%02u:%02u:%02uZ", year, month, day, s / 3600, s / 60 % 60,
-	    s % 60);
-	for (int i = 0; i <= RFC3339_SECONDS_LEN; i++)
-		out[i] = text[i];
+	const struct {
+		unsigned value, digits;
+		char before_next;
+	} parts[] = { { year, 4, '-' }, { month, 2, '-' }, { day, 2, 'T' }, { s / 3600, 2, ':' },
+		{ s / 60 % 60, 2, ':' }, { s % 60, 2, 'Z' } };
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		out = put_digits(out, parts[i].value, parts[i].digits);
+		*out++ = parts[i].before_next;
+	}
+	*out = '\0';
 }
 
 void rfc3339_seconds(char out[RFC3339_SECONDS_LEN + 1], uint64_t unix_s)

@@ -4,16 +4,18 @@
 #include "base/text.h"
 #include "node/proto/token.pb-c.h"
 
-#include <sodium/crypto_generichash.h>
 #include <sodium/utils.h>
 #include <string.h>
 
 enum {
 	FORMAT = 1,
-	MAC_BYTES = 16,
 	RAW_MAX_BYTES = TOKEN_TEXT_MAX / 4 * 3,
 	/* version, key id and its length, MAC: what stands around the protobuf at most */
-	FRAME_MAX_BYTES = 2 + TOKEN_KEY_ID_MAX + MAC_BYTES,
+	FRAME_MAX_BYTES = 2 + TOKEN_KEY_ID_MAX + TOKEN_MAC_BYTES,
+	FIELDS = 15 + TOKEN_PREFIXES_MAX, /* as many as a token can have */
+	FIELD_MAX_BYTES = 2 + 10,         /* of a number; of bytes their tag and length */
+	PB_MAX_BYTES = FIELDS * FIELD_MAX_BYTES + 3 * 16 /* ids */ + TOKEN_ORIGIN_MAX + TOKEN_CLIENT_MAX +
+	               (2 + TOKEN_PREFIXES_MAX) * TOKEN_NAME_MAX,
 };
 
 /* -- names -- */
@@ -57,42 +59,68 @@ static enum err check_fields(const struct token *t)
 	return OK;
 }
 
-static void mac(uint8_t out[MAC_BYTES], const struct token_key *key, enum token_kind kind, struct bytes data)
+static void mac(
+    uint8_t out[TOKEN_MAC_BYTES], const struct token_key *key, enum token_kind kind, struct bytes data)
 {
-	int failed = crypto_generichash(out, MAC_BYTES, data.p, data.n, key->mac_key[kind - 1], TOKEN_KEY_BYTES);
-	CHECK(failed == 0);
+	crypto_generichash_state state;
+	memcpy(&state, key->keyed[kind - 1], sizeof(state));
+	CHECK(crypto_generichash_update(&state, data.p, data.n) == 0);
+	CHECK(crypto_generichash_final(&state, out, TOKEN_MAC_BYTES) == 0);
 }
 
 /* -- signing -- */
 
-static ProtobufCBinaryData pb_bytes(struct bytes s)
+/* Packed by hand: two tokens a session, for which protobuf-c took 2,500 instructions each. What has its
+ * default value is left out, as protobuf-c leaves it out; what is read goes through protobuf-c. */
+
+static uint8_t *put_varint(uint8_t *to, uint64_t v)
 {
-	return (ProtobufCBinaryData){ .len = s.n, .data = (uint8_t *)(uintptr_t)s.p };
+	for (; v >= 0x80; v >>= 7)
+		*to++ = (uint8_t)(v | 0x80);
+	*to++ = (uint8_t)v;
+	return to;
 }
 
-static void to_pb(
-    const struct token *t, ProtobufCBinaryData prefixes[TOKEN_PREFIXES_MAX], Warmcast__Token *pb)
+static uint8_t *put_tag(uint8_t *to, unsigned field, ProtobufCWireType type)
 {
-	warmcast__token__init(pb);
-	pb->kind = t->kind;
-	pb->session = pb_bytes(bytes_of(t->session, sizeof(t->session)));
-	pb->origin = pb_bytes(t->origin);
-	pb->content = pb_bytes(t->content);
+	return put_varint(to, (uint64_t)field << 3 | type);
+}
+
+static uint8_t *put_number(uint8_t *to, unsigned field, uint64_t v)
+{
+	return v == 0 ? to : put_varint(put_tag(to, field, PROTOBUF_C_WIRE_TYPE_VARINT), v);
+}
+
+static uint8_t *put_bytes(uint8_t *to, unsigned field, struct bytes s)
+{
+	if (s.n == 0)
+		return to;
+	to = put_varint(put_tag(to, field, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED), s.n);
+	memcpy(to, s.p, s.n);
+	return to + s.n;
+}
+
+/* Of fields that check_fields has passed at most PB_MAX_BYTES; numbers as in proto/token.proto. */
+static size_t pack(const struct token *t, uint8_t out[PB_MAX_BYTES])
+{
+	uint8_t *to = put_number(out, 1, t->kind);
+	to = put_bytes(to, 2, bytes_of(t->session, sizeof(t->session)));
+	to = put_bytes(to, 3, t->origin);
+	to = put_bytes(to, 4, t->content);
 	for (size_t i = 0; i < t->prefixes_n; i++)
-		prefixes[i] = pb_bytes(t->prefixes[i]);
-	pb->prefixes = prefixes;
-	pb->n_prefixes = t->prefixes_n;
-	pb->issued_by = pb_bytes(bytes_of(t->issued_by.b, NODE_ID_BYTES));
-	pb->node = pb_bytes(bytes_of(t->node.b, NODE_ID_BYTES));
-	pb->node_incarnation = t->node_incarnation;
-	pb->lease_batch = t->lease_batch;
-	pb->lease_index = t->lease_index;
-	pb->issued_at_s = t->issued_at_s;
-	pb->start_by_s = t->start_by_s;
-	pb->renew_after_s = t->renew_after_s;
-	pb->not_after_s = t->not_after_s;
-	pb->client = pb_bytes(t->client);
-	pb->entry = pb_bytes(t->entry);
+		to = put_bytes(to, 5, t->prefixes[i]);
+	to = put_bytes(to, 6, bytes_of(t->issued_by.b, NODE_ID_BYTES));
+	to = put_bytes(to, 7, bytes_of(t->node.b, NODE_ID_BYTES));
+	to = put_number(to, 8, t->node_incarnation);
+	to = put_number(to, 9, t->issued_at_s);
+	to = put_number(to, 10, t->start_by_s);
+	to = put_number(to, 11, t->renew_after_s);
+	to = put_number(to, 12, t->not_after_s);
+	to = put_bytes(to, 13, t->client);
+	to = put_number(to, 14, t->lease_batch);
+	to = put_number(to, 15, t->lease_index);
+	to = put_bytes(to, 20, t->entry);
+	return (size_t)(to - out);
 }
 
 enum err token_sign(const struct token_keys *keys, const struct token *t, struct arena *a, struct bytes *text)
@@ -102,22 +130,18 @@ enum err token_sign(const struct token_keys *keys, const struct token *t, struct
 	if (e != OK)
 		return e;
 	const struct token_key *key = &keys->keys[0];
-	ProtobufCBinaryData prefixes[TOKEN_PREFIXES_MAX];
-	Warmcast__Token pb;
-	to_pb(t, prefixes, &pb);
-	size_t pb_n = warmcast__token__get_packed_size(&pb);
-	if (pb_n > RAW_MAX_BYTES - FRAME_MAX_BYTES)
-		return ERR_TOO_BIG;
-
-	uint8_t raw[RAW_MAX_BYTES];
+	uint8_t raw[PB_MAX_BYTES + FRAME_MAX_BYTES];
 	size_t n = 0;
 	raw[n++] = FORMAT;
 	raw[n++] = (uint8_t)key->id_n;
 	memcpy(raw + n, key->id, key->id_n);
 	n += key->id_n;
-	n += warmcast__token__pack(&pb, raw + n);
+	size_t pb_n = pack(t, raw + n);
+	if (pb_n > RAW_MAX_BYTES - FRAME_MAX_BYTES)
+		return ERR_TOO_BIG;
+	n += pb_n;
 	mac(raw + n, key, t->kind, bytes_of(raw, n));
-	n += MAC_BYTES;
+	n += TOKEN_MAC_BYTES;
 
 	size_t text_n = TEXT_BASE64URL_LEN(n);
 	CHECK(text_n <= TOKEN_TEXT_MAX);
@@ -138,15 +162,15 @@ struct envelope {
 
 static enum err open_envelope(struct bytes raw, struct envelope *out)
 {
-	if (raw.n < 2 + MAC_BYTES)
+	if (raw.n < 2 + TOKEN_MAC_BYTES)
 		return ERR_INVALID;
 	if (raw.p[0] != FORMAT)
 		return ERR_VERSION;
 	size_t id_n = raw.p[1];
-	if (id_n == 0 || id_n > TOKEN_KEY_ID_MAX || raw.n < 2 + id_n + MAC_BYTES)
+	if (id_n == 0 || id_n > TOKEN_KEY_ID_MAX || raw.n < 2 + id_n + TOKEN_MAC_BYTES)
 		return ERR_INVALID;
-	out->signed_part = bytes_head(raw, raw.n - MAC_BYTES);
-	out->mac = bytes_from(raw, raw.n - MAC_BYTES);
+	out->signed_part = bytes_head(raw, raw.n - TOKEN_MAC_BYTES);
+	out->mac = bytes_from(raw, raw.n - TOKEN_MAC_BYTES);
 	out->key_id = bytes_of(raw.p + 2, id_n);
 	out->pb = bytes_from(out->signed_part, 2 + id_n);
 	return OK;
@@ -228,9 +252,9 @@ enum err token_verify(const struct token_keys *keys, struct bytes text, enum tok
 	const struct token_key *key = token_keys_find(keys, env.key_id);
 	if (key == NULL)
 		return ERR_FORGED;
-	uint8_t expected[MAC_BYTES];
+	uint8_t expected[TOKEN_MAC_BYTES];
 	mac(expected, key, kind, env.signed_part);
-	if (sodium_memcmp(expected, env.mac.p, MAC_BYTES) != 0)
+	if (sodium_memcmp(expected, env.mac.p, TOKEN_MAC_BYTES) != 0)
 		return ERR_FORGED;
 
 	struct pb_memory memory = { .arena = a };

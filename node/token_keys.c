@@ -1,6 +1,5 @@
 #include "node/token_keys.h"
 
-#include <sodium/crypto_generichash.h>
 #include <sodium/utils.h>
 #include <string.h>
 
@@ -8,9 +7,16 @@
 static void derive(struct token_key *key, const uint8_t secret[TOKEN_KEY_BYTES])
 {
 	static const char *const uses[TOKEN_KINDS] = { "warmcast token 1 playback", "warmcast token 1 session" };
-	for (unsigned i = 0; i < TOKEN_KINDS; i++)
-		crypto_generichash(key->mac_key[i], TOKEN_KEY_BYTES, (const uint8_t *)uses[i], strlen(uses[i]),
-		    secret, TOKEN_KEY_BYTES);
+	for (unsigned i = 0; i < TOKEN_KINDS; i++) {
+		uint8_t mac_key[TOKEN_KEY_BYTES];
+		crypto_generichash_state state;
+		crypto_generichash(
+		    mac_key, sizeof(mac_key), (const uint8_t *)uses[i], strlen(uses[i]), secret, TOKEN_KEY_BYTES);
+		crypto_generichash_init(&state, mac_key, sizeof(mac_key), TOKEN_MAC_BYTES);
+		memcpy(key->keyed[i], &state, sizeof(state));
+		sodium_memzero(mac_key, sizeof(mac_key));
+		sodium_memzero(&state, sizeof(state));
+	}
 }
 
 enum err token_keys_parse(struct bytes text, struct token_keys *out, size_t *bad_line)

@@ -10,6 +10,8 @@
 
 #include "base/key_file.h"
 
+#include <sodium/crypto_generichash.h>
+
 enum token_kind {
 	TOKEN_PLAYBACK = 1, /* in the path of media requests (D4) */
 	TOKEN_SESSION = 2,  /* the session's id, in the api */
@@ -20,12 +22,14 @@ enum {
 	TOKEN_KEYS_MAX = 8,
 	TOKEN_KEY_ID_MAX = KEY_ID_MAX,
 	TOKEN_KEY_BYTES = KEY_SECRET_BYTES,
+	TOKEN_MAC_BYTES = 16,
 };
 
 struct token_key {
 	char id[TOKEN_KEY_ID_MAX];
 	size_t id_n;
-	uint8_t mac_key[TOKEN_KINDS][TOKEN_KEY_BYTES]; /* by kind - 1 */
+	/* libsodium's state of a MAC that has taken in its key, by kind - 1; it is copied for each token. */
+	uint8_t keyed[TOKEN_KINDS][sizeof(crypto_generichash_state)];
 };
 
 struct token_keys {

@@ -1,6 +1,7 @@
 #include "rpc/entries.h"
 
 #include "base/check.h"
+#include "base/text.h"
 #include "rpc/entries.pb-c.h"
 #include "rpc/limits.h"
 #include "rpc/pb.h"
@@ -237,26 +238,41 @@ enum err rpc_encode_location(const struct rpc_location *l, struct buf *out)
 	return e;
 }
 
+/* As in proto/entries.proto. */
+enum { LOCATION_BYTES = 1, LOCATION_OBJECTS = 2, LOCATION_SHARE_PERMILLE = 3, LOCATION_ENTRY = 4 };
+
+/* False for a field of the wrong type. Of one that comes again the last counts. */
+static bool read_location_field(const struct pb_field *f, struct rpc_location *l)
+{
+	bool is_number = f->type == PROTOBUF_C_WIRE_TYPE_VARINT;
+	switch (f->number) {
+	case LOCATION_BYTES: l->bytes = f->value; return is_number;
+	case LOCATION_OBJECTS: l->objects = (uint32_t)f->value; return is_number;
+	case LOCATION_SHARE_PERMILLE: l->share_permille = (uint32_t)f->value; return is_number;
+	case LOCATION_ENTRY:
+		l->entry = f->payload;
+		return f->type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && text_is_utf8(f->payload);
+	default: return true;
+	}
+}
+
+/* By hand: a session reads the location of each holder, for which protobuf-c took 1,800 instructions. */
 enum err rpc_decode_location(struct bytes value, struct arena *a, struct rpc_location *l)
 {
 	if (value.n > RPC_VALUE_MAX)
 		return ERR_TOO_BIG;
-	ProtobufCMessage *pb;
-	enum err e = pb_unpack(&warmcast__location__descriptor, value, a, &pb);
-	if (e != OK)
-		return e;
-	const Warmcast__Location *m = (const Warmcast__Location *)(const void *)pb;
-	struct bytes entry = bytes_str(m->entry);
-	e = limits_text(entry, 0, RPC_ENTRY_NAME_MAX);
-	if (e == OK) {
-		*l = (struct rpc_location){
-			.bytes = m->bytes,
-			.objects = m->objects,
-			.share_permille = m->share_permille,
-			.entry = entry,
-		};
-	}
-	return e;
+	struct rpc_location got = { 0 };
+	struct pb_field f;
+	while (value.n > 0)
+		if (!pb_next(&value, &f) || !read_location_field(&f, &got))
+			return ERR_INVALID;
+	if (got.entry.n > RPC_ENTRY_NAME_MAX)
+		return ERR_TOO_BIG;
+	got.entry = arena_dup(a, got.entry);
+	if (got.entry.p == NULL)
+		return ERR_TOO_BIG;
+	*l = got;
+	return OK;
 }
 
 void rpc_claim_key(const struct node_id *on, uint8_t key[RPC_CLAIM_KEY_BYTES])

@@ -24,16 +24,16 @@ static void pool_free(void *data, void *p)
 	(void)p;
 }
 
-static bool take_varint(struct bytes *in, uint64_t *out)
+enum { NUMBER_MAX_BYTES = 10, TAG_MAX_BYTES = 5, LENGTH_MAX_BYTES = 5 };
+
+static bool take_varint(struct bytes *in, size_t max_bytes, uint64_t *out)
 {
 	uint64_t v = 0;
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		if (in->n == 0)
-			return false;
-		uint8_t b = in->p[0];
-		*in = bytes_from(*in, 1);
-		v |= (uint64_t)(b & 0x7f) << shift;
+	for (size_t i = 0; i < max_bytes && i < in->n; i++) {
+		uint8_t b = in->p[i];
+		v |= (uint64_t)(b & 0x7f) << (7 * i);
 		if (b < 0x80) {
+			*in = bytes_from(*in, i + 1);
 			*out = v;
 			return true;
 		}
@@ -41,11 +41,38 @@ static bool take_varint(struct bytes *in, uint64_t *out)
 	return false;
 }
 
-static bool skip(struct bytes *in, size_t n)
+static bool take_bytes(struct bytes *in, uint64_t n, struct bytes *out)
 {
 	if (n > in->n)
 		return false;
-	*in = bytes_from(*in, n);
+	*out = bytes_head(*in, (size_t)n);
+	*in = bytes_from(*in, (size_t)n);
+	return true;
+}
+
+bool pb_next(struct bytes *in, struct pb_field *out)
+{
+	struct bytes rest = *in;
+	uint64_t tag, n;
+	struct pb_field f = { 0 };
+	/* protobuf-c looks at the first byte alone to tell a field of number 0, which is none. */
+	if (rest.n == 0 || (rest.p[0] & 0xf8) == 0 || !take_varint(&rest, TAG_MAX_BYTES, &tag))
+		return false;
+	f.number = (uint32_t)(tag >> 3);
+	f.type = (ProtobufCWireType)(tag & 7);
+	bool whole = false;
+	switch (f.type) {
+	case PROTOBUF_C_WIRE_TYPE_VARINT: whole = take_varint(&rest, NUMBER_MAX_BYTES, &f.value); break;
+	case PROTOBUF_C_WIRE_TYPE_64BIT: whole = take_bytes(&rest, 8, &f.payload); break;
+	case PROTOBUF_C_WIRE_TYPE_32BIT: whole = take_bytes(&rest, 4, &f.payload); break;
+	case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
+		whole = take_varint(&rest, LENGTH_MAX_BYTES, &n) && take_bytes(&rest, n, &f.payload);
+		break;
+	}
+	if (!whole)
+		return false;
+	*in = rest;
+	*out = f;
 	return true;
 }
 
@@ -53,36 +80,18 @@ static bool skip(struct bytes *in, size_t n)
  * neither is this deeper than they are. */
 static bool strings_are_text(const ProtobufCMessageDescriptor *d, struct bytes in)
 {
+	struct pb_field found;
 	while (in.n > 0) {
-		uint64_t tag, n;
-		if (!take_varint(&in, &tag))
+		if (!pb_next(&in, &found))
 			return false;
-		switch (tag & 7) {
-		case PROTOBUF_C_WIRE_TYPE_VARINT:
-			if (!take_varint(&in, &n))
-				return false;
+		if (found.type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
 			continue;
-		case PROTOBUF_C_WIRE_TYPE_64BIT:
-			if (!skip(&in, 8))
-				return false;
-			continue;
-		case PROTOBUF_C_WIRE_TYPE_32BIT:
-			if (!skip(&in, 4))
-				return false;
-			continue;
-		case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED: break;
-		default: return false;
-		}
-		if (!take_varint(&in, &n) || n > in.n)
-			return false;
-		struct bytes payload = bytes_head(in, (size_t)n);
-		in = bytes_from(in, (size_t)n);
-		const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(d, (unsigned)(tag >> 3));
+		const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(d, found.number);
 		if (f == NULL)
 			continue;
-		if (f->type == PROTOBUF_C_TYPE_STRING && !text_is_utf8(payload))
+		if (f->type == PROTOBUF_C_TYPE_STRING && !text_is_utf8(found.payload))
 			return false;
-		if (f->type == PROTOBUF_C_TYPE_MESSAGE && !strings_are_text(f->descriptor, payload))
+		if (f->type == PROTOBUF_C_TYPE_MESSAGE && !strings_are_text(f->descriptor, found.payload))
 			return false;
 	}
 	return true;

@@ -15,6 +15,18 @@
  * the arena. */
 MUST_USE enum err pb_unpack(
     const ProtobufCMessageDescriptor *d, struct bytes in, struct arena *a, ProtobufCMessage **out);
+
+/* One field of an encoded message, for what is read too often to be unpacked. */
+struct pb_field {
+	uint32_t number;
+	ProtobufCWireType type;
+	uint64_t value;       /* of a varint */
+	struct bytes payload; /* of any other: a slice of the input */
+};
+
+/* Takes the first field off. False, and nothing changed, when it is none that protobuf-c would take. */
+bool pb_next(struct bytes *in, struct pb_field *out);
+
 /* Appends at most max bytes to out, or nothing and ERR_TOO_BIG. */
 MUST_USE enum err pb_pack(const ProtobufCMessage *m, size_t max, struct buf *out);
 

@@ -49,17 +49,30 @@ static void unsigned_token(struct call *c, enum err e)
 		failed(c, e);
 }
 
-static void answer_json(struct call *c, int status, struct bytes body, const char *location)
+static void answer_json(struct call *c, int status, struct bytes body, struct bytes location)
 {
 	struct http_response r = { .status = status };
 	http_add(&r, "Content-Type", BYTES_LIT("application/json"));
 	http_add(&r, "Cache-Control", BYTES_LIT("no-store"));
-	if (location != NULL)
-		http_add(&r, "Location", bytes_str(location));
+	if (location.n > 0)
+		http_add(&r, "Location", location);
 	http_add_cors(&r);
 	r.parts[0] = (struct http_part){ .kind = HTTP_PART_BYTES, .bytes = body };
 	r.parts_n = 1;
 	http_respond(c->x, &r);
+}
+
+/* Empty past the arena's bound. */
+static struct bytes location_of(struct call *c, struct bytes handle)
+{
+	static const char folder[] = "/v1/sessions/";
+	size_t folder_n = sizeof(folder) - 1;
+	char *p = arena_alloc(c->arena, folder_n + handle.n);
+	if (p == NULL)
+		return BYTES_NONE;
+	memcpy(p, folder, folder_n);
+	memcpy(p + folder_n, handle.p, handle.n);
+	return bytes_of(p, folder_n + handle.n);
 }
 
 /* Answers with the session on node `at`. */
@@ -68,13 +81,12 @@ static void answer_session(
 {
 	struct buf out;
 	buf_init(&out, SESSION_TEXT_MAX);
+	(void)buf_reserve(&out, SESSION_TEXT_USUAL);
 	enum err e = session_json(c->api, t, handle, p, at, c->now_s, c->arena, &out);
 	if (e == OK) {
-		const char *location =
-		    status == 201 ? arena_printf(c->arena, "/v1/sessions/%.*s", (int)handle.n, (const char *)handle.p)
-		                  : NULL;
+		struct bytes location = status == 201 ? location_of(c, handle) : BYTES_NONE;
 		if (status == 201)
-			admit_created(c->admit, bytes_str(location), buf_bytes(&out));
+			admit_created(c->admit, location, buf_bytes(&out));
 		answer_json(c, status, buf_bytes(&out), location);
 	} else {
 		unsigned_token(c, e);

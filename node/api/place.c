@@ -72,6 +72,12 @@ static const struct kvs_holder *holder_of(
 	return NULL;
 }
 
+/* Another node's word. */
+static uint16_t share_of(const struct kvs_holder *h)
+{
+	return h->location.share_permille < 1000 ? (uint16_t)h->location.share_permille : 1000;
+}
+
 /* What the decision weighs. */
 static void know(const struct api *api, const struct view_node *v, const struct kvs_holder *held,
     uint32_t others, uint64_t now_ms, struct assign_node *out)
@@ -83,9 +89,34 @@ static void know(const struct api *api, const struct view_node *v, const struct 
 	out->places = api->c.slots == NULL ? 0 : lease_slots_left(api->c.slots, v->slot, now_ms);
 	out->age_ms = v->has_load && now_ms > v->load_seen_ms ? now_ms - v->load_seen_ms : 0;
 	out->holder = held != NULL;
-	out->share_permille = held == NULL ? 0 : (uint16_t)held->location.share_permille;
+	out->share_permille = held == NULL ? 0 : share_of(held);
 	out->miss_permille = (uint16_t)v->miss_permille;
 	out->evict_age_s = v->evict_age_s;
+}
+
+static struct bytes move_text(uint8_t **to, struct bytes s)
+{
+	if (s.n > 0)
+		memcpy(*to, s.p, s.n);
+	*to += s.n;
+	return bytes_of(*to - s.n, s.n);
+}
+
+/* The view goes, what is decided stays: its texts in one piece of memory. */
+static enum err keep_texts(struct arena *a, struct assign_node *nodes, struct place *p)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < p->nodes_n; i++)
+		n += p->nodes[i].name.n + p->nodes[i].url.n + nodes[i].zone.n;
+	uint8_t *to = arena_alloc(a, n);
+	if (to == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < p->nodes_n; i++) {
+		p->nodes[i].name = move_text(&to, p->nodes[i].name);
+		p->nodes[i].url = move_text(&to, p->nodes[i].url);
+		nodes[i].zone = move_text(&to, nodes[i].zone);
+	}
+	return OK;
 }
 
 /* Copies the delivery nodes of the view into the two arrays that the decision works on. */
@@ -112,14 +143,12 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
 		pn->slot = v->slot;
 		pn->reported = v->has_load;
 		pn->incarnation = v->incarnation;
-		pn->name = arena_dup(a, bytes_str(v->name));
-		pn->url = arena_dup(a, bytes_str(v->http_url));
-		an->zone = arena_dup(a, bytes_str(v->zone));
-		if (pn->name.p == NULL || pn->url.p == NULL || an->zone.p == NULL)
-			return ERR_NO_MEMORY;
+		pn->name = bytes_str(v->name);
+		pn->url = bytes_str(v->http_url);
+		an->zone = bytes_str(v->zone);
 		p->nodes_n++;
 	}
-	return OK;
+	return keep_texts(a, *nodes, p);
 }
 
 enum err place_among(const struct api *api, const struct cluster_view *view, const struct kvs_holder *holders,

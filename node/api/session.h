@@ -4,7 +4,11 @@
 
 #include "node/api/place.h"
 
-enum { SESSION_ALTERNATES = 2, SESSION_TEXT_MAX = 16 * 1024 };
+enum {
+	SESSION_ALTERNATES = 2,
+	SESSION_TEXT_MAX = 16 * 1024,
+	SESSION_TEXT_USUAL = 2 * 1024, /* nearly every one fits into so much */
+};
 
 /* Writes the JSON body of a session on node p->nodes[at]: what POST, GET and heartbeat answer with. `handle`
  * is the session's id in the api, `t` what it says. A fresh playback token is signed. */

@@ -76,6 +76,8 @@ struct http_response {
 	int status;
 	struct http_field fields[HTTP_HEADERS_MAX]; /* values are copied by http_respond */
 	size_t fields_n;
+	/* Literal lines, each with its CR LF, that are sent as they are: constants of nearly every answer. */
+	const char *constant_fields;
 	struct http_part parts[HTTP_PARTS_MAX]; /* the body; of a HEAD its length is told, nothing sent */
 	size_t parts_n;
 	bool close; /* close the connection after it */

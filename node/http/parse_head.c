@@ -27,14 +27,19 @@ bool http_head_is_clean(struct bytes part)
 	return true;
 }
 
+/* Whether `c` is in a set of a bit a character from 0 to 127. */
+static bool is_in(const uint64_t set[2], uint8_t c)
+{
+	return c < 128 && (set[c >> 6] >> (c & 63) & 1) != 0;
+}
+
 bool http_head_is_token(struct bytes s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = s.p[i];
-		bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-		if (!alnum && (c == 0 || strchr("!#$%&'*+-.^_`|~", c) == NULL))
+	/* Letters, digits and !#$%&'*+-.^_`|~ */
+	static const uint64_t token[2] = { 0x03ff6cfa00000000, 0x57ffffffc7fffffe };
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_in(token, s.p[i]))
 			return false;
-	}
 	return s.n > 0;
 }
 
@@ -121,12 +126,11 @@ static bool judge_framing(
 
 static bool is_host(struct bytes host)
 {
-	for (size_t i = 0; i < host.n; i++) {
-		uint8_t c = host.p[i];
-		bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-		if (!alnum && (c == 0 || strchr("-._~!$&'()*+,;=%:[]", c) == NULL))
+	/* Letters, digits and -._~!$&'()*+,;=%:[] */
+	static const uint64_t allowed[2] = { 0x2fff7ff200000000, 0x47fffffeaffffffe };
+	for (size_t i = 0; i < host.n; i++)
+		if (!is_in(allowed, host.p[i]))
 			return false;
-	}
 	return true;
 }
 

@@ -111,5 +111,7 @@ void http_response_head(struct buf *out, const struct http_response *r, const st
 		buf_put_bytes(out, r->fields[i].value);
 		buf_put(out, "\r\n", 2);
 	}
+	if (r->constant_fields != NULL)
+		buf_put_str(out, r->constant_fields);
 	buf_put(out, "\r\n", 2);
 }

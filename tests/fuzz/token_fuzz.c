@@ -31,7 +31,10 @@ static void verify_signed(const struct token_keys *keys, struct bytes pb, struct
 		return;
 	if (pb.n > 0)
 		memcpy(raw + 4, pb.p, pb.n);
-	crypto_generichash(raw + 4 + pb.n, 16, raw, 4 + pb.n, keys->keys[0].mac_key[0], TOKEN_KEY_BYTES);
+	crypto_generichash_state state;
+	memcpy(&state, keys->keys[0].keyed[0], sizeof(state));
+	crypto_generichash_update(&state, raw, 4 + pb.n);
+	crypto_generichash_final(&state, raw + 4 + pb.n, TOKEN_MAC_BYTES);
 	char text[TOKEN_TEXT_MAX];
 	size_t raw_n = 4 + pb.n + 16;
 	text_base64url(text, bytes_of(raw, raw_n));

@@ -117,7 +117,8 @@ static void the_first_error_stays(void **state)
 	buf_put(&b, NULL, 0);
 	assert_int_equal(buf_err(&b), OK);
 	assert_true(bytes_eq(buf_bytes(&b), BYTES_LIT("12345678")));
-	buf_put(&b, "x", SIZE_MAX);
+	volatile size_t all = SIZE_MAX; /* or the compiler sees that no object is so large */
+	buf_put(&b, "x", all);
 	assert_int_equal(buf_err(&b), ERR_TOO_BIG);
 	buf_fini(&b);
 	buf_fini(&b);

@@ -174,6 +174,25 @@ static void utf8_of_every_code_point(void **state)
 	}
 }
 
+/* What is wrong is found wherever it stands in a longer text, and only that. */
+static void utf8_of_longer_text(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < 256; c++) {
+		for (size_t n = 1; n <= 24; n++) {
+			for (size_t at = 0; at < n; at++) {
+				uint8_t text[24];
+				memset(text, c % 2 == 0 ? 1 : 0x7f, sizeof(text));
+				text[at] = (uint8_t)c;
+				if (text_is_utf8(bytes_of(text, n)) != (c > 0 && c < 0x80))
+					fail_msg("byte %02x at %zu of %zu", c, at, n);
+			}
+		}
+	}
+	assert_true(text_is_utf8(BYTES_LIT("eight by\xc3\xa9 and eight more, \xe7\x95\xaa")));
+	assert_false(text_is_utf8(BYTES_LIT("eight by\xc3")));
+}
+
 static void numbers(void **state)
 {
 	(void)state;
@@ -211,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hex),
+		cmocka_unit_test(utf8_of_longer_text),
 		cmocka_unit_test(base64url_examples),
 		cmocka_unit_test(base64url_comes_back),
 		cmocka_unit_test(one_value_has_one_spelling),

@@ -244,6 +244,44 @@ static void test_a_content_that_all_hold(void **state)
 	kvs_reader_close(r);
 }
 
+/* Holders that say the same, nearly the same, nothing, or that are none, in every order. */
+static void test_what_each_holder_says(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	enum { OWNERS = 12, ROUNDS = 60 };
+	struct kvs_reader *r;
+	struct kvs_holder h[OWNERS];
+	struct prng random;
+	prng_init(&random, 17);
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	for (uint64_t round = 0; round < ROUNDS; round++) {
+		char content[16];
+		uint64_t says[OWNERS], n = 0;
+		snprintf(content, sizeof(content), "lv%u", (unsigned)round);
+		for (unsigned i = 0; i < OWNERS; i++) {
+			uint64_t what = prng_below(&random, 7);
+			struct kvs_op op = op_location(f, node(i), 1 + what % 4, content);
+			if (what == 4)
+				op.entry.value = BYTES_LIT("\x22\x01\xff"); /* no text */
+			if (what == 5)
+				op = op_no_location(f, node(i), 2, content);
+			if (what == 6)
+				op.stream = RPC_CONTROL;
+			if (what < 4)
+				says[n++] = (1 + what) * 1000;
+			op.entry.version = round + 1;
+			STORE(f, op);
+		}
+		assert_int_equal(holders_of(f, r, content, h, OWNERS), n);
+		for (size_t i = 0; i < n; i++) {
+			assert_int_equal(h[i].location.bytes, says[i]);
+			assert_true(bytes_eq(h[i].location.entry, BYTES_LIT("master.m3u8")));
+		}
+	}
+	kvs_reader_close(r);
+}
+
 static void test_get(void **state)
 {
 	struct fixture *f = *state;
@@ -440,6 +478,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_holders),
+		TEST(test_what_each_holder_says),
 		TEST(test_tombstones_are_no_holders),
 		TEST(test_a_hash_collision_is_no_holder),
 		TEST(test_a_dropped_row_is_forgotten_at_once),

@@ -77,6 +77,9 @@ void http_respond(struct http_exchange *x, const struct http_response *r)
 		buf_put_bytes(&fields, r->fields[i].value);
 		buf_put_u8(&fields, '\n');
 	}
+	for (const char *c = r->constant_fields; c != NULL && *c != '\0'; c++)
+		if (*c != '\r')
+			buf_put_u8(&fields, (uint8_t)*c);
 	x->fields = text_of(&fields, &n);
 	buf_init(&body, FAKE_ANSWER_BYTES);
 	for (size_t i = 0; i < r->parts_n; i++) {

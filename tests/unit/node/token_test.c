@@ -1,6 +1,8 @@
 #include "node/token.h"
 
+#include "base/prng.h"
 #include "base/text.h"
+#include "node/proto/token.pb-c.h"
 
 #include <setjmp.h>
 #include <sodium/crypto_generichash.h>
@@ -143,6 +145,63 @@ static void test_golden(void **state)
 	assert_same(&t, &back);
 	t.kind = TOKEN_SESSION;
 	assert_bytes(sign(f, &t), bytes_str(golden_session));
+}
+
+static struct bytes random_name(struct prng *r, uint8_t *out, size_t max)
+{
+	size_t n = 1 + prng_below(r, max);
+	for (size_t i = 0; i < n; i++)
+		out[i] = (uint8_t)('a' + prng_below(r, 26));
+	return bytes_of(out, n);
+}
+
+/* Of every length that a number can have, and 0. */
+static uint64_t random_number(struct prng *r, unsigned bits)
+{
+	uint64_t n = prng_next(r) >> (64 - bits);
+	return prng_chance(r, 250) ? 0 : n >> prng_below(r, bits);
+}
+
+/* protobuf-c reads what was packed by hand, and would have packed the same. */
+static void test_packs_as_protobuf_does(void **state)
+{
+	struct fixture *f = *state;
+	struct prng r;
+	prng_init(&r, 4);
+	for (int i = 0; i < 20000; i++) {
+		uint8_t names[4 + TOKEN_PREFIXES_MAX][TOKEN_NAME_MAX], raw[768], again[1024];
+		struct token t = sample(), back;
+		t.kind = prng_chance(&r, 500) ? TOKEN_PLAYBACK : TOKEN_SESSION;
+		t.origin = random_name(&r, names[0], prng_chance(&r, 100) ? TOKEN_ORIGIN_MAX : 8);
+		t.content = random_name(&r, names[1], prng_chance(&r, 100) ? TOKEN_NAME_MAX : 16);
+		t.client = prng_chance(&r, 300) ? random_name(&r, names[2], TOKEN_CLIENT_MAX) : BYTES_NONE;
+		t.entry = prng_chance(&r, 300) ? random_name(&r, names[3], 140) : BYTES_NONE;
+		t.prefixes_n = prng_below(&r, 3) == 0 ? prng_below(&r, TOKEN_PREFIXES_MAX + 1) : 0;
+		for (size_t k = 0; k < t.prefixes_n; k++)
+			t.prefixes[k] = random_name(&r, names[4 + k], 10);
+		t.node_incarnation = random_number(&r, 64);
+		t.lease_batch = (uint32_t)random_number(&r, 32);
+		t.lease_index = (uint32_t)random_number(&r, 32);
+		t.issued_at_s = random_number(&r, 64);
+		t.start_by_s = random_number(&r, 64);
+		t.renew_after_s = random_number(&r, 64);
+		t.not_after_s = random_number(&r, 64) | 1;
+		struct bytes text;
+		enum err e = token_sign(&f->keys, &t, &f->arena, &text);
+		if (e == ERR_TOO_BIG)
+			continue;
+		assert_int_equal(e, OK);
+		assert_int_equal(token_verify(&f->keys, text, t.kind, &f->arena, &back), OK);
+		assert_same(&t, &back);
+		size_t n = sizeof(raw);
+		assert_int_equal(text_unbase64url(raw, &n, text), OK);
+		Warmcast__Token *pb = warmcast__token__unpack(NULL, n - 4 - 16, raw + 4);
+		assert_non_null(pb);
+		assert_int_equal(warmcast__token__get_packed_size(pb), n - 4 - 16);
+		assert_bytes(bytes_of(again, warmcast__token__pack(pb, again)), bytes_of(raw + 4, n - 4 - 16));
+		warmcast__token__free_unpacked(pb, NULL);
+		arena_reset(&f->arena);
+	}
 }
 
 static void test_every_flipped_bit_is_refused(void **state)
@@ -341,6 +400,14 @@ static void test_limits(void **state)
 	assert_int_equal(verify(f, text, TOKEN_PLAYBACK), OK);
 	t.prefixes[0] = t.prefixes[1] = bytes_of(letters, TOKEN_NAME_MAX);
 	assert_int_equal(token_sign(&f->keys, &t, &f->arena, &text), ERR_TOO_BIG);
+	/* The most that fields within their limits can be. */
+	t.prefixes_n = TOKEN_PREFIXES_MAX;
+	for (size_t i = 0; i < TOKEN_PREFIXES_MAX; i++)
+		t.prefixes[i] = t.content;
+	t.entry = t.content;
+	t.node_incarnation = t.issued_at_s = t.start_by_s = t.renew_after_s = t.not_after_s = UINT64_MAX;
+	t.lease_batch = t.lease_index = UINT32_MAX;
+	assert_int_equal(token_sign(&f->keys, &t, &f->arena, &text), ERR_TOO_BIG);
 }
 
 /* Signs any bytes, as a node of another version might: what is inside still must make sense. */
@@ -348,7 +415,12 @@ static struct bytes sign_raw(struct fixture *f, struct bytes pb)
 {
 	uint8_t raw[768] = { 1, 2, 'k', '1' };
 	memcpy(raw + 4, pb.p, pb.n);
-	crypto_generichash(raw + 4 + pb.n, 16, raw, 4 + pb.n, f->keys.keys[0].mac_key[0], TOKEN_KEY_BYTES);
+	uint8_t secret[TOKEN_KEY_BYTES], key[TOKEN_KEY_BYTES];
+	static const char use[] = "warmcast token 1 playback";
+	for (uint8_t i = 0; i < sizeof(secret); i++)
+		secret[i] = i; /* as KEY_1 */
+	crypto_generichash(key, sizeof(key), (const uint8_t *)use, strlen(use), secret, sizeof(secret));
+	crypto_generichash(raw + 4 + pb.n, 16, raw, 4 + pb.n, key, sizeof(key));
 	size_t n = TEXT_BASE64URL_LEN(4 + pb.n + 16);
 	char *text = arena_alloc(&f->arena, n);
 	assert_non_null(text);
@@ -437,6 +509,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_golden, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_packs_as_protobuf_does, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_flipped_bit_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_truncated_extended_and_misspelt_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_another_version_is_told_apart, setup, teardown),

@@ -69,8 +69,8 @@ static struct http_response respond_to(enum http_method method, const char *name
 	struct http_request r = { .method = method, .headers = &h, .headers_n = name != NULL };
 	struct http_response out;
 	assert_int_equal(media_respond(&r, f, &arena, s, &out), OK);
-	assert_field(&out, "Access-Control-Allow-Origin", "*");
-	assert_field(&out, "Timing-Allow-Origin", "*");
+	assert_non_null(strstr(out.constant_fields, "Access-Control-Allow-Origin: *\r\n"));
+	assert_non_null(strstr(out.constant_fields, "Timing-Allow-Origin: *\r\n"));
 	assert_field(&out, "Referrer-Policy", "no-referrer");
 	return out;
 }

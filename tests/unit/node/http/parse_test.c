@@ -1,5 +1,7 @@
 #include "node/http/parse.h"
 
+#include "node/http/parse_head.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -361,9 +363,36 @@ static void framing_of_chunks_is_bounded(void **state)
 	end(&d);
 }
 
+/* Which characters may stand in a field's name and in a Host: each of the 256 is asked. */
+static void knows_each_character(void **state)
+{
+	(void)state;
+	static const char marks[] = "!#$%&'*+-.^_`|~", host_marks[] = "-._~!$&'()*+,;=%:[]";
+	for (int c = 0; c < 256; c++) {
+		uint8_t byte = (uint8_t)c;
+		bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+		if (http_head_is_token(bytes_of(&byte, 1)) != (alnum || (c != 0 && strchr(marks, c) != NULL)))
+			fail_msg("character %d of a token", c);
+		if (c == '\t' || c == '\n' || c == '\r' || c == ' ')
+			continue; /* around a value, or its end */
+		struct parsed d = { 0 };
+		uint8_t text[] = "GET / HTTP/1.1\r\nHost: aXb\r\n\r\n";
+		text[sizeof("GET / HTTP/1.1\r\nHost: a") - 1] = byte;
+		arena_init(&d.arena, 65536);
+		http_parse_init(&d.p, &limits, &d.arena);
+		feed(&d, bytes_of(text, sizeof(text) - 1), 1000);
+		bool good = alnum || (c != 0 && strchr(host_marks, c) != NULL);
+		if ((d.result == HTTP_PARSE_DONE) != good)
+			fail_msg("character %d of a Host", c);
+		end(&d);
+	}
+	assert_false(http_head_is_token(BYTES_NONE));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(knows_each_character),
 		cmocka_unit_test(understands_whole_and_byte_by_byte),
 		cmocka_unit_test(keeps_fields),
 		cmocka_unit_test(stops_at_the_end_of_a_request),
