@@ -1,6 +1,8 @@
 """D7, its first level: what a node misses comes out of another's cache before the origin store is asked."""
 
+import concurrent.futures
 import json
+import pathlib
 import re
 import signal
 import time
@@ -10,6 +12,9 @@ import pytest
 from conftest import base_of, create, fetch, make_content, wait_event, wait_holder
 from stores import Store
 from test_purge import ctl, uri_at
+from warmcluster import until
+
+SEGMENTS = 8
 
 
 @pytest.fixture
@@ -107,30 +112,52 @@ def test_strangers_are_refused(make_cluster, store):
     assert metric(holder, "peer_refused_total") == 2 and metric(holder, "peer_served_total") == 0
 
 
+def unread(node):
+    """Connections to it on which a request waits that it has not read."""
+    port = int(node.http.rpartition(":")[2])
+    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(f[1].partition(":")[2], 16) == port and int(f[4].partition(":")[2], 16) > 0 for f in lines)
+
+
 def test_a_purged_content_does_not_come_back_from_who_was_away(make_cluster, store):
-    """The one who was away holds the old bytes, and serves its peers none of them."""
+    """The one who was away holds the old bytes, and is asked for them the very moment it is back."""
     cluster = up(make_cluster, store)
-    session, objects, away, others = held_by_one(cluster, store, "lv1")
-    path, api = "v/seg-1.m4s", cluster.node("api-1")
-    old, new = objects[path], bytes(len(objects[path]))
-    away.signal(signal.SIGSTOP)
-    try:
-        (store.folder / "lv1" / path).write_bytes(new)
-        said = ctl(cluster, "--admin", api.admin, "--json", "purge", "lv1")
-        assert said.returncode == 0, said.stderr
-        purge = json.loads(said.stdout)["id"]
-        for node in others:
-            wait_event(node, "content-purged", content="lv1", purge=purge)
-    finally:
-        away.signal(signal.SIGCONT)
-    for node in others:
-        assert fetch(uri_at(session, node, path)).body == new, node.name
+    session, objects, away, others = held_by_one(cluster, store, "lv1", segments=SEGMENTS)
+    api = cluster.node("api-1")
+    paths = [f"v/seg-{i}.m4s" for i in range(SEGMENTS)]
+    new = {path: bytes(len(objects[path])) for path in paths}
+    with concurrent.futures.ThreadPoolExecutor(2 * SEGMENTS) as pool:
+        away.signal(signal.SIGSTOP)
+        try:
+            for path, data in new.items():
+                (store.folder / "lv1" / path).write_bytes(data)
+            said = ctl(cluster, "--admin", api.admin, "--json", "purge", "lv1")
+            assert said.returncode == 0, said.stderr
+            purge = json.loads(said.stdout)["id"]
+            for node in others:
+                wait_event(node, "content-purged", content="lv1", purge=purge)
+            got = {(node, path): pool.submit(fetch, uri_at(session, node, path)) for node in others for path in paths}
+            until("it is asked while it is away", 5, lambda: unread(away) >= SEGMENTS)
+        finally:
+            away.signal(signal.SIGCONT)
+        for (node, path), answer in got.items():
+            assert answer.result(20).body == new[path], (node.name, path)
     wait_event(away, "content-purged", content="lv1", purge=purge)
-    assert fetch(uri_at(session, away, path)).body == new != old
-    # What came in after the purge is peers' again: all of them name it, and all have applied it.
-    wait_holder(cluster.nodes, "lv1", others[0].name)
-    fresh = "v/seg-0.m4s"
-    assert fetch(uri_at(session, others[0], fresh)).body == objects[fresh]
-    asked = store.gets(f"lv1/{fresh}")
-    assert fetch(uri_at(session, others[1], fresh)).body == objects[fresh]
-    assert store.gets(f"lv1/{fresh}") == asked
+    for path in paths:
+        assert fetch(uri_at(session, away, path)).body == new[path]
+
+
+def test_after_a_purge_peers_are_asked_again(make_cluster, store):
+    cluster = up(make_cluster, store)
+    session, objects, holder, others = held_by_one(cluster, store, "lv1")
+    api, path = cluster.node("api-1"), "v/seg-0.m4s"
+    said = ctl(cluster, "--admin", api.admin, "--json", "purge", "lv1", "--wait")
+    assert said.returncode == 0, said.stderr
+    assert fetch(uri_at(session, holder, path)).body == objects[path]
+    assert store.gets(f"lv1/{path}") == 2
+    wait_holder(cluster.nodes, "lv1", holder.name)
+    for node in others:
+        answer = fetch(uri_at(session, node, path))
+        assert answer.body == objects[path]
+        assert answer.headers["Cache-Status"].endswith("detail=peer"), answer.headers
+    assert store.gets(f"lv1/{path}") == 2
