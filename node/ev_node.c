@@ -15,6 +15,7 @@
 #include "node/fs_log.h"
 #include "node/fs_open.h"
 #include "node/fs_random.h"
+#include "node/origin/curl_peers.h"
 
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -42,6 +43,8 @@ struct node {
 	struct lease_slots *slots;
 	struct places *places;
 	struct cache *cache;
+	struct purged *purged;
+	struct peers *peers;
 	struct fills *fills;
 	struct sessions *sessions;
 	struct delivery *delivery;
@@ -141,6 +144,28 @@ static bool moved(void *ctx, const struct node_id *former, const struct rpc_sess
 	return control_tell_node(n->control, former, id, true);
 }
 
+static enum err start_fills(struct node *n)
+{
+	n->purged = purged_new(KVS_PURGE_KEPT_MS);
+	struct peers_config p = {
+		.store = n->store,
+		.views = &n->views,
+		.view_reader = n->workers + 1,
+		.keys = &n->secrets->token_keys,
+		.self = &n->identity.self,
+		.cluster = n->config->cluster,
+		.purged = n->purged,
+		.now_wall_ms = now_wall_ms,
+	};
+	enum err e = peers_new(&p, &n->peers);
+	if (e != OK)
+		return e;
+	struct fills_config f = {
+		.cache = n->cache, .config = n->config, .now_wall_ms = now_wall_ms, .peers = n->peers
+	};
+	return fills_new(&f, &n->fills);
+}
+
 static enum err start_delivery(struct node *n)
 {
 	if ((n->config->roles & RPC_ROLE_DELIVERY) == 0)
@@ -148,8 +173,7 @@ static enum err start_delivery(struct node *n)
 	enum err e = open_cache(n->config, n->boot_id, &n->cache);
 	if (e != OK)
 		return e;
-	struct fills_config f = { .cache = n->cache, .config = n->config, .now_wall_ms = now_wall_ms };
-	e = fills_new(&f, &n->fills);
+	e = start_fills(n);
 	if (e != OK)
 		return e;
 	n->places = places_of(n);
@@ -160,6 +184,7 @@ static enum err start_delivery(struct node *n)
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->secrets->token_keys,
+		.purged = n->purged,
 		.revoked = n->revoked,
 		.sessions = n->sessions,
 		.self = &n->identity.self,
@@ -422,7 +447,7 @@ static enum err start_upkeep(struct node *n)
 	enum err e = warming_start(&w, &n->warming);
 	if (e != OK)
 		return e;
-	struct purger_config p = { n->control, n->cache, n->fills, &n->mailbox, n->loop,
+	struct purger_config p = { n->control, n->cache, n->fills, n->purged, &n->mailbox, n->loop,
 		warming_warmer(n->warming) };
 	return purger_start(&p, &n->purger);
 }
@@ -442,7 +467,7 @@ static enum err start_all(struct node *n)
 	n->tally = tally_new();
 	if ((n->config->roles & RPC_ROLE_API) != 0)
 		n->slots = lease_slots_new();
-	view_publisher_init(&n->views, n->workers + 1); /* the last one reads for operators */
+	view_publisher_init(&n->views, n->workers + 2); /* the last ones read for operators and for fills */
 	n->views_made = true;
 	n->revoked = revoked_new();
 	e = start_delivery(n);
@@ -540,11 +565,13 @@ bool node_stop(struct node *n)
 	purger_stop(n->purger);
 	warming_stop(n->warming);
 	fills_free(n->fills);
+	peers_free(n->peers);
 	probe_free(n->probe);
 	orders_free(n->orders);
 	warm_orders_free(n->warm_orders);
 	control_free(n->control);
 	delivery_free(n->delivery);
+	purged_free(n->purged);
 	revoked_free(n->revoked);
 	sessions_free(n->sessions);
 	places_free(n->places);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PURGER_MAGIC 0x70757267u
 
@@ -38,6 +39,13 @@ struct purger {
 	bool has_work, stopping;
 };
 
+static uint64_t now_mono_ms(void)
+{
+	struct timespec t;
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 /* -- the thread -- */
 
 static void apply(struct purger *p, struct job *j)
@@ -45,9 +53,11 @@ static void apply(struct purger *p, struct job *j)
 	for (size_t i = 0; i < j->reading.found_n; i++) {
 		struct purge_found *one = &j->reading.found[i];
 		struct bytes content = bytes_of(one->content, one->content_n);
+		purged_begin(p->c.purged, &one->id, content, now_mono_ms());
 		warmer_purge(p->c.warmer, content);
 		fills_purge(p->c.fills, content);
 		one->units = cache_purge(p->c.cache, content);
+		purged_done(p->c.purged, &one->id);
 	}
 	j->result = cache_purges_store(p->c.cache, j->rows, j->rows_n, &j->ids);
 }
@@ -115,6 +125,27 @@ static bool caught_up(const struct purger *p)
 	return kvs_caught_up(kvs) && (kvs_members_n(kvs) > 1 || p->reader.applied.n <= 1);
 }
 
+static void put_applied(void *arg, const struct kvs_command *c)
+{
+	struct purger *p = arg;
+	if (c->what.kind != RPC_COMMAND_PURGE)
+		return;
+	purged_begin(p->c.purged, &c->id, c->what.subject, now_mono_ms());
+	purged_done(p->c.purged, &c->id);
+}
+
+/* All that the replica has was applied: also in runs before this one. */
+static void complete(struct purger *p)
+{
+	const struct kvs *kvs = control_kvs(p->c.control);
+	for (size_t i = 0; i < kvs_members_n(kvs); i++) {
+		struct kvs_member m;
+		kvs_member_at(kvs, i, &m);
+		kvs_each_command(kvs, &m.id, 0, put_applied, p);
+	}
+	purged_complete(p->c.purged);
+}
+
 static void look(struct purger *p)
 {
 	const struct kvs *kvs = control_kvs(p->c.control);
@@ -126,6 +157,7 @@ static void look(struct purger *p)
 	purge_reader_read(&p->reader, kvs, &p->job.reading);
 	if (p->job.reading.doubts) {
 		log_doubt(&p->job.reading.doubted);
+		purged_doubt(p->c.purged);
 		cache_doubt(p->c.cache);
 	}
 	bool all = p->job.reading.whole;
@@ -133,6 +165,7 @@ static void look(struct purger *p)
 	hand_over(p);
 	if (all && p->job.reading.found_n == 0 && !p->proven && caught_up(p)) {
 		p->proven = true;
+		complete(p);
 		cache_prove(p->c.cache);
 		LOG_EVENT(LOG_INFO, "cache", "proven",
 		    "all purges that this node's peers know are applied to what its disks held", LOG_END);

@@ -13,6 +13,7 @@
 
 #include "node/cache/cache.h"
 #include "node/ev_control.h"
+#include "node/origin/ev_purged.h"
 #include "node/origin/fill.h"
 #include "node/warm/ev_warmer.h"
 
@@ -22,6 +23,7 @@ struct purger_config {
 	struct control *control;
 	struct cache *cache;
 	struct fills *fills;
+	struct purged *purged;   /* hears of each */
 	struct mailbox *mailbox; /* control's own */
 	struct ev_loop *loop;
 	struct warmer *warmer; /* stops what is ordered of a content */

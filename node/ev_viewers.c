@@ -62,6 +62,8 @@ static void on_request(void *ctx, struct http_exchange *x)
 	struct bytes path = http_request(x)->path;
 	if (v->c.delivery != NULL && bytes_starts_with(path, BYTES_LIT("/p/")))
 		delivery_handle(v->c.delivery, x);
+	else if (v->c.delivery != NULL && bytes_starts_with(path, BYTES_LIT("/peer/")))
+		delivery_handle_peer(v->c.delivery, x);
 	else if (v->c.api != NULL && bytes_starts_with(path, BYTES_LIT("/v1/")))
 		api_handle(v->c.api, viewers_lookup_of(x), x);
 	else

@@ -38,7 +38,7 @@ static bool is_clean_path(struct bytes s)
 
 static bool kind_known(enum token_kind kind)
 {
-	return kind == TOKEN_PLAYBACK || kind == TOKEN_SESSION;
+	return kind >= TOKEN_PLAYBACK && (unsigned)kind <= TOKEN_KINDS;
 }
 
 /* The limits that hold both ways: for what is signed, and for what came from another version. */

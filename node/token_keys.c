@@ -6,7 +6,8 @@
 /* One MAC key a kind. The names of the uses are part of the format: they never change. */
 static void derive(struct token_key *key, const uint8_t secret[TOKEN_KEY_BYTES])
 {
-	static const char *const uses[TOKEN_KINDS] = { "warmcast token 1 playback", "warmcast token 1 session" };
+	static const char *const uses[TOKEN_KINDS] = { "warmcast token 1 playback", "warmcast token 1 session",
+		"warmcast token 1 peer" };
 	for (unsigned i = 0; i < TOKEN_KINDS; i++) {
 		uint8_t mac_key[TOKEN_KEY_BYTES];
 		crypto_generichash_state state;

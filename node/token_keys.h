@@ -15,10 +15,11 @@
 enum token_kind {
 	TOKEN_PLAYBACK = 1, /* in the path of media requests (D4) */
 	TOKEN_SESSION = 2,  /* the session's id, in the api */
+	TOKEN_PEER = 3,     /* in the path of what one node asks of another's cache (D7) */
 };
 
 enum {
-	TOKEN_KINDS = 2,
+	TOKEN_KINDS = 3,
 	TOKEN_KEYS_MAX = 8,
 	TOKEN_KEY_ID_MAX = KEY_ID_MAX,
 	TOKEN_KEY_BYTES = KEY_SECRET_BYTES,

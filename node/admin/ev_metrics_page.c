@@ -220,6 +220,26 @@ static void put_delivery(const struct admin *a, struct buf *out)
 	    out, "warmcast_media_failed_total", "Requests that failed for want of the origin store.", d.failed);
 }
 
+/* D7: what nodes have of each other's caches. */
+static void put_peers(const struct admin *a, struct buf *out)
+{
+	struct fills_counters f;
+	struct delivery_counters d;
+	fills_count(a->fills, &f);
+	delivery_count(a->delivery, &d);
+	metrics_counter(out, "warmcast_peer_fills_total", "Fills out of another node's cache.", f.from_peers);
+	metrics_counter(out, "warmcast_peer_fill_bytes_total", "Bytes of them.", f.bytes_from_peers);
+	metrics_counter(out, "warmcast_peer_misses_total", "Nodes asked that did not have it.", f.peer_misses);
+	metrics_counter(out, "warmcast_peer_failures_total",
+	    "Nodes asked that failed, and were left alone for some seconds.", f.peer_failures);
+	metrics_counter(out, "warmcast_peer_served_total", "Objects sent to other nodes.", d.peer_served);
+	metrics_counter(out, "warmcast_peer_served_bytes_total", "Bytes of them.", d.peer_bytes);
+	metrics_counter(out, "warmcast_peer_not_cached_total",
+	    "Other nodes' requests that this node's cache could not answer.", d.peer_misses);
+	metrics_counter(out, "warmcast_peer_refused_total",
+	    "Requests as of another node, without a token of this cluster's.", d.peer_refused);
+}
+
 static void put_cache(const struct admin *a, struct buf *out)
 {
 	struct cache_counters c;
@@ -269,5 +289,6 @@ void admin_put_metrics(const struct admin *a, struct buf *out)
 		put_delivery(a, out);
 		put_cache(a, out);
 		put_fills(a, out);
+		put_peers(a, out);
 	}
 }

@@ -1,4 +1,5 @@
-/* The delivery role's HTTP: GET|HEAD /p/{token}/{content}/{path} (rules D1-D5).
+/* The delivery role's HTTP: GET|HEAD /p/{token}/{content}/{path} (rules D1-D5), and what other nodes ask of
+ * this one's cache, GET /peer/{token}/{content}/{path} (rule D7).
  *
  * Threading: one `struct delivery` shared by all workers; sessions are counted in a table of its own
  * with sharded locks.
@@ -13,6 +14,7 @@
 
 struct cache;
 struct fills;
+struct purged;
 struct revoked;
 struct token_keys;
 struct token;
@@ -24,6 +26,7 @@ struct delivery_config {
 	struct cache *cache;
 	struct fills *fills;
 	const struct token_keys *keys;
+	struct purged *purged;   /* NULL: a peer that names any purge is told nothing */
 	struct revoked *revoked; /* NULL: no session can be */
 	struct sessions *sessions;
 	const struct node_id *self;
@@ -43,10 +46,16 @@ struct delivery *delivery_new(const struct delivery_config *c);
 void delivery_free(struct delivery *d);
 /* Answers a request whose path starts with "/p/". */
 void delivery_handle(struct delivery *d, struct http_exchange *x);
+/* Answers a request whose path starts with "/peer/": a fresh whole unit of the cache, with `Age` and, to the
+ * millisecond, `Warmcast-Age-Ms` of the origin store's answer; 504 when there is none, when the purges it
+ * names
+ * ("?purged=ID,ID") are not all applied here, or when too many ask; 403 without a token of another node. */
+void delivery_handle_peer(struct delivery *d, struct http_exchange *x);
 
 struct delivery_counters {
 	uint64_t requests, hits, misses, collapsed, bytes, hit_bytes, token_refused, not_found, failed;
 	uint64_t sent_elsewhere, no_place; /* requests of sessions that found no place here (D1) */
+	uint64_t peer_served, peer_bytes, peer_misses, peer_refused; /* what other nodes asked for */
 };
 void delivery_count(const struct delivery *d, struct delivery_counters *out);
 

@@ -43,6 +43,10 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 		.failed = read_count(&d->n.failed),
 		.sent_elsewhere = read_count(&d->n.sent_elsewhere),
 		.no_place = read_count(&d->n.no_place),
+		.peer_served = read_count(&d->n.peer_served),
+		.peer_bytes = read_count(&d->n.peer_bytes),
+		.peer_misses = read_count(&d->n.peer_misses),
+		.peer_refused = read_count(&d->n.peer_refused),
 	};
 }
 

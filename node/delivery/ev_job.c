@@ -24,7 +24,7 @@ struct media_job {
 	struct media_job *next_orphan, **prev_orphan; /* while x is NULL */
 	/* while the body is sent */
 	struct cache_unit *unit;
-	bool hit, has_body;
+	bool hit, has_body, from_peer;
 };
 
 #define JOB_MAGIC 0x6d6a6f62u
@@ -128,6 +128,7 @@ static void answer(struct media_job *j, const struct cache_meta *meta, enum medi
 		.now_wall_ms = d->c.now_wall_ms(),
 		.source = source,
 		.collapsed = collapsed,
+		.from_peer = j->from_peer,
 	};
 	struct http_selection s;
 	struct http_response r;
@@ -159,6 +160,7 @@ static void answer_unit(
 static void answer_growing(struct media_job *j, const struct fill_answer *a)
 {
 	struct growing *growing = a->growing;
+	j->from_peer = a->from_peer;
 	answer(j, &a->meta, j->was_stale ? MEDIA_RENEWED : MEDIA_FILLED, a->collapsed,
 	    (struct http_part){ .kind = HTTP_PART_GROWING, .growing = growing });
 	growing_unref(growing);

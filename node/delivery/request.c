@@ -5,20 +5,26 @@
 
 const char *const media_entries[MEDIA_ENTRIES] = { "master.m3u8", "index.m3u8", "manifest.mpd" };
 
-enum err media_path_parse(struct arena *a, struct bytes path, struct media_path *out)
+enum err media_path_parse_below(
+    struct arena *a, struct bytes first, struct bytes path, struct media_path *out)
 {
 	struct bytes rest, prefix, token;
 	enum err e = http_path_decode(a, path, &rest);
 	if (e != OK)
 		return e;
-	if (!http_path_next(&rest, &prefix) || !bytes_eq(prefix, BYTES_LIT("p")) ||
-	    !http_path_next(&rest, &token) || rest.n < 2)
+	if (!http_path_next(&rest, &prefix) || !bytes_eq(prefix, first) || !http_path_next(&rest, &token) ||
+	    rest.n < 2)
 		return ERR_INVALID;
 	struct bytes object = bytes_from(rest, 1);
 	if (object.n > CACHE_OBJECT_MAX)
 		return ERR_TOO_BIG;
 	*out = (struct media_path){ .token = token, .object = object };
 	return OK;
+}
+
+enum err media_path_parse(struct arena *a, struct bytes path, struct media_path *out)
+{
+	return media_path_parse_below(a, BYTES_LIT("p"), path, out);
 }
 
 enum media_access media_authorize(const struct token_keys *keys, const struct media_path *p, struct arena *a,

@@ -17,6 +17,10 @@ struct media_path {
  * http_path_decode refuses; ERR_TOO_BIG; ERR_NO_MEMORY. */
 MUST_USE enum err media_path_parse(struct arena *a, struct bytes path, struct media_path *out);
 
+/* The same of /{first}/{token}/{content}/{path}. */
+MUST_USE enum err media_path_parse_below(
+    struct arena *a, struct bytes first, struct bytes path, struct media_path *out);
+
 /* Why a token does not open an object, in the order in which it is looked at. */
 enum media_access {
 	MEDIA_ALLOWED,

@@ -26,7 +26,7 @@ static const char *cache_control(const struct cache_meta *m, struct arena *a)
 
 /* -- fields -- */
 
-static const char *cache_status(const struct media_facts *f)
+static const char *how_it_came(const struct media_facts *f)
 {
 	bool keeps = f->meta->ttl_ms != 0;
 	switch (f->source) {
@@ -42,6 +42,12 @@ static const char *cache_status(const struct media_facts *f)
 		return keeps ? "Warmcast; fwd=uri-miss; stored" : "Warmcast; fwd=uri-miss";
 	}
 	UNREACHABLE();
+}
+
+static const char *cache_status(const struct media_facts *f, struct arena *a)
+{
+	const char *how = how_it_came(f);
+	return f->from_peer ? arena_printf(a, "%s; detail=peer", how) : how;
 }
 
 /* A literal or text of the arena; NULL of a full arena is remembered and the field left out. */
@@ -106,12 +112,12 @@ static enum err add_object_fields(const struct media_facts *f, struct arena *a, 
 	if (m->modified_s > 0)
 		add(out, "Last-Modified", last_modified(m, a), &e);
 	add(out, "Cache-Control", cache_control(m, a), &e);
-	if (f->source == MEDIA_HIT || f->source == MEDIA_CONFIRMED || f->collapsed) {
+	if (f->source == MEDIA_HIT || f->source == MEDIA_CONFIRMED || f->collapsed || f->from_peer) {
 		/* Rounded up: a viewer's copy must not outlive the cache's. */
 		unsigned long long age_s = (age_ms(m, f->now_wall_ms) + 999) / 1000;
 		add(out, "Age", arena_printf(a, "%llu", age_s), &e);
 	}
-	add(out, "Cache-Status", cache_status(f), &e);
+	add(out, "Cache-Status", cache_status(f, a), &e);
 	add(out, "Accept-Ranges", "bytes", &e);
 	add_common(out);
 	return e;
@@ -142,6 +148,22 @@ enum err media_respond(const struct http_request *r, const struct media_facts *f
 		http_add(out, "Content-Range", range);
 	}
 	return add_object_fields(f, a, out);
+}
+
+enum err media_respond_peer(
+    const struct cache_meta *m, uint64_t now_wall_ms, struct arena *a, struct http_response *out)
+{
+	enum err e = OK;
+	unsigned long long age = age_ms(m, now_wall_ms);
+	*out = (struct http_response){ .status = 200 };
+	add(out, "ETag", m->etag, &e);
+	if (m->modified_s > 0)
+		add(out, "Last-Modified", last_modified(m, a), &e);
+	add(out, "Age", arena_printf(a, "%llu", (age + 999) / 1000), &e);
+	add(out, "Warmcast-Age-Ms", arena_printf(a, "%llu", age), &e);
+	add(out, "Cache-Control", "no-store", &e);
+	add(out, "Content-Type", "application/octet-stream", &e);
+	return e;
 }
 
 void media_redirect(struct http_response *out, const char *location)

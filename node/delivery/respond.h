@@ -25,6 +25,7 @@ struct media_facts {
 	uint64_t now_wall_ms;
 	enum media_source source;
 	bool collapsed; /* joined another viewer's fill */
+	bool from_peer; /* MEDIA_FILLED out of another node's cache */
 };
 
 /* Fills *out with status and fields for that request, and *s with the bytes to send as its body; a
@@ -32,6 +33,10 @@ struct media_facts {
  * ERR_NO_MEMORY: the arena is full. Values live in the arena or are literals. */
 MUST_USE enum err media_respond(const struct http_request *r, const struct media_facts *f, struct arena *a,
     struct http_selection *s, struct http_response *out);
+
+/* The head of a whole unit for another node: what its own cache has to know of it. */
+MUST_USE enum err media_respond_peer(
+    const struct cache_meta *m, uint64_t now_wall_ms, struct arena *a, struct http_response *out);
 
 /* A 307 to `location`, which nobody may keep. */
 void media_redirect(struct http_response *out, const char *location);

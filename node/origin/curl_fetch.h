@@ -38,6 +38,7 @@ struct fetch_limits {
 	uint32_t connect_ms; /* 0 = 3000 */
 	uint32_t stall_ms;   /* 0 = 10000 */
 	uint32_t slow_bytes; /* 0 = 4 KiB a second */
+	uint32_t head_ms;    /* of waiting for the head, with connecting; 0 = stall_ms */
 };
 
 struct fetch_pool;

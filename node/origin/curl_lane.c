@@ -116,11 +116,12 @@ static enum err perform(struct lane *l)
 /* Too little in too much waiting: only the time in here counts. */
 static enum err wait(struct lane *l)
 {
-	uint64_t before = now_ms();
-	if (curl_multi_poll(l->multi, NULL, 0, POLL_MS, NULL) != CURLM_OK)
+	uint64_t before = now_ms(), limit_ms = l->head_over ? l->limits->stall_ms : l->limits->head_ms;
+	uint64_t left_ms = l->waited_ms < limit_ms ? limit_ms - l->waited_ms : 1;
+	if (curl_multi_poll(l->multi, NULL, 0, left_ms < POLL_MS ? (int)left_ms : POLL_MS, NULL) != CURLM_OK)
 		return ERR_NO_MEMORY;
 	l->waited_ms += now_ms() - before;
-	if (l->waited_ms < l->limits->stall_ms)
+	if (l->waited_ms < limit_ms)
 		return OK;
 	bool slow = l->waited_bytes < (uint64_t)l->limits->slow_bytes * l->waited_ms / 1000;
 	l->waited_ms = 0;

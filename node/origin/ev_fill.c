@@ -122,14 +122,15 @@ void fills_answer(struct fills *fs, struct fill_waiter *all, const struct fill_a
 	}
 }
 
-void fill_grows(struct fill *f, struct growing *g, const struct cache_meta *meta)
+void fill_grows(struct fill *f, struct growing *g, const struct cache_meta *meta, bool from_peer)
 {
 	struct fills *fs = f->fills;
-	struct fill_answer a = { .outcome = FILL_GROWING, .growing = g, .meta = *meta };
+	struct fill_answer a = { .outcome = FILL_GROWING, .growing = g, .meta = *meta, .from_peer = from_peer };
 	a.meta.content = BYTES_NONE;
 	fills_lock(fs);
 	f->growing = growing_ref(g);
 	f->meta = a.meta;
+	f->from_peer = from_peer;
 	struct fill_waiter *all = fill_detach_all(f);
 	fills_answer(fs, all, &a);
 	fills_unlock(fs);
@@ -214,6 +215,7 @@ static bool want(
 			w->answer.outcome = FILL_GROWING;
 			w->answer.growing = growing_ref(f->growing);
 			w->answer.meta = f->meta;
+			w->answer.from_peer = f->from_peer;
 			return true;
 		}
 		link_waiter(f, w);
@@ -345,6 +347,7 @@ enum err fills_new(const struct fills_config *c, struct fills **out)
 	struct fills *fs = OBJ_NEW(struct fills, FILLS_MAGIC);
 	fs->cache = c->cache;
 	fs->config = c->config;
+	fs->peers = c->peers;
 	fs->now_wall_ms = c->now_wall_ms;
 	fs->negative_ttl_ms = c->negative_ttl_ms > 0 ? c->negative_ttl_ms : NEGATIVE_TTL_DEFAULT_MS;
 	fs->stale_after_ms = c->stale_after_ms > 0 ? c->stale_after_ms : STALE_AFTER_DEFAULT_MS;
@@ -378,6 +381,8 @@ static void stop_threads(struct fills *fs)
 	for (size_t i = 0; i < fs->config->origins_n; i++)
 		if (fs->origins[i].source->stop != NULL)
 			fs->origins[i].source->stop(fs->origins[i].source);
+	if (fs->peers != NULL)
+		peers_stop(fs->peers);
 	for (unsigned i = 0; i < fs->threads_n; i++)
 		CHECK(pthread_join(fs->threads[i], NULL) == 0);
 	if (fs->watching)
@@ -410,4 +415,9 @@ void fills_count(const struct fills *f, struct fills_counters *out)
 	fills_lock(fs);
 	*out = fs->counters;
 	fills_unlock(fs);
+	struct peers_counters peers = { 0 };
+	if (fs->peers != NULL)
+		peers_count(fs->peers, &peers);
+	out->peer_misses = peers.misses;
+	out->peer_failures = peers.failures;
 }

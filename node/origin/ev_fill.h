@@ -11,6 +11,7 @@
 #include "base/obj.h"
 #include "base/prng.h"
 #include "node/origin/backoff.h"
+#include "node/origin/curl_peers.h"
 #include "node/origin/fill.h"
 #include "node/origin/fs_fill_body.h"
 #include "node/origin/negative.h"
@@ -43,6 +44,7 @@ struct fill {
 	struct fill_waiter *waiters;
 	struct growing *growing; /* once the head is known: the table's reference */
 	struct cache_meta meta;  /* of it */
+	bool from_peer;          /* it comes out of another node's cache */
 	struct cache_mark mark;  /* its thread's: when it began */
 	uint8_t text[];
 };
@@ -64,6 +66,7 @@ struct fills {
 	uint64_t stale_after_ms, give_up_after_ms;
 	struct ram *ram;
 	struct fill_origin origins[CONFIG_LIST_MAX];
+	struct peers *peers; /* or NULL */
 	pthread_t threads[FILL_THREADS_MAX];
 	unsigned threads_n;
 	pthread_t watch;
@@ -97,7 +100,7 @@ uint64_t fills_now_mono_ms(void);
 /* -- ev_fill.c -- */
 /* The head is known: everybody who waits, and whoever comes from now on, streams from it. Takes the
  * reference. */
-void fill_grows(struct fill *f, struct growing *g, const struct cache_meta *meta);
+void fill_grows(struct fill *f, struct growing *g, const struct cache_meta *meta, bool from_peer);
 /* Takes the fill out of the table, answers who still waits (`a`'s unit is pinned once more for each), and
  * frees it. */
 void fill_ends(struct fill *f, const struct fill_answer *a);

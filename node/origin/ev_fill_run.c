@@ -1,4 +1,5 @@
-/* One fill's way, on a thread of the pool: the cache once more, then the origin store (D5, D6). */
+/* One fill's way, on a thread of the pool: the cache once more, then holders of the content (D7), then the
+ * origin store (D5, D6). */
 #include "node/fs_log.h"
 #include "node/origin/ev_fill.h"
 #include "node/origin/freshness.h"
@@ -148,6 +149,8 @@ static void end_without_store(struct fill *f, struct cache_unit *held, enum err 
 
 struct filling {
 	struct fill *fill;
+	struct origin_source *source; /* the origin store, or a peer */
+	bool from_peer;
 	void *handle;
 	struct cache_meta meta;
 	enum object_class class;
@@ -158,7 +161,7 @@ struct filling {
 
 static enum err read_chunk(struct filling *x, uint64_t at)
 {
-	struct origin_source *s = source_of(x->fill);
+	struct origin_source *s = x->source;
 	uint64_t left = x->meta.length - at;
 	size_t n, room = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
 	enum err e = s->read(s, x->handle, x->chunk, room, &n);
@@ -170,14 +173,14 @@ static enum err read_chunk(struct filling *x, uint64_t at)
 	x->chunk_n = n;
 	struct fills *fs = x->fill->fills;
 	fills_lock(fs);
-	fs->counters.bytes_from_origin += n;
+	*(x->from_peer ? &fs->counters.bytes_from_peers : &fs->counters.bytes_from_origin) += n;
 	fills_unlock(fs);
 	return OK;
 }
 
 static enum err pump(struct filling *x)
 {
-	struct origin_source *s = source_of(x->fill);
+	struct origin_source *s = x->source;
 	enum err e = x->meta.length == 0 ? s->check(s, x->handle) : OK;
 	while (e == OK && x->body.done < x->meta.length) {
 		if (x->chunk_n == 0)
@@ -209,6 +212,7 @@ static void finish(struct filling *x, enum err e)
 		fill_body_abort(&x->body);
 	fills_lock(fs);
 	fs->counters.whole += e == OK;
+	fs->counters.from_peers += e == OK && x->from_peer;
 	fs->counters.unstored += e == OK && !stored;
 	fs->counters.failed += e != OK;
 	fills_unlock(fs);
@@ -218,21 +222,37 @@ static void finish(struct filling *x, enum err e)
 	growing_unref(g);
 }
 
-/* The head: how long it is fresh, where it goes, and everybody who waits is let go. */
-static enum err begin(struct filling *x)
+static void take_info(struct filling *x, const struct origin_info *info)
 {
-	struct fill *f = x->fill;
-	if (x->class == CLASS_PLAYLIST && x->meta.length > 0) {
+	x->meta.length = info->length;
+	x->meta.modified_s = info->modified_s;
+	memcpy(x->meta.etag, info->etag, sizeof(x->meta.etag));
+	x->chunk = malloc(CHUNK_BYTES);
+	CHECK(x->chunk != NULL);
+}
+
+/* How long it is fresh. Of a peer the first bytes are waited for too: while nobody streams from it yet, the
+ * next can be asked. */
+static enum err read_head(struct filling *x)
+{
+	if ((x->class == CLASS_PLAYLIST || x->from_peer) && x->meta.length > 0) {
 		enum err e = read_chunk(x, 0);
 		if (e != OK)
 			return e;
 	}
 	x->meta.ttl_ms = freshness_ttl_ms(x->class, bytes_of(x->chunk, x->chunk_n));
+	return OK;
+}
+
+/* Where it goes, and everybody who waits is let go. */
+static enum err begin(struct filling *x)
+{
+	struct fill *f = x->fill;
 	enum err e =
 	    fill_body_begin(&x->body, f->fills->cache, f->fills->ram, &f->key, &x->meta, x->class != CLASS_KEY);
 	if (e != OK)
 		return ERR_NO_SPACE;
-	fill_grows(f, x->body.growing, &x->meta);
+	fill_grows(f, x->body.growing, &x->meta, x->from_peer);
 	return OK;
 }
 
@@ -240,7 +260,7 @@ static enum err begin(struct filling *x)
 static void fill_from_store(struct fill *f, struct cache_unit *held)
 {
 	struct origin_source *s = source_of(f);
-	struct filling x = { .fill = f, .class = freshness_class(f->fills->config, f->object) };
+	struct filling x = { .fill = f, .source = s, .class = freshness_class(f->fills->config, f->object) };
 	struct origin_info info;
 	x.meta = (struct cache_meta){
 		.content = f->content, .answered_wall_ms = f->fills->now_wall_ms(), .mark = f->mark
@@ -258,12 +278,10 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 		end_without_store(f, held, e);
 		return;
 	}
-	x.meta.length = info.length;
-	x.meta.modified_s = info.modified_s;
-	memcpy(x.meta.etag, info.etag, sizeof(x.meta.etag));
-	x.chunk = malloc(CHUNK_BYTES);
-	CHECK(x.chunk != NULL);
-	e = begin(&x);
+	take_info(&x, &info);
+	e = read_head(&x);
+	if (e == OK)
+		e = begin(&x);
 	if (e == OK) {
 		cache_release(f->fills->cache, held);
 		e = pump(&x);
@@ -279,6 +297,51 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 	}
 	s->close(s, x.handle);
 	free(x.chunk);
+}
+
+/* -- out of another node's cache (D7) -- */
+
+/* True: the fill is over. False: this one could not be used, and nobody streams from it. */
+static bool take_from_peer(
+    struct fill *f, const struct peer_round *r, void *handle, const struct peer_answer *a)
+{
+	struct fills *fs = f->fills;
+	struct filling x = { .fill = f,
+		.source = peers_source(fs->peers),
+		.from_peer = true,
+		.handle = handle,
+		.class = freshness_class(fs->config, f->object),
+		.meta = { .content = f->content, .answered_wall_ms = a->answered_wall_ms, .mark = f->mark } };
+	take_info(&x, &a->info);
+	enum err e = read_head(&x);
+	bool fresh = e == OK && freshness_holds(&x.meta, fs->now_wall_ms());
+	bool begun = fresh && !fill_gives_up(f) && begin(&x) == OK;
+	if (begun)
+		e = pump(&x);
+	/* What is ours (the disk, the end, a purge) is not the peer's fault. */
+	if (e != OK && e != ERR_NO_SPACE && e != ERR_CLOSED && !fill_gives_up(f))
+		peers_broke(fs->peers, r, e);
+	if (begun)
+		finish(&x, e);
+	x.source->close(x.source, handle);
+	free(x.chunk);
+	return begun;
+}
+
+static bool fill_from_peers(struct fill *f)
+{
+	struct fills *fs = f->fills;
+	struct peer_round r;
+	struct peer_answer a;
+	void *handle;
+	if (fs->peers == NULL || freshness_class(fs->config, f->object) == CLASS_KEY)
+		return false;
+	if (!peers_look(fs->peers, f->key.origin, f->content, f->object, f->hash, &r))
+		return false;
+	while (!fill_gives_up(f) && peers_open(fs->peers, &r, &handle, &a) == OK)
+		if (take_from_peer(f, &r, handle, &a))
+			return true;
+	return false;
 }
 
 /* -- what is held already -- */
@@ -323,6 +386,8 @@ void fill_run(struct fill *f)
 	enum err why;
 	if (held != NULL && freshness_holds(held->meta, fs->now_wall_ms()))
 		end_hit(f, held, false);
+	else if (held == NULL && fill_from_peers(f))
+		;
 	else if (!may_ask(f, &why))
 		end_without_store(f, held, why);
 	else if (held != NULL && revalidate(f, held))

@@ -20,6 +20,7 @@
 
 struct fills;
 struct origin_source;
+struct peers;
 
 struct fills_config {
 	struct cache *cache;
@@ -33,6 +34,7 @@ struct fills_config {
 	uint64_t (*now_wall_ms)(void);
 	/* One for each of config->origins, taken over; NULL: made as the configuration says. */
 	struct origin_source *const *sources;
+	struct peers *peers; /* asked first (D7); NULL: none. Outlives the fills */
 };
 
 MUST_USE enum err fills_new(const struct fills_config *c, struct fills **out);
@@ -54,6 +56,7 @@ struct fill_answer {
 	bool collapsed;         /* joined a fill that somebody else had started */
 	bool stale; /* of FILL_HIT: the origin store failed or is slow; what was held before costs no viewer (D6)
 	             */
+	bool from_peer;
 	enum err error;
 };
 
@@ -81,6 +84,8 @@ void fills_purge(struct fills *f, struct bytes content);
 struct fills_counters {
 	uint64_t running, queued, started, joined, whole, failed, not_found, negative_hits, revalidated;
 	uint64_t bytes_from_origin, unstored;
+	uint64_t from_peers; /* whole, out of another node's cache */
+	uint64_t bytes_from_peers, peer_misses, peer_failures;
 };
 void fills_count(const struct fills *f, struct fills_counters *out);
 

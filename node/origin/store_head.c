@@ -56,6 +56,15 @@ static void take_length(struct store_head *h, struct bytes value)
 	h->length = length;
 }
 
+/* Seconds, rounded up by whoever says it: what tells more exactly counts before it. */
+static void take_age(struct store_head *h, struct bytes value)
+{
+	uint64_t age_s;
+	if (h->has_age_ms || text_u64(value, INT32_MAX, &age_s) != OK)
+		return;
+	h->age_ms = age_s * 1000;
+}
+
 static void take_field(struct store_head *h, struct bytes name, struct bytes value)
 {
 	if (is_text(name, "content-length"))
@@ -70,6 +79,10 @@ static void take_field(struct store_head *h, struct bytes name, struct bytes val
 		h->keyed = h->keyed || !is_text(value, "AES256");
 	else if (is_text(name, "x-amz-server-side-encryption-customer-algorithm"))
 		h->keyed = true;
+	else if (is_text(name, "age"))
+		take_age(h, value);
+	else if (is_text(name, "warmcast-age-ms"))
+		h->has_age_ms = text_u64(value, INT64_MAX, &h->age_ms) == OK;
 	else if (is_text(name, "etag"))
 		keep(h, h->etag, value);
 	else if (is_text(name, "last-modified"))

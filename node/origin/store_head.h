@@ -22,6 +22,8 @@ struct store_head {
 	bool malformed;  /* two lengths, or one that is none; a field that is too long */
 	bool encoded;    /* a Content-Encoding: these are not the object's own bytes */
 	bool located;    /* a Location */
+	bool has_age_ms;
+	uint64_t age_ms; /* Warmcast-Age-Ms, else Age; 0 = none */
 	bool keyed;      /* S3: encrypted with a key of its own, the ETag is no checksum */
 	char etag[STORE_HEAD_FIELD_MAX], last_modified[STORE_HEAD_FIELD_MAX], date[STORE_HEAD_FIELD_MAX];
 };

@@ -134,6 +134,10 @@ static const char golden_session[] =
     "AQJrMQgCEhAAAQIDBAUGBwgJCgsMDQ4PGgRtYWluIglsdjEyMzQ1NjcqDGNvbW1vbi9hdWRpbyoMYWRzL3NsYXRlLn"
     "RzMhCgoaKjpKWmp6ipqqusra6vOhDQ0dLT1NXW19jZ2tvc3d7fQAdIgOLPqgZQnuLPqgZY4IrRqgZggPztqwZqBXR2"
     "LTQyQCcaC2e6zju42ZyEzmNFMg";
+static const char golden_peer[] =
+    "AQJrMQgDEhAAAQIDBAUGBwgJCgsMDQ4PGgRtYWluIglsdjEyMzQ1NjcqDGNvbW1vbi9hdWRpbyoMYWRzL3NsYXRlLnR"
+    "zMhCgoaKjpKWmp6ipqqusra6vOhDQ0dLT1NXW19jZ2tvc3d7fQAdIgOLPqgZQnuLPqgZY4IrRqgZggPztqwZqBXR2LT"
+    "QyboV69DnUwa45foB5IBiD0A";
 
 static void test_golden(void **state)
 {
@@ -145,6 +149,8 @@ static void test_golden(void **state)
 	assert_same(&t, &back);
 	t.kind = TOKEN_SESSION;
 	assert_bytes(sign(f, &t), bytes_str(golden_session));
+	t.kind = TOKEN_PEER;
+	assert_bytes(sign(f, &t), bytes_str(golden_peer));
 }
 
 static struct bytes random_name(struct prng *r, uint8_t *out, size_t max)
@@ -268,6 +274,12 @@ static void test_kinds_do_not_stand_in_for_each_other(void **state)
 	struct bytes session = sign(f, &t);
 	assert_int_equal(verify(f, playback, TOKEN_SESSION), ERR_FORGED);
 	assert_int_equal(verify(f, session, TOKEN_PLAYBACK), ERR_FORGED);
+	t.kind = TOKEN_PEER;
+	struct bytes peer = sign(f, &t);
+	assert_int_equal(verify(f, peer, TOKEN_PLAYBACK), ERR_FORGED);
+	assert_int_equal(verify(f, peer, TOKEN_SESSION), ERR_FORGED);
+	assert_int_equal(verify(f, playback, TOKEN_PEER), ERR_FORGED);
+	assert_int_equal(verify(f, peer, TOKEN_PEER), OK);
 }
 
 static void test_failure_leaves_the_output_alone(void **state)
@@ -381,7 +393,7 @@ static void test_limits(void **state)
 	REFUSED(ERR_INVALID, t.content = BYTES_NONE);
 	REFUSED(ERR_INVALID, t.origin = BYTES_NONE);
 	REFUSED(ERR_INVALID, t.not_after_s = 0);
-	REFUSED(ERR_INVALID, t.kind = 3);
+	REFUSED(ERR_INVALID, t.kind = TOKEN_KINDS + 1);
 	static const char *const bad_names[] = { "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a/.", "\xff",
 		"" };
 	for (size_t i = 0; i < sizeof(bad_names) / sizeof(bad_names[0]); i++) {

@@ -258,7 +258,10 @@ static int remove_one(const char *path, const struct stat *s, int type, struct F
 static void handle(void *ctx, struct http_exchange *x)
 {
 	struct node *n = ctx;
-	delivery_handle(n->delivery, x);
+	if (bytes_starts_with(http_request(x)->path, BYTES_LIT("/peer/")))
+		delivery_handle_peer(n->delivery, x);
+	else
+		delivery_handle(n->delivery, x);
 }
 
 static void start_server(struct node *n)
@@ -342,6 +345,7 @@ void node_start(struct node *n)
 	CHECK(token_keys_parse(bytes_str(strange), &n->strange_keys, &bad_line) == OK);
 	make_origin(n);
 	n->revoked = revoked_new();
+	n->purged = purged_new(60000);
 	start_cache(n);
 	start_fills(n);
 	n->id = (struct node_id){ { 0xd1 } };
@@ -351,6 +355,7 @@ void node_start(struct node *n)
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->keys,
+		.purged = n->purged,
 		.revoked = n->revoked,
 		.sessions = n->sessions,
 		.self = &n->id,
@@ -379,6 +384,7 @@ void node_stop(struct node *n)
 	cache_close(n->cache);
 	sessions_free(n->sessions);
 	revoked_free(n->revoked);
+	purged_free(n->purged);
 	token_keys_fini(&n->keys);
 	token_keys_fini(&n->strange_keys);
 	arena_fini(&n->arena);

@@ -8,6 +8,7 @@
 #include "node/delivery/delivery.h"
 #include "node/ev_revoked.h"
 #include "node/http/ev_server.h"
+#include "node/origin/ev_purged.h"
 #include "node/origin/fill.h"
 #include "node/origin/source.h"
 #include "node/token.h"
@@ -41,6 +42,7 @@ struct node {
 	struct fills *fills;
 	struct sessions *sessions;
 	struct revoked *revoked;
+	struct purged *purged;
 	struct delivery *delivery;
 	struct token_keys keys, strange_keys;
 	struct http_server *server;

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+struct peers *origin_fixture_peers;
+
 static atomic_uint_fast64_t wall_now_ms = 1000000;
 
 uint64_t wall_ms(void)
@@ -227,7 +229,8 @@ void origin_fixture_make_at(
 		.stale_after_ms = 50,
 		.give_up_after_ms = give_up_ms,
 		.now_wall_ms = wall_ms,
-		.sources = sources };
+		.sources = sources,
+		.peers = origin_fixture_peers };
 	set_wall_ms(1000000);
 	assert_int_equal(fills_new(&c, &f->fills), OK);
 	f->loop = ev_loop_new(EVFLAG_AUTO);

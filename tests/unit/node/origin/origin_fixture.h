@@ -34,6 +34,9 @@ struct origin_fixture {
 	struct mailbox mailbox;
 };
 
+/* What the next fixture's fills ask first; NULL: nobody. */
+extern struct peers *origin_fixture_peers;
+
 enum { GIVE_ALL = 1 << 30 };
 
 /* `disk_bytes` of cache, `ram_bytes` of memory, negative entries for 100 ms; old units after 50 ms. */

@@ -119,6 +119,17 @@ static void what_is_too_young_is_no_evidence(void **state)
 	assert_string_not_equal(a.etag, b.etag);
 }
 
+/* A hop never restarts it (D2). */
+static void reads_how_old_an_answer_is(void **state)
+{
+	(void)state;
+	assert_int_equal(head_of("HTTP/1.1 200 OK\r\n\r\n").age_ms, 0);
+	assert_int_equal(head_of("HTTP/1.1 200 OK\r\nAge: 3\r\n\r\n").age_ms, 3000);
+	assert_int_equal(head_of("HTTP/1.1 200 OK\r\nAge: 3\r\nWarmcast-Age-Ms: 2001\r\n\r\n").age_ms, 2001);
+	assert_int_equal(head_of("HTTP/1.1 200 OK\r\nWarmcast-Age-Ms: 2001\r\nAge: 3\r\n\r\n").age_ms, 2001);
+	assert_int_equal(head_of("HTTP/1.1 200 OK\r\nWarmcast-Age-Ms: x\r\nAge: 3\r\n\r\n").age_ms, 3000);
+}
+
 static void knows_what_s3_encrypts_with_a_key(void **state)
 {
 	(void)state;
@@ -137,6 +148,7 @@ int main(void)
 		cmocka_unit_test(a_strong_tag_is_the_validator),
 		cmocka_unit_test(else_it_is_made_of_what_there_is),
 		cmocka_unit_test(what_is_too_young_is_no_evidence),
+		cmocka_unit_test(reads_how_old_an_answer_is),
 		cmocka_unit_test(knows_what_s3_encrypts_with_a_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,142 @@
+/* What other nodes ask of this one's cache: GET /peer/{token}/{object} (D7, its first level).
+ *
+ * Answered from the cache only: a fresh whole unit, or 504. No session, no place, no fill, no redirect. At
+ * most PEERS_AT_ONCE bodies at a time: a node that serves viewers is not to be emptied for others' caches.
+ */
+#include "node/delivery/ev_job.h"
+
+#include "base/obj.h"
+#include "base/text.h"
+#include "node/cache/cache.h"
+#include "node/delivery/respond.h"
+#include "node/http/path.h"
+#include "node/origin/ev_purged.h"
+#include "node/origin/freshness.h"
+
+#include <string.h>
+
+#define PEER_JOB_MAGIC 0x706a6f62u
+
+enum { PEERS_AT_ONCE = 64 };
+
+struct peer_job {
+	unsigned magic;
+	struct delivery *d;
+	struct cache_unit *unit;
+};
+
+static void refuse(
+    struct delivery *d, struct http_exchange *x, int status, const char *type, const char *detail)
+{
+	delivery_add(status == 504 ? &d->n.peer_misses : &d->n.peer_refused, 1);
+	http_problem(x, status, type, detail, 0);
+}
+
+static void on_sent(void *arg, const struct http_end *end)
+{
+	struct peer_job *j = OBJ_CAST(struct peer_job, PEER_JOB_MAGIC, arg);
+	struct delivery *d = j->d;
+	delivery_add(&d->n.peer_bytes, end->body_bytes_sent);
+	atomic_fetch_sub(&d->peers_now, 1);
+	cache_release(d->c.cache, j->unit);
+	OBJ_FREE(j);
+}
+
+/* False: there is no room for one more. */
+static bool enter(struct delivery *d)
+{
+	if (atomic_fetch_add(&d->peers_now, 1) < PEERS_AT_ONCE)
+		return true;
+	atomic_fetch_sub(&d->peers_now, 1);
+	return false;
+}
+
+/* Takes the unit and the room. */
+static void send_unit(struct delivery *d, struct http_exchange *x, struct cache_unit *unit)
+{
+	struct http_response r;
+	struct peer_job *j = OBJ_NEW(struct peer_job, PEER_JOB_MAGIC);
+	j->d = d;
+	j->unit = unit;
+	if (media_respond_peer(unit->meta, d->c.now_wall_ms(), http_arena(x), &r) != OK) {
+		on_sent(j, &(struct http_end){ .whole = false });
+		delivery_add(&d->n.failed, 1);
+		http_reset(x);
+		return;
+	}
+	if (unit->meta->length > 0)
+		r.parts[r.parts_n++] =
+		    (struct http_part){ .kind = HTTP_PART_FILE, .fd = unit->fd, .length = unit->meta->length };
+	r.done = on_sent;
+	r.done_arg = j;
+	delivery_add(&d->n.peer_served, 1);
+	http_respond(x, &r);
+}
+
+/* Whether this node has applied every purge that the asker knows of (I9). */
+static bool agrees(struct delivery *d, struct bytes ids)
+{
+	while (ids.n > 0) {
+		size_t n = bytes_index(ids, ',');
+		struct rpc_command_id id;
+		if (n != 2 * sizeof(id.b) || text_unhex(id.b, bytes_head(ids, n)) != OK || d->c.purged == NULL ||
+		    !purged_has(d->c.purged, &id))
+			return false;
+		ids = bytes_from(ids, n < ids.n ? n + 1 : n);
+	}
+	return true;
+}
+
+/* Agreement is looked at before the cache is: what is found then came in after those purges. */
+static struct cache_unit *find(
+    struct delivery *d, struct http_exchange *x, const struct token *t, const struct media_path *path)
+{
+	struct cache_key key = { .origin = t->origin, .object = path->object };
+	if (!agrees(d, http_query(http_request(x)->query, "purged")))
+		return NULL;
+	struct cache_unit *unit = cache_look(d->c.cache, &key);
+	if (unit != NULL && freshness_holds(unit->meta, d->c.now_wall_ms()))
+		return unit;
+	cache_release(d->c.cache, unit);
+	return NULL;
+}
+
+static bool is_allowed(
+    struct delivery *d, struct http_exchange *x, const struct media_path *path, struct token *t)
+{
+	return token_verify(d->c.keys, path->token, TOKEN_PEER, http_arena(x), t) == OK &&
+	       token_check(t, d->c.now_wall_ms() / 1000) == OK && node_id_eq(&t->node, d->c.self) &&
+	       token_opens(t, path->object);
+}
+
+void delivery_handle_peer(struct delivery *d, struct http_exchange *x)
+{
+	const struct http_request *r = http_request(x);
+	struct media_path path;
+	struct token t;
+	if (r->method != HTTP_GET) {
+		struct http_response refusal;
+		media_refuse_method(&refusal);
+		http_respond(x, &refusal);
+		return;
+	}
+	if (media_path_parse_below(http_arena(x), BYTES_LIT("peer"), r->path, &path) != OK) {
+		refuse(d, x, 400, "malformed", "The path is not /peer/TOKEN/CONTENT/PATH.");
+		return;
+	}
+	if (!is_allowed(d, x, &path, &t)) {
+		refuse(d, x, 403, "token-invalid", "The token is not one by which this node may be asked for that.");
+		return;
+	}
+	if (!enter(d)) {
+		refuse(d, x, 504, "not-cached", "Too many nodes ask at once.");
+		return;
+	}
+	struct cache_unit *unit = find(d, x, &t, &path);
+	if (unit != NULL) {
+		send_unit(d, x, unit);
+		return;
+	}
+	atomic_fetch_sub(&d->peers_now, 1);
+	refuse(d, x, 504, "not-cached", "This node's cache does not have it.");
+}

@@ -1,0 +1,297 @@
+#include "node/origin/curl_peers.h"
+
+#include "base/obj.h"
+#include "base/text.h"
+#include "kvs/lmdb_reader.h"
+#include "node/fs_log.h"
+#include "node/http/path.h"
+#include "node/origin/curl_fetch.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define PEERS_MAGIC 0x70656572u
+
+enum {
+	FIRST_BYTE_MS = 1000, /* D7 */
+	STALL_MS = 3000,      /* of a body that has begun */
+	TOKEN_LIFE_S = 60,
+	REST_MS = 5000,
+	HOLDERS_MAX = 64,
+	ARENA_BYTES = 64 * 1024,
+	URL_MAX = 8192,
+	FIELD_BYTES = 320,
+};
+
+struct peers {
+	unsigned magic;
+	struct peers_config c;
+	struct fetch_pool *pool;
+	struct origin_source source;
+	char cdn_loop[FIELD_BYTES];
+	pthread_mutex_t lock; /* of all below */
+	struct kvs_reader *reader;
+	struct rests nodes, objects;
+	atomic_uint_fast64_t misses, failures;
+};
+
+static uint64_t now_mono_ms(void)
+{
+	struct timespec t;
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void lock(struct peers *p)
+{
+	OBJ_CHECK(p, PEERS_MAGIC);
+	CHECK(pthread_mutex_lock(&p->lock) == 0);
+}
+
+static void unlock(struct peers *p)
+{
+	CHECK(pthread_mutex_unlock(&p->lock) == 0);
+}
+
+/* -- what has been opened -- */
+
+static enum err peer_read(struct origin_source *s, void *handle, uint8_t *to, size_t room, size_t *n)
+{
+	(void)s;
+	return fetch_read(handle, to, room, n);
+}
+
+static enum err peer_check(struct origin_source *s, void *handle)
+{
+	(void)s;
+	return fetch_check(handle);
+}
+
+static void peer_close(struct origin_source *s, void *handle)
+{
+	(void)s;
+	fetch_close(handle);
+}
+
+struct origin_source *peers_source(struct peers *p)
+{
+	OBJ_CHECK(p, PEERS_MAGIC);
+	return &p->source;
+}
+
+/* -- life -- */
+
+enum err peers_new(const struct peers_config *c, struct peers **out)
+{
+	struct kvs_reader *reader;
+	enum err e = kvs_reader_open(c->store, &reader);
+	if (e != OK)
+		return e;
+	struct peers *p = OBJ_NEW(struct peers, PEERS_MAGIC);
+	p->c = *c;
+	p->reader = reader;
+	const struct fetch_limits limits = {
+		.connect_ms = FIRST_BYTE_MS, .head_ms = FIRST_BYTE_MS, .stall_ms = STALL_MS
+	};
+	p->pool = fetch_pool_new(&limits);
+	p->source = (struct origin_source){ .read = peer_read, .check = peer_check, .close = peer_close };
+	(void)snprintf(p->cdn_loop, sizeof(p->cdn_loop), "CDN-Loop: warmcast-%s", c->cluster);
+	CHECK(pthread_mutex_init(&p->lock, NULL) == 0);
+	*out = p;
+	return OK;
+}
+
+void peers_free(struct peers *p)
+{
+	if (p == NULL)
+		return;
+	OBJ_CHECK(p, PEERS_MAGIC);
+	fetch_pool_free(p->pool);
+	kvs_reader_close(p->reader);
+	CHECK(pthread_mutex_destroy(&p->lock) == 0);
+	OBJ_FREE(p);
+}
+
+void peers_stop(struct peers *p)
+{
+	OBJ_CHECK(p, PEERS_MAGIC);
+	fetch_pool_stop(p->pool);
+}
+
+/* -- whom to ask -- */
+
+/* Under the lock. A replica that cannot be read has no holders: the origin store is asked. */
+static size_t read_holders(
+    struct peers *p, struct bytes origin, struct bytes content, struct node_id out[HOLDERS_MAX])
+{
+	struct kvs_holder holders[HOLDERS_MAX];
+	struct arena arena;
+	size_t n = 0;
+	arena_init(&arena, ARENA_BYTES);
+	if (kvs_reader_holders(p->reader, origin, content, &arena, holders, HOLDERS_MAX, &n) != OK)
+		n = 0;
+	for (size_t i = 0; i < n; i++)
+		out[i] = holders[i].node;
+	arena_fini(&arena);
+	return n;
+}
+
+bool peers_look(struct peers *p, struct bytes origin, struct bytes content, struct bytes object,
+    uint64_t object_hash, struct peer_round *out)
+{
+	struct node_id holders[HOLDERS_MAX];
+	uint64_t now_ms = now_mono_ms();
+	struct peer_round r = {
+		.origin = origin, .content = content, .object = object, .object_hash = object_hash
+	};
+	if (content.n == 0 || content.n > TOKEN_NAME_MAX || origin.n > TOKEN_ORIGIN_MAX)
+		return false;
+	if (!purged_names(p->c.purged, content, object, now_ms, r.purged, &r.purged_n))
+		return false;
+	lock(p);
+	size_t n = rests_has(&p->objects, object_hash, now_ms) ? 0 : read_holders(p, origin, content, holders);
+	if (n > 0) {
+		const struct cluster_view *view = view_acquire(p->c.views, p->c.view_reader);
+		r.picks_n = peer_choose(view, holders, n, &p->nodes, now_ms, object_hash, r.picks);
+		view_release(p->c.views, p->c.view_reader);
+	}
+	unlock(p);
+	*out = r;
+	return r.picks_n > 0;
+}
+
+/* -- asking -- */
+
+static enum err sign(const struct peers *p, const struct peer_round *r, const struct peer_pick *pick,
+    struct arena *a, struct bytes *text)
+{
+	uint64_t now_s = p->c.now_wall_ms() / 1000;
+	struct token t = {
+		.kind = TOKEN_PEER,
+		.origin = r->origin,
+		.content = r->content,
+		.issued_by = *p->c.self,
+		.node = pick->id,
+		.issued_at_s = now_s,
+		.not_after_s = now_s + TOKEN_LIFE_S,
+	};
+	/* A session's token may open objects beside its content; they are filled for it all the same. */
+	if (!token_opens(&t, r->object)) {
+		if (r->object.n > TOKEN_NAME_MAX)
+			return ERR_TOO_BIG;
+		t.prefixes[t.prefixes_n++] = r->object;
+	}
+	return token_sign(p->c.keys, &t, a, text);
+}
+
+static enum err put_url(
+    const struct peers *p, const struct peer_round *r, const struct peer_pick *pick, struct buf *url)
+{
+	struct arena arena;
+	struct bytes token;
+	arena_init(&arena, ARENA_BYTES);
+	enum err e = sign(p, r, pick, &arena, &token);
+	if (e == OK) {
+		buf_printf(url, "%s/peer/%.*s/", pick->url, (int)token.n, (const char *)token.p);
+		http_path_encode(url, r->object);
+		for (size_t i = 0; i < r->purged_n; i++) {
+			char hex[2 * RPC_COMMAND_ID_BYTES + 1];
+			text_hex(hex, bytes_of(r->purged[i].b, RPC_COMMAND_ID_BYTES));
+			buf_printf(url, "%s%s", i == 0 ? "?purged=" : ",", hex);
+		}
+		buf_put_u8(url, 0);
+		e = buf_err(url);
+	}
+	arena_fini(&arena);
+	return e;
+}
+
+/* Freshness needs its validator as the origin store gave it: one that was made up here confirms nothing. */
+static enum err take(const struct fetch *f, const struct fetch_answer *a, struct peer_answer *out)
+{
+	static const uint8_t no_nonce[STORE_HEAD_NONCE_BYTES];
+	struct origin_info info = store_head_info(&a->head, fetch_length(f), no_nonce);
+	if (strcmp(info.etag, a->head.etag) != 0 || !a->head.has_length)
+		return ERR_CORRUPT;
+	uint64_t age_ms = a->head.age_ms;
+	out->info = info;
+	out->answered_wall_ms = out->answered_wall_ms > age_ms ? out->answered_wall_ms - age_ms : 0;
+	return OK;
+}
+
+static enum err ask(struct peers *p, const struct peer_round *r, const struct peer_pick *pick, void **handle,
+    struct peer_answer *answer, bool *miss)
+{
+	const char *fields[] = { p->cdn_loop, "Cache-Control: only-if-cached", NULL };
+	struct fetch *f;
+	struct fetch_answer a;
+	struct buf url;
+	buf_init(&url, URL_MAX);
+	enum err e = put_url(p, r, pick, &url);
+	if (e != OK) {
+		buf_fini(&url);
+		*miss = true; /* it cannot be named: nothing that the peer could help */
+		return e;
+	}
+	struct peer_answer got = { .answered_wall_ms = p->c.now_wall_ms() };
+	struct fetch_request q = { .url = (const char *)url.p, .fields = fields };
+	e = fetch_open(p->pool, &q, &f, &a);
+	buf_fini(&url);
+	*miss = e != OK && a.head.status == 504;
+	if (e != OK)
+		return e;
+	e = take(f, &a, &got);
+	if (e != OK) {
+		fetch_close(f);
+		return e;
+	}
+	*handle = f;
+	*answer = got;
+	return OK;
+}
+
+static void rest_node(struct peers *p, const struct peer_pick *pick, enum err e)
+{
+	atomic_fetch_add(&p->failures, 1);
+	lock(p);
+	rests_put(&p->nodes, peer_rest_key(&pick->id), now_mono_ms() + REST_MS);
+	unlock(p);
+	LOG_LIMITED(LOG_INFO, "origin", "peer-failed",
+	    "a node that holds a content did not give an object of it: it is left alone for some seconds",
+	    LOG_STR("url", pick->url), LOG_STR("error", err_str(e)));
+}
+
+enum err peers_open(struct peers *p, struct peer_round *r, void **handle, struct peer_answer *answer)
+{
+	OBJ_CHECK(p, PEERS_MAGIC);
+	while (r->at < r->picks_n) {
+		const struct peer_pick *pick = &r->picks[r->at++];
+		bool miss;
+		enum err e = ask(p, r, pick, handle, answer, &miss);
+		if (e == OK || e == ERR_CLOSED)
+			return e;
+		if (miss)
+			atomic_fetch_add(&p->misses, 1);
+		else
+			rest_node(p, pick, e);
+	}
+	return ERR_NOT_FOUND;
+}
+
+void peers_broke(struct peers *p, const struct peer_round *r, enum err e)
+{
+	CHECK(r->at > 0);
+	rest_node(p, &r->picks[r->at - 1], e);
+	lock(p);
+	rests_put(&p->objects, r->object_hash, now_mono_ms() + REST_MS);
+	unlock(p);
+}
+
+void peers_count(const struct peers *p, struct peers_counters *out)
+{
+	out->misses = atomic_load(&p->misses);
+	out->failures = atomic_load(&p->failures);
+}
