@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -396,6 +397,18 @@ struct delivery_counters node_count(struct node *n)
 	struct delivery_counters c;
 	delivery_count(n->delivery, &c);
 	return c;
+}
+
+void node_await_fills(struct node *n)
+{
+	for (time_t end = time(NULL) + 20;;) {
+		struct fills_counters c;
+		fills_count(n->fills, &c);
+		if (c.running == 0 && c.queued == 0)
+			return;
+		CHECK(time(NULL) <= end);
+		(void)sched_yield();
+	}
 }
 
 /* -- asking -- */

@@ -87,5 +87,7 @@ unsigned gate_opens(struct gate *g);
 void gate_await_opens(struct gate *g, unsigned opens);
 
 struct delivery_counters node_count(struct node *n);
+/* Until no fill runs: a viewer may have his last byte before the unit is in its place. */
+void node_await_fills(struct node *n);
 
 #endif

@@ -453,6 +453,7 @@ static void an_old_playlist_is_asked_for_again(void **state)
 {
 	(void)state;
 	await_hit(token, "lv1/live.m3u8");
+	node_await_fills(&node);
 	atomic_store(&node_wall_offset_ms, 3000); /* half of a target duration of 4 s is over */
 	struct raw_answer a = node_get(&node, token, "lv1/live.m3u8", "");
 	assert_int_equal(a.status, 200);
@@ -462,6 +463,7 @@ static void an_old_playlist_is_asked_for_again(void **state)
 	assert_in_range(strtoul(raw_field(&a, "Age", age), NULL, 10), 0, 1); /* counted anew, in whole seconds */
 	raw_answer_free(&a);
 	await_hit(token, "lv1/live.m3u8");
+	node_await_fills(&node);
 	/* Another one in its place is another object. */
 	node_put(&node, "lv1/live.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nseg.m4s\n");
 	atomic_store(&node_wall_offset_ms, 6000);

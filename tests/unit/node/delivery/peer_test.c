@@ -78,6 +78,7 @@ static void warm(const char *path)
 	struct raw_answer a = node_get(&node, viewers, path, "");
 	assert_int_equal(a.status, 200);
 	raw_answer_free(&a);
+	node_await_fills(&node);
 }
 
 static void test_a_whole_fresh_unit_is_given(void **state)
