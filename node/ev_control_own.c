@@ -9,7 +9,8 @@
 
 enum {
 	SECOND_MS = 1000,
-	NEWS_INTERVAL_MS = 500, /* a content's location is told at most that often */
+	NEWS_INTERVAL_MS = 500,   /* a content's location is told at most that often */
+	BACKLOG_INTERVAL_MS = 20, /* while more waits than one poll takes: a full cache is told within seconds */
 };
 
 /* -- load -- */
@@ -88,9 +89,12 @@ static void on_news_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	(void)revents;
 	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, w->data);
-	if (store_full(c->store) || locations_poll(&c->locations, c->c.cache, put_location, c))
-		return; /* more to come: the timer repeats */
-	ev_timer_stop(loop, w);
+	bool more = store_full(c->store) || locations_poll(&c->locations, c->c.cache, put_location, c);
+	w->repeat = (more ? BACKLOG_INTERVAL_MS : NEWS_INTERVAL_MS) / 1000.0;
+	if (more)
+		ev_timer_again(loop, w);
+	else
+		ev_timer_stop(loop, w);
 }
 
 static void on_cache_news(struct letter *l)
