@@ -18,7 +18,10 @@ static bool malformed(struct http_refusal *why, const char *detail)
 
 bool http_head_is_clean(struct bytes part)
 {
-	for (size_t i = http_clean_run(part); i < part.n; i += 1 + http_clean_run(bytes_from(part, i + 1))) {
+	size_t n = part.n;
+	if (n >= 2 && part.p[n - 2] == '\r' && part.p[n - 1] == '\n') /* as nearly every line ends */
+		n -= 2;
+	for (size_t i = 0; (i += http_clean_run(bytes_of(part.p + i, n - i))) < n; i++) {
 		uint8_t c = part.p[i];
 		bool fine = c == '\t' || c == '\n' || (c == '\r' && (i + 1 == part.n || part.p[i + 1] == '\n'));
 		if (!fine)
