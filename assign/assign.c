@@ -31,7 +31,7 @@ struct key {
 	uint32_t node;
 	uint32_t group;
 	uint64_t load; /* expected */
-	bool usable, sure, other_zone;
+	bool usable, sure, other_zone, picked;
 	uint8_t tier; /* enum tier, of usable ones */
 };
 
@@ -103,6 +103,7 @@ static void look_at(struct decision *d, uint32_t i)
 	const struct assign_node *n = &d->r->nodes[i];
 	struct key *k = &d->keys[i];
 	k->node = i;
+	k->picked = false;
 	k->load = expected_load(d, n);
 	k->other_zone = d->r->zone.n > 0 && !bytes_eq(d->r->zone, n->zone);
 	bool has_room = n->places > 0 || n->load < n->capacity;
@@ -344,19 +345,35 @@ static void explain(struct decision *d, struct entry *entries, struct assign_res
 			out->usable_n = i + 1;
 	}
 	out->candidates_n = n;
+	out->ordered_n = out->usable_n;
 	if (out->usable_n > 0)
 		set_outcome(d, &entries[0].key, out);
 }
 
+/* Adds those that could take the viewer, or could not, and are not there yet. */
+static void add_rest(struct decision *d, const struct entry *first, bool usable, struct assign_result *out)
+{
+	for (size_t i = 0; i < d->r->nodes_n; i++) {
+		const struct key *k = &d->keys[i];
+		if (k->usable == usable && !k->picked)
+			out->candidates[out->candidates_n++] = (struct assign_candidate){ k->node, why_not(d, k, first) };
+	}
+}
+
+/* The best few in order, the others as they come. */
 static void decide(struct decision *d, struct entry *best, struct assign_result *out)
 {
 	size_t n = pick_best(d, best);
 	for (size_t i = 0; i < n; i++) {
 		const struct key *k = &best[i].key;
+		d->keys[k->node].picked = true;
 		out->candidates[i] =
 		    (struct assign_candidate){ k->node, i == 0 ? ASSIGN_TAKEN : why_not(d, k, &best[0]) };
 	}
-	out->candidates_n = out->usable_n = n;
+	out->candidates_n = out->ordered_n = n;
+	add_rest(d, &best[0], true, out);
+	out->usable_n = out->candidates_n;
+	add_rest(d, &best[0], false, out);
 	if (n > 0)
 		set_outcome(d, &best[0].key, out);
 }
@@ -369,10 +386,9 @@ enum err assign_decide(const struct assign_request *r, struct arena *a, struct a
 	if (e != OK)
 		return e;
 	struct assign_result result = { .outcome = ASSIGN_REFUSED };
-	size_t candidates_max = r->explain ? r->nodes_n : ASSIGN_BEST;
-	struct entry *entries = arena_array(a, candidates_max, sizeof(*entries));
+	struct entry *entries = arena_array(a, r->explain ? r->nodes_n : ASSIGN_BEST, sizeof(*entries));
 	d.keys = arena_array(a, r->nodes_n, sizeof(*d.keys));
-	result.candidates = arena_array(a, candidates_max, sizeof(*result.candidates));
+	result.candidates = arena_array(a, r->nodes_n, sizeof(*result.candidates));
 	if (entries == NULL || d.keys == NULL || result.candidates == NULL)
 		return ERR_NO_MEMORY;
 	sum_up(&d);

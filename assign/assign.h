@@ -1,7 +1,7 @@
 /* Who serves this viewer: a pure function (rules A1, A2, A4, A5, A6, D9).
  *
  * The caller brings what it knows: the nodes with their state and load, and which of them hold the
- * content. When asked to explain, the outcome carries every candidate with the reason why it was not taken.
+ * content. The outcome carries every candidate with the reason why it was not taken.
  *
  * Room is sure where this api node has a leased place (A3), or where the load, with what other api nodes
  * are likely to have assigned unseen and the reserve, stays under the capacity. Nodes whose room is not sure
@@ -43,7 +43,7 @@
 enum assign_state { ASSIGN_READY, ASSIGN_JOINING, ASSIGN_DRAINING, ASSIGN_SUSPECT, ASSIGN_DOWN, ASSIGN_LEFT };
 
 enum {
-	ASSIGN_BEST = 3, /* candidates of a result that explains nothing: one and two alternates */
+	ASSIGN_BEST = 3, /* candidates in order, where not all are wanted so: one and two alternates */
 	/* Who holds less of a content is not warm for it: more than its first third, and more than what a
 	 * quarter of its viewers ask for. */
 	ASSIGN_SHARE_WARM_PERMILLE = 350,
@@ -75,7 +75,7 @@ struct assign_request {
 	size_t nodes_n;
 	uint32_t reserve_permille; /* of its capacity: with less than that left a node's room is not sure; 0 for
 	                            * a new session */
-	bool explain;              /* every candidate is wanted, with reasons */
+	bool explain;              /* all candidates are wanted in order: each node is hashed, then sorted */
 };
 
 /* A spill needs a holder that is alive and within the zone that the choice was narrowed to. */
@@ -105,13 +105,14 @@ struct assign_candidate {
 struct assign_result {
 	enum assign_outcome outcome;
 	uint32_t node; /* index; of REFUSED meaningless */
-	/* Best first: first those that could take the viewer (the taken one leading), in the order in which
-	 * they would be tried next (also other zones', and last the joining and the suspected ones, as their
-	 * reason tells), then the rest. All nodes, or without `explain` up to ASSIGN_BEST that could take the
-	 * viewer. */
+	/* All nodes. First those that could take the viewer, the taken one leading, in the order in which they
+	 * would be tried next (also other zones', and last the joining and the suspected ones, as their reason
+	 * tells); without `explain` only ASSIGN_BEST of them are in order, the others behind them are not. Then
+	 * the rest. */
 	struct assign_candidate *candidates;
 	size_t candidates_n;
-	size_t usable_n; /* how many of these could take the viewer */
+	size_t usable_n;  /* how many of these could take the viewer */
+	size_t ordered_n; /* how many of those are in order */
 };
 
 /* ERR_NO_MEMORY when the arena is exhausted. */

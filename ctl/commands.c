@@ -76,12 +76,11 @@ static const struct command commands[] = {
 	    "Of a content: where a viewer would be sent now; of a session (the handle that its creation gave):\n"
 	    "why it was sent there, as long as the api node that created it remembers. Asks an api node, since\n"
 	    "only those decide. One line a delivery node, in the order in which they would be tried (RANK; -\n"
-	    "takes nobody). REASON is why it would be taken or not, HELD and OBJECTS what it holds of the\n"
-	    "content, LOAD the sessions of its capacity: what it last told, TOLD ago (-: never), and those that\n"
-	    "the asked node sent there since. PLACES are leased to the asked node and not given out, ORDER is\n"
-	    "the content's own order of all nodes, by their capacities: spill and cold begin with it, and "
-	    "depart\n"
-	    "from it where caches and loads differ.\n",
+	    "takes nobody, or came behind the first three of a session). REASON is why it would be taken or\n"
+	    "not, HELD and OBJECTS what it holds of the content, LOAD the sessions of its capacity: what it\n"
+	    "last told, TOLD ago (-: never), and those that the asked node sent there since. PLACES are leased\n"
+	    "to the asked node and not given out, ORDER is the content's own order of all nodes, by their\n"
+	    "capacities: spill and cold begin with it, and depart from it where caches and loads differ.\n",
 	    run_explain, NULL, NULL },
 	{ "warm", "CONTENT", 1, 1, "places copies of a content ahead of its audience",
 	    "Asks an api node, which chooses delivery nodes: those that hold some of the content, then those "

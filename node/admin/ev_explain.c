@@ -22,12 +22,14 @@ static bool unavailable(struct admin_refusal *why, enum err e)
 
 /* -- ?content= -- */
 
-/* As a worker decides (node/api/lmdb_place.c), with the holders at hand. */
+/* As a worker decides (node/api/lmdb_place.c), with the holders at hand and all nodes in order. */
 static enum err decide(const struct admin *a, struct explain_now *e, struct arena *arena)
 {
 	struct kvs_holder *holders = arena_array(arena, PLACE_HOLDERS_MAX, sizeof(*holders));
 	struct place *place = arena_alloc(arena, sizeof(*place));
-	struct place_wish wish = { .origin = bytes_str(e->origin->name), .content = e->content, .zone = e->zone };
+	struct place_wish wish = {
+		.origin = bytes_str(e->origin->name), .content = e->content, .zone = e->zone, .explain = true
+	};
 	if (holders == NULL || place == NULL)
 		return ERR_NO_MEMORY;
 	enum err err = kvs_reader_holders(

@@ -240,7 +240,7 @@ static enum err read_place(const struct admin *a, const struct config_origin *or
     struct arena *arena, struct place *out)
 {
 	struct kvs_holder *holders = arena_array(arena, PLACE_HOLDERS_MAX, sizeof(*holders));
-	struct place_wish wish = { .origin = bytes_str(origin->name), .content = content };
+	struct place_wish wish = { .origin = bytes_str(origin->name), .content = content, .explain = true };
 	size_t n = 0;
 	if (holders == NULL)
 		return ERR_NO_MEMORY;

@@ -164,7 +164,7 @@ static void put_recalled(const struct explain_then *e, size_t i, struct buf *out
 	const struct view_node *n = node_in_slot(e->view, one->slot);
 	json_put_next(out);
 	buf_put_u8(out, '{');
-	field_u64_if(out, "rank", i < e->recalled->usable_n, i + 1);
+	field_u64_if(out, "rank", i < e->recalled->ordered_n, i + 1);
 	field_str(out, "node", n != NULL ? bytes_str(n->name) : BYTES_NONE);
 	field_str(out, "reason", bytes_str(assign_reason_str(one->reason)));
 	field_str(out, "state", bytes_str(state_str(one->state)));

@@ -166,7 +166,7 @@ enum err place_among(const struct api *api, const struct cluster_view *view, con
 		if (node_id_eq(&nodes[i].id, wish->full))
 			nodes[i].capacity = 0;
 	struct assign_request r = { wish->origin, wish->content, wish->zone, nodes, p.nodes_n,
-		.reserve_permille = wish->full != NULL ? ASSIGN_HOP_RESERVE_PERMILLE : 0, .explain = true };
+		.reserve_permille = wish->full != NULL ? ASSIGN_HOP_RESERVE_PERMILLE : 0, .explain = wish->explain };
 	p.known = nodes;
 	e = assign_decide(&r, a, &p.decision);
 	if (e != OK)

@@ -29,6 +29,7 @@ struct place {
 /* What a viewer wants to watch; `zone` empty: no preference. */
 struct place_wish {
 	struct bytes origin, content, zone;
+	bool explain;               /* all nodes are wanted in order, not the best few */
 	const struct node_id *full; /* that node sends him on, since it has no room (D1); NULL: he is new */
 };
 

@@ -105,7 +105,7 @@ static void pack(const struct place *p, size_t at, uint64_t words[RECALL_WORDS])
 	const struct assign_result *d = &p->decision;
 	uint64_t kept = at_most(d->candidates_n, RECALL_BEST);
 	words[HEAD_WORD] = (uint64_t)d->outcome | kept << 8 | at_most(d->candidates_n, UINT16_MAX) << 16 |
-	                   at_most(d->usable_n, UINT16_MAX) << 32;
+	                   at_most(d->usable_n, UINT16_MAX) << 32 | at_most(d->ordered_n, UINT16_MAX) << 48;
 	bool there = pack_best(p, at, &words[FIRST_NODE]);
 	uint32_t by_reason[RECALL_REASONS] = { 0 };
 	for (size_t i = 0; i < d->candidates_n; i++) {
@@ -125,6 +125,7 @@ static void unpack(const uint64_t words[RECALL_WORDS], struct recalled *out)
 		.best_n = at_most(words[HEAD_WORD] >> 8 & 0xff, RECALL_BEST),
 		.nodes_n = (uint16_t)(words[HEAD_WORD] >> 16),
 		.usable_n = (uint16_t)(words[HEAD_WORD] >> 32),
+		.ordered_n = (uint16_t)(words[HEAD_WORD] >> 48),
 	};
 	for (size_t i = 0; i < RECALL_REASONS; i++)
 		out->by_reason[i] = (uint16_t)(words[FIRST_REASON + i / REASONS_A_WORD] >> 16 * (i % REASONS_A_WORD));

@@ -36,11 +36,12 @@ struct recalled_node {
 };
 enum { RECALL_CAPACITY_MAX = (1 << 24) - 1, RECALL_AGE_MAX_MS = (1 << 24) - 1 };
 
-/* A decision, its best nodes first, in the order in which they would have been tried. The node that was taken
- * is among them: the last one, when it was further back. */
+/* A decision, its best nodes first, ordered_n of them in the order in which they would have been tried. The
+ * node that was taken is among them: the last one, when it was further back. */
 struct recalled {
 	enum assign_outcome outcome;
 	uint16_t nodes_n, usable_n; /* delivery nodes then; those that could take the viewer */
+	uint16_t ordered_n;         /* of these, whose order was looked for */
 	uint16_t by_reason[RECALL_REASONS];
 	struct recalled_node best[RECALL_BEST];
 	size_t best_n;

@@ -177,7 +177,16 @@ static void check_warm_whenever_it_can_be(struct cluster *c, struct prng *p)
 	assert_true(fullness(c, taken) <= fullness(c, best));
 }
 
-/* Without reasons it says the same of the best few. */
+static enum assign_reason reason_of(const struct assign_result *r, uint32_t node, size_t *at)
+{
+	for (*at = 0; *at < r->candidates_n; ++*at)
+		if (r->candidates[*at].node == node)
+			return r->candidates[*at].reason;
+	fail_msg("node %u is missing", node);
+	return ASSIGN_TAKEN;
+}
+
+/* Without the whole order it says the same of the best few, and of each node why. */
 static void check_it_decides_the_same_without_explaining(struct cluster *c, struct prng *p)
 {
 	(void)p;
@@ -186,13 +195,18 @@ static void check_it_decides_the_same_without_explaining(struct cluster *c, stru
 	struct assign_result few = decide(c);
 	size_t n = all.usable_n < ASSIGN_BEST ? all.usable_n : ASSIGN_BEST;
 	assert_int_equal(few.outcome, all.outcome);
-	assert_int_equal(few.candidates_n, n);
-	assert_int_equal(few.usable_n, n);
+	assert_int_equal(few.candidates_n, all.candidates_n);
+	assert_int_equal(few.usable_n, all.usable_n);
+	assert_int_equal(few.ordered_n, n);
+	assert_int_equal(all.ordered_n, all.usable_n);
 	if (n > 0)
 		assert_int_equal(few.node, all.node);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		assert_int_equal(few.candidates[i].node, all.candidates[i].node);
-		assert_int_equal(few.candidates[i].reason, all.candidates[i].reason);
+	for (size_t i = 0; i < all.candidates_n; i++) {
+		size_t at;
+		assert_int_equal(reason_of(&few, all.candidates[i].node, &at), all.candidates[i].reason);
+		assert_int_equal(at < few.usable_n, i < all.usable_n);
 	}
 }
 

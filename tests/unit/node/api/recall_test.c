@@ -89,6 +89,8 @@ static void the_taken_one_is_kept_however_far_back(void **state)
 		recall_add(r, 0, id.b, &p, at);
 		assert_true(recall_find(r, id.b, &got));
 		assert_int_equal(got.nodes_n, 20);
+		assert_int_equal(got.usable_n, 20);
+		assert_int_equal(got.ordered_n, ASSIGN_BEST);
 		assert_int_equal(got.best_n, RECALL_BEST);
 		size_t kept = i < RECALL_BEST ? i : RECALL_BEST - 1;
 		assert_int_equal(got.best[kept].slot, p.nodes[at].slot);
