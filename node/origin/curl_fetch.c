@@ -63,8 +63,8 @@ struct fetch_pool *fetch_pool_new(const struct fetch_limits *l)
 		p->limits.stall_ms = STALL_DEFAULT_MS;
 	if (l->slow_bytes == 0)
 		p->limits.slow_bytes = SLOW_DEFAULT_BYTES;
-	if (l->head_ms == 0)
-		p->limits.head_ms = p->limits.stall_ms;
+	if (l->first_byte_ms == 0)
+		p->limits.first_byte_ms = p->limits.stall_ms;
 	LIST_INIT(&p->idle);
 	LIST_INIT(&p->busy);
 	CHECK(pthread_mutex_init(&p->lock, NULL) == 0);

@@ -35,10 +35,10 @@ MUST_USE enum err fetch_init(void);
 void fetch_exit(void);
 
 struct fetch_limits {
-	uint32_t connect_ms; /* 0 = 3000 */
-	uint32_t stall_ms;   /* 0 = 10000 */
-	uint32_t slow_bytes; /* 0 = 4 KiB a second */
-	uint32_t head_ms;    /* of waiting for the head, with connecting; 0 = stall_ms */
+	uint32_t connect_ms;    /* 0 = 3000 */
+	uint32_t stall_ms;      /* 0 = 10000 */
+	uint32_t slow_bytes;    /* 0 = 4 KiB a second */
+	uint32_t first_byte_ms; /* of waiting for the first of a body, with connecting; 0 = stall_ms */
 };
 
 struct fetch_pool;

@@ -46,6 +46,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 		l->waited_bytes += n;
 		return take_refusal(l, p, n);
 	}
+	l->begun = true;
 	size_t left = l->room - l->got;
 	if (left == 0 || n > left + sizeof(l->rest)) {
 		l->paused = true;
@@ -116,7 +117,7 @@ static enum err perform(struct lane *l)
 /* Too little in too much waiting: only the time in here counts. */
 static enum err wait(struct lane *l)
 {
-	uint64_t before = now_ms(), limit_ms = l->head_over ? l->limits->stall_ms : l->limits->head_ms;
+	uint64_t before = now_ms(), limit_ms = l->begun ? l->limits->stall_ms : l->limits->first_byte_ms;
 	uint64_t left_ms = l->waited_ms < limit_ms ? limit_ms - l->waited_ms : 1;
 	if (curl_multi_poll(l->multi, NULL, 0, left_ms < POLL_MS ? (int)left_ms : POLL_MS, NULL) != CURLM_OK)
 		return ERR_NO_MEMORY;
@@ -230,7 +231,7 @@ static void clear(struct lane *l, const struct fetch_request *r)
 {
 	l->head = (struct store_head){ .status = 0 };
 	l->follows = r->redirects_max > 0;
-	l->head_over = l->paused = l->over = false;
+	l->head_over = l->begun = l->paused = l->over = false;
 	l->head_only = r->head_only;
 	l->result = CURLE_OK;
 	l->error[0] = '\0';

@@ -21,10 +21,10 @@ struct lane {
 	struct curl_slist *fields;
 	/* Of the present transfer. */
 	struct store_head head;
-	bool follows, head_over, head_only, paused, over;
-	CURLcode result;             /* once over */
-	char error[CURL_ERROR_SIZE]; /* libcurl's words */
-	uint8_t *to;                 /* the reader's */
+	bool follows, head_over, head_only, begun, paused, over; /* begun: a byte of the body has come */
+	CURLcode result;                                         /* once over */
+	char error[CURL_ERROR_SIZE];                             /* libcurl's words */
+	uint8_t *to;                                             /* the reader's */
 	size_t room;
 	size_t got;
 	uint8_t rest[CURL_MAX_WRITE_SIZE]; /* of a callback that brought more than there was room for */

@@ -94,7 +94,7 @@ enum err peers_new(const struct peers_config *c, struct peers **out)
 	p->c = *c;
 	p->reader = reader;
 	const struct fetch_limits limits = {
-		.connect_ms = FIRST_BYTE_MS, .head_ms = FIRST_BYTE_MS, .stall_ms = STALL_MS
+		.connect_ms = FIRST_BYTE_MS, .first_byte_ms = FIRST_BYTE_MS, .stall_ms = STALL_MS
 	};
 	p->pool = fetch_pool_new(&limits);
 	p->source = (struct origin_source){ .read = peer_read, .check = peer_check, .close = peer_close };

@@ -105,6 +105,19 @@ static bool breaks_off(struct store_request *r)
 	return false;
 }
 
+static bool gives_a_head_only(struct store_request *r)
+{
+	store_say(r, "HTTP/1.1 200 OK\r\n" ETAG "Content-Length: %d\r\n\r\n", BODY_BYTES);
+	return false;
+}
+
+static bool hangs_behind_its_head(struct store_request *r)
+{
+	(void)gives_a_head_only(r);
+	store_hold(r);
+	return false;
+}
+
 static bool hangs(struct store_request *r)
 {
 	store_hold(r);
@@ -301,16 +314,34 @@ static void test_who_fails_is_left_alone(void **state)
 	end();
 }
 
-static void test_who_hangs_costs_a_second(void **state)
+static void costs_a_second(bool (*first)(struct store_request *r))
 {
-	(void)state;
-	start(hangs, gives);
+	start(first, gives);
 	uint64_t began = now_ms();
 	assert_from_peer("c/1.m4s");
-	assert_in_range(now_ms() - began, 900, 1900);
+	assert_in_range(now_ms() - began, 900, 2900);
 	began = now_ms();
 	assert_from_peer("c/2.m4s");
 	assert_true(now_ms() - began < 900);
+	assert_int_equal(asked(0), 1);
+	end();
+}
+
+static void test_who_hangs_costs_a_second(void **state)
+{
+	(void)state;
+	costs_a_second(hangs);
+	costs_a_second(hangs_behind_its_head);
+}
+
+/* While nobody streams from it, the next one can still be asked. */
+static void test_a_head_is_no_answer(void **state)
+{
+	(void)state;
+	start(gives_a_head_only, gives);
+	assert_from_peer("c/1.m4s");
+	assert_int_equal(asked(0), 1);
+	assert_int_equal(asked(1), 1);
 	end();
 }
 
@@ -377,6 +408,7 @@ int main(void)
 		cmocka_unit_test(test_a_miss_leads_to_the_next_then_to_the_store),
 		cmocka_unit_test(test_who_fails_is_left_alone),
 		cmocka_unit_test(test_who_hangs_costs_a_second),
+		cmocka_unit_test(test_a_head_is_no_answer),
 		cmocka_unit_test(test_what_breaks_off_resets_its_waiters),
 		cmocka_unit_test(test_a_copy_that_is_too_old_is_not_taken),
 		cmocka_unit_test(test_purges_are_named),
