@@ -1,6 +1,7 @@
 #include "ctl/client.h"
 
 #include "base/check.h"
+#include "ctl/common.h"
 
 #include <errno.h>
 #include <http_parser.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { HEAD_MAX_BYTES = 64 << 10, READ_BYTES = 64 << 10, HOST_MAX = 256 };
@@ -26,13 +26,6 @@ struct call {
 	struct buf body;
 	char *error;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* The one line that a person gets. */
 __attribute__((format(printf, 3, 4))) static enum err say(struct call *c, enum err e, const char *format, ...)
@@ -55,7 +48,7 @@ static enum err say_timeout(struct call *c)
 static enum err await(struct call *c, short events)
 {
 	for (;;) {
-		uint64_t now = now_ms();
+		uint64_t now = ctl_now_ms();
 		if (now >= c->deadline_ms)
 			return say_timeout(c);
 		struct pollfd p = { .fd = c->fd, .events = events };
@@ -253,7 +246,7 @@ enum err client_call(const struct client *client, const char *method, const char
 	if (with_defaults.answer_max_bytes == 0)
 		with_defaults.answer_max_bytes = CLIENT_ANSWER_MAX_BYTES;
 	struct call c = { .client = &with_defaults, .fd = -1, .error = error };
-	c.deadline_ms = now_ms() + with_defaults.timeout_ms;
+	c.deadline_ms = ctl_now_ms() + with_defaults.timeout_ms;
 	buf_init(&c.body, with_defaults.answer_max_bytes);
 	http_parser_init(&c.parser, HTTP_RESPONSE);
 	c.parser.data = &c;

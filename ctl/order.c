@@ -4,34 +4,13 @@
 #include "ctl/ask.h"
 #include "ctl/cells.h"
 #include "ctl/commands.h"
+#include "ctl/common.h"
 
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { ASK_AGAIN_MS = 100, TARGET_MAX = 1024 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static int failed(const char *error, FILE *errors)
-{
-	fprintf(errors, "warmcastctl: %s\n", error);
-	return CTL_FAILED;
-}
-
-static void print_json(const json_t *said, FILE *out)
-{
-	char *text = json_dumps(said, JSON_COMPACT);
-	CHECK(text != NULL);
-	fprintf(out, "%s\n", text);
-	free(text);
-}
 
 static void print_recorded(const json_t *said, FILE *out)
 {
@@ -84,10 +63,10 @@ static json_t *await_all(const struct client *c, json_t *said, FILE *errors, cha
 {
 	char target[TARGET_MAX];
 	const char *id = member_str(said, "id");
-	uint64_t deadline = now_ms() + ORDER_WAIT_MS;
+	uint64_t deadline = ctl_now_ms() + ORDER_WAIT_MS;
 	size_t before = SIZE_MAX;
 	snprintf(target, sizeof(target), "/v1/purge/%.64s", id == NULL ? "" : id);
-	while (awaited(said) > 0 && now_ms() < deadline) {
+	while (awaited(said) > 0 && ctl_now_ms() < deadline) {
 		if (awaited(said) != before)
 			print_progress(said, errors);
 		before = awaited(said);
@@ -106,7 +85,7 @@ int order_purge(const struct client *c, const char *content, bool wait, bool jso
 	char error[CLIENT_ERROR_MAX];
 	json_t *body = json_pack("{s:s}", "content", content);
 	if (body == NULL)
-		return failed("the content's name is no UTF-8", errors);
+		return ctl_failed("the content's name is no UTF-8", errors);
 	char *text = json_dumps(body, JSON_COMPACT);
 	CHECK(text != NULL);
 	json_t *said = ask_json(c, "POST", "/v1/purge", bytes_str(text), error);
@@ -117,14 +96,14 @@ int order_purge(const struct client *c, const char *content, bool wait, bool jso
 	if (said != NULL && wait)
 		said = await_all(c, said, errors, error);
 	if (said == NULL)
-		return failed(error, errors);
+		return ctl_failed(error, errors);
 	if (json)
-		print_json(said, out);
+		ctl_print_json(said, out);
 	else
 		print_progress(said, out);
 	bool late = wait && awaited(said) > 0;
 	json_decref(said);
-	return late ? failed("not all delivery nodes have applied it in time", errors) : CTL_DONE;
+	return late ? ctl_failed("not all delivery nodes have applied it in time", errors) : CTL_DONE;
 }
 
 /* -- about a node -- */
@@ -154,14 +133,14 @@ int order_node(const struct client *c, const char *node, const char *verb, bool 
 	buf_put_u8(&target, '\0');
 	if (buf_err(&target) != OK) {
 		buf_fini(&target);
-		return failed("the node's name is over a stated limit", errors);
+		return ctl_failed("the node's name is over a stated limit", errors);
 	}
 	json_t *said = ask_json(c, "POST", (const char *)target.p, BYTES_LIT("{}"), error);
 	buf_fini(&target);
 	if (said == NULL)
-		return failed(error, errors);
+		return ctl_failed(error, errors);
 	if (json)
-		print_json(said, out);
+		ctl_print_json(said, out);
 	else
 		print_recorded(said, out);
 	json_decref(said);
@@ -201,20 +180,20 @@ static bool look_at_drain(struct drain_watch *w, const json_t *n, FILE *errors)
 	if (sessions != w->sessions)
 		fprintf(errors, "%s: %" JSON_INTEGER_FORMAT " sessions left\n", state, sessions);
 	if (sessions != w->sessions || sessions > 0)
-		w->none_since_ms = now_ms();
+		w->none_since_ms = ctl_now_ms();
 	w->sessions = sessions;
-	return sessions == 0 && now_ms() - w->none_since_ms >= DRAINED_FOR_MS;
+	return sessions == 0 && ctl_now_ms() - w->none_since_ms >= DRAINED_FOR_MS;
 }
 
 static int await_drained(const struct client *c, const char *node, FILE *out, FILE *errors)
 {
 	char error[CLIENT_ERROR_MAX];
 	struct drain_watch w = { .sessions = -1 };
-	for (uint64_t deadline = now_ms() + DRAIN_WAIT_MS; now_ms() < deadline;
+	for (uint64_t deadline = ctl_now_ms() + DRAIN_WAIT_MS; ctl_now_ms() < deadline;
 	     (void)poll(NULL, 0, ASK_AGAIN_MS)) {
 		json_t *said = ask_json(c, "GET", "/v1/nodes", BYTES_NONE, error);
 		if (said == NULL)
-			return failed(error, errors);
+			return ctl_failed(error, errors);
 		const json_t *n = node_in(said, node);
 		bool over = n == NULL || look_at_drain(&w, n, errors);
 		json_decref(said);
@@ -223,7 +202,7 @@ static int await_drained(const struct client *c, const char *node, FILE *out, FI
 			return CTL_DONE;
 		}
 	}
-	return failed("it still has viewers", errors);
+	return ctl_failed("it still has viewers", errors);
 }
 
 int order_drain(const struct client *c, const char *node, bool wait, bool json, FILE *out, FILE *errors)

@@ -3,12 +3,12 @@
 #include "base/check.h"
 #include "ctl/cells.h"
 #include "ctl/commands.h"
+#include "ctl/common.h"
 
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	ARRIVED_WITHIN_MS = 10000,
@@ -36,13 +36,6 @@ try {
 	size_t asked_n, arrived;
 	FILE *out, *errors;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void wait_ms(uint64_t ms)
 {
@@ -102,9 +95,9 @@ static void ask_one(struct try *t, struct asked *a)
 
 static void await_all(struct try *t)
 {
-	uint64_t deadline = now_ms() + ARRIVED_WITHIN_MS;
+	uint64_t deadline = ctl_now_ms() + ARRIVED_WITHIN_MS;
 	bool waiting = true;
-	while (waiting && now_ms() < deadline) {
+	while (waiting && ctl_now_ms() < deadline) {
 		waiting = false;
 		for (size_t i = 0; i < t->asked_n; i++) {
 			if (t->asked[i].outcome == WAITING)
@@ -232,12 +225,12 @@ static int run_tries(const struct probe_job *job, const struct peers *peers, FIL
 	int worst = CTL_DONE;
 	unsigned n = 0;
 	do {
-		uint64_t began = now_ms();
+		uint64_t began = ctl_now_ms();
 		int status = run_try(job, peers, n % PROBE_TRIES_MAX, &last_us[n % PROBE_TRIES_MAX], out, errors);
 		worst = status > worst ? status : worst;
 		n++;
-		if (job->watch && now_ms() < began + WATCH_MS)
-			wait_ms(began + WATCH_MS - now_ms());
+		if (job->watch && ctl_now_ms() < began + WATCH_MS)
+			wait_ms(began + WATCH_MS - ctl_now_ms());
 	} while (!ferror(out) && (job->watch || n < job->tries));
 	if (n > 1 && !job->json) {
 		qsort(last_us, n, sizeof(last_us[0]), by_value);

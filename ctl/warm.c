@@ -4,27 +4,14 @@
 #include "ctl/ask.h"
 #include "ctl/cells.h"
 #include "ctl/commands.h"
+#include "ctl/common.h"
 
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { ASK_AGAIN_MS = 200, SAY_EVERY_MS = 1000, TARGET_MAX = 128, TEXT_MAX_BYTES = 1 << 20 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static int failed(const char *error, FILE *errors)
-{
-	fprintf(errors, "warmcastctl: %s\n", error);
-	return CTL_FAILED;
-}
 
 /* -- what a node says of itself -- */
 
@@ -81,14 +68,6 @@ static uint64_t progress(const json_t *said)
 }
 
 /* -- text -- */
-
-static void print_json(const json_t *said, FILE *out)
-{
-	char *text = json_dumps(said, JSON_COMPACT);
-	CHECK(text != NULL);
-	fprintf(out, "%s\n", text);
-	free(text);
-}
 
 /* "delivery-1 12 of 40, delivery-2 done" */
 static void print_progress(const json_t *said, FILE *out)
@@ -157,12 +136,12 @@ static json_t *await_all(const struct client *c, json_t *said, FILE *errors, cha
 {
 	char target[TARGET_MAX];
 	const char *id = member_str(said, "id");
-	uint64_t moved_ms = now_ms(), said_ms = 0, before = progress(said);
+	uint64_t moved_ms = ctl_now_ms(), said_ms = 0, before = progress(said);
 	snprintf(target, sizeof(target), "/v1/warm/%.64s", id == NULL ? "" : id);
-	while (count_nodes(said, is_over) < nodes_n(said) && now_ms() - moved_ms < WARM_STILL_MS) {
-		if (now_ms() - said_ms >= SAY_EVERY_MS) {
+	while (count_nodes(said, is_over) < nodes_n(said) && ctl_now_ms() - moved_ms < WARM_STILL_MS) {
+		if (ctl_now_ms() - said_ms >= SAY_EVERY_MS) {
 			print_progress(said, errors);
-			said_ms = now_ms();
+			said_ms = ctl_now_ms();
 		}
 		(void)poll(NULL, 0, ASK_AGAIN_MS);
 		json_t *now = ask_json(c, "GET", target, BYTES_NONE, error);
@@ -171,7 +150,7 @@ static json_t *await_all(const struct client *c, json_t *said, FILE *errors, cha
 			return NULL;
 		said = now;
 		if (progress(said) != before)
-			moved_ms = now_ms();
+			moved_ms = ctl_now_ms();
 		before = progress(said);
 	}
 	return said;
@@ -185,20 +164,20 @@ int warm_run(const struct client *c, const char *content, unsigned copies, bool 
 	if (said != NULL && wait)
 		said = await_all(c, said, errors, error);
 	if (said == NULL)
-		return failed(error, errors);
+		return ctl_failed(error, errors);
 	size_t n = nodes_n(said), warm = count_nodes(said, is_warm);
 	if (json)
-		print_json(said, out);
+		ctl_print_json(said, out);
 	else
 		print_table(said, out);
 	json_decref(said);
 	if (n < copies) {
 		snprintf(error, sizeof(error), "only %zu delivery nodes could be chosen for %u copies", n, copies);
-		return failed(error, errors);
+		return ctl_failed(error, errors);
 	}
 	if (wait && warm < n) {
 		snprintf(error, sizeof(error), "%zu of %zu nodes have all of it", warm, n);
-		return failed(error, errors);
+		return ctl_failed(error, errors);
 	}
 	return CTL_DONE;
 }
