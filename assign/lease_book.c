@@ -375,7 +375,7 @@ void lease_book_leave(struct lease_book *b, uint32_t kbps)
 	check_sum(b);
 }
 
-void lease_book_reweigh(struct lease_book *b, uint32_t was_kbps, uint32_t is_kbps)
+void lease_book_reweigh(struct lease_book *b, uint64_t was_kbps, uint64_t is_kbps)
 {
 	OBJ_CHECK(b, BOOK_MAGIC);
 	CHECK(b->active > 0 && b->active_kbps >= was_kbps);

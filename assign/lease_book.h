@@ -92,8 +92,8 @@ enum lease_admission lease_book_arrive(
     struct lease_book *b, uint64_t now_ms, const struct lease_place *place, bool placed_here, uint32_t kbps);
 /* An active session ended or moved; kbps as at its arrival or its last reweigh. */
 void lease_book_leave(struct lease_book *b, uint32_t kbps);
-/* An active session weighs something else now. */
-void lease_book_reweigh(struct lease_book *b, uint32_t was_kbps, uint32_t is_kbps);
+/* An active session, or several together, weigh something else now. */
+void lease_book_reweigh(struct lease_book *b, uint64_t was_kbps, uint64_t is_kbps);
 
 /* -- the node -- */
 

@@ -130,7 +130,7 @@ static void learn(struct places *p, uint64_t egress_kbps, uint32_t active)
 	uint32_t was = p->each_kbps;
 	p->each_kbps = to_u32((was * (uint64_t)(LEARN_SHARE - 1) + measured) / LEARN_SHARE);
 	/* All of them at once: each weighs the same. */
-	lease_book_reweigh(p->book, to_u32((uint64_t)was * active), to_u32((uint64_t)p->each_kbps * active));
+	lease_book_reweigh(p->book, (uint64_t)was * active, (uint64_t)p->each_kbps * active);
 	lease_book_set_weight(p->book, p->each_kbps);
 }
 
