@@ -253,6 +253,22 @@ static void counts_mbit_at_the_weight_of_the_grant(void **state)
 	lease_book_free(b);
 }
 
+static void weighs_all_sessions_of_a_great_node(void **state)
+{
+	(void)state;
+	struct lease_book_config c = CONFIG;
+	c.capacity_kbps = 10000000000; /* more than 32 bits hold */
+	struct lease_book *b = lease_book_new(&c);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(lease_book_arrive(b, 0, NULL, true, 2000000000), LEASE_PLACELESS);
+	lease_book_reweigh(b, 6000000000, 9000000000);
+	assert_true(look(b).active_kbps == 9000000000);
+	for (int i = 0; i < 3; i++)
+		lease_book_leave(b, 3000000000);
+	assert_true(look(b).active_kbps == 0);
+	lease_book_free(b);
+}
+
 static void shares_fairly(void **state)
 {
 	(void)state;
@@ -396,6 +412,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lends_what_is_left_but_the_reserve),
+		cmocka_unit_test(weighs_all_sessions_of_a_great_node),
 		cmocka_unit_test(answers_each_request_once),
 		cmocka_unit_test(admits_a_place_once),
 		cmocka_unit_test(keeps_places_when_all_else_is_full),
