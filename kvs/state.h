@@ -106,6 +106,7 @@ struct kvs_link {
 	bool ask_to_end;      /* it had no upper bound */
 	uint64_t ask_applied; /* frames of this link applied since */
 	uint64_t asked_ms;
+	bool ask_shared;         /* others were asked parts of the same comparison */
 	bool ask_paused;         /* the rest is asked for when the timer is due, */
 	struct row_id ask_after; /* from there on */
 	/* What the comparison with that peer still has to look at (ranges.h). */
