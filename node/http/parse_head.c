@@ -14,20 +14,30 @@ static bool malformed(struct http_refusal *why, const char *detail)
 	return refuse(why, 400, "malformed", detail);
 }
 
-/* Whether `c` is in a set of a bit a character from 0 to 127. */
-static bool is_in(const uint64_t set[2], uint8_t c)
+static size_t run_of(const bool set[256], struct bytes s)
 {
-	return c < 128 && (set[c >> 6] >> (c & 63) & 1) != 0;
+	size_t n = 0;
+	while (n < s.n && set[s.p[n]])
+		n++;
+	return n;
 }
 
 size_t http_head_token_run(struct bytes s)
 {
-	/* Letters, digits and !#$%&'*+-.^_`|~ */
-	static const uint64_t token[2] = { 0x03ff6cfa00000000, 0x57ffffffc7fffffe };
-	size_t n = 0;
-	while (n < s.n && is_in(token, s.p[n]))
-		n++;
-	return n;
+	static const bool token[256] = {
+		['0' ... '9'] = true,
+		['A' ... 'Z'] = true,
+		['^' ... 'z'] = true,
+		['#' ... '\''] = true,
+		['!'] = true,
+		['*'] = true,
+		['+'] = true,
+		['-'] = true,
+		['.'] = true,
+		['|'] = true,
+		['~'] = true,
+	};
+	return run_of(token, s);
 }
 
 static bool is_word(struct bytes value, const char *word)
@@ -137,7 +147,7 @@ static enum known known_of(struct bytes name)
 		[EXPECT] = BYTES_LIT("Expect"),
 	};
 	for (enum known k = 0; k < KNOWN; k++)
-		if (name.n == names[k].n && strncasecmp((const char *)name.p, (const char *)names[k].p, name.n) == 0)
+		if (name.n == names[k].n && http_name_eq(name, names[k]))
 			return k;
 	return KNOWN;
 }
@@ -213,12 +223,21 @@ static bool judge_framing(const struct http_request *r, const struct said *said,
 
 static bool is_host(struct bytes host)
 {
-	/* Letters, digits and -._~!$&'()*+,;=%:[] */
-	static const uint64_t allowed[2] = { 0x2fff7ff200000000, 0x47fffffeaffffffe };
-	for (size_t i = 0; i < host.n; i++)
-		if (!is_in(allowed, host.p[i]))
-			return false;
-	return true;
+	static const bool allowed[256] = {
+		['0' ... '9'] = true,
+		['A' ... 'Z'] = true,
+		['a' ... 'z'] = true,
+		['$' ... '.'] = true,
+		['!'] = true,
+		[':'] = true,
+		[';'] = true,
+		['='] = true,
+		['['] = true,
+		[']'] = true,
+		['_'] = true,
+		['~'] = true,
+	};
+	return run_of(allowed, host) == host.n;
 }
 
 static bool judge_host(struct http_request *r, const struct said *said, struct http_refusal *why)
