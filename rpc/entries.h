@@ -47,6 +47,7 @@ struct rpc_location {
 	uint64_t bytes;
 	uint32_t objects, share_permille;
 	struct bytes entry;
+	uint32_t kbps; /* 0 unknown */
 };
 
 struct rpc_claim {

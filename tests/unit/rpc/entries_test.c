@@ -170,13 +170,15 @@ static void location(void **state)
 	struct rpc_location l = { .bytes = 1u << 30,
 		.objects = 3,
 		.share_permille = 1000,
-		.entry = bytes_of(name, RPC_ENTRY_NAME_MAX) },
+		.entry = bytes_of(name, RPC_ENTRY_NAME_MAX),
+		.kbps = 4500 },
 	                    got;
 	assert_int_equal(rpc_encode_location(&l, &b->out), OK);
 	assert_int_equal(rpc_decode_location(buf_bytes(&b->out), &b->arena, &got), OK);
 	assert_int_equal(got.bytes, 1u << 30);
 	assert_int_equal(got.objects, 3);
 	assert_int_equal(got.share_permille, 1000);
+	assert_int_equal(got.kbps, 4500);
 	assert_bytes_equal(got.entry, l.entry);
 	l.entry.n++;
 	assert_int_equal(rpc_encode_location(&l, &b->out), ERR_TOO_BIG);
