@@ -198,6 +198,7 @@ enum err rpc_encode_load(const struct rpc_load *l, struct buf *out)
 	m.cached_bytes = l->cached_bytes;
 	m.miss_permille = l->miss_permille;
 	m.evict_age_s = l->evict_age_s;
+	m.reckoned_mbps = l->reckoned_mbps;
 	return pb_pack(&m.base, RPC_VALUE_MAX, out);
 }
 
@@ -217,6 +218,7 @@ enum err rpc_decode_load(struct bytes value, struct arena *a, struct rpc_load *l
 		.cached_bytes = m->cached_bytes,
 		.miss_permille = m->miss_permille < 1000 ? m->miss_permille : 1000,
 		.evict_age_s = m->evict_age_s,
+		.reckoned_mbps = m->reckoned_mbps,
 	};
 	return OK;
 }

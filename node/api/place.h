@@ -24,6 +24,7 @@ struct place {
 	const struct assign_node *known; /* what was known of each when it was decided: nodes_n */
 	size_t nodes_n;
 	struct bytes entry; /* what the holders say the content starts with; empty when none knows */
+	uint32_t kbps;      /* and what a viewer of it takes, by the most that any says; 0 when none knows */
 };
 
 /* What a viewer wants to watch; `zone` empty: no preference. */

@@ -149,7 +149,8 @@ static void load(void **state)
 	struct rpc_load l = { .sessions = 1,
 		.egress_mbps = UINT32_MAX,
 		.hit_permille = 999,
-		.cached_bytes = UINT64_MAX },
+		.cached_bytes = UINT64_MAX,
+		.reckoned_mbps = 70 },
 	                got;
 	assert_int_equal(rpc_encode_load(&l, &b->out), OK);
 	assert_int_equal(rpc_decode_load(buf_bytes(&b->out), &b->arena, &got), OK);
@@ -157,6 +158,7 @@ static void load(void **state)
 	assert_int_equal(got.egress_mbps, UINT32_MAX);
 	assert_int_equal(got.hit_permille, 999);
 	assert_true(got.cached_bytes == UINT64_MAX);
+	assert_int_equal(got.reckoned_mbps, 70);
 	assert_int_equal(rpc_decode_load(BYTES_LIT("\x08"), &b->arena, &got), ERR_INVALID);
 	assert_int_equal(rpc_decode_load(BYTES_NONE, &b->arena, &got), OK);
 	assert_int_equal(got.sessions, 0);
