@@ -120,8 +120,9 @@ static const struct config_origin *one_origin(struct call *c, const struct sessi
 }
 
 static struct token handle_of(struct call *c, const struct session_request *r,
-    const struct config_origin *origin, const struct place_node *n)
+    const struct config_origin *origin, const struct place *p)
 {
+	const struct place_node *n = &p->nodes[p->decision.node];
 	struct token t = {
 		.kind = TOKEN_SESSION,
 		.origin = bytes_str(origin->name),
@@ -130,6 +131,7 @@ static struct token handle_of(struct call *c, const struct session_request *r,
 		.issued_by = *c->api->c.self,
 		.node = n->id,
 		.node_incarnation = n->incarnation,
+		.kbps = p->kbps,
 		.issued_at_s = c->now_s,
 		.not_after_s =
 		    r->not_after_s != 0 ? r->not_after_s : c->now_s + c->api->c.config->not_after_ms / 1000,
@@ -161,7 +163,7 @@ static void create_placed(struct call *c, const struct session_request *r, const
     const struct place *p)
 {
 	size_t at = p->decision.node;
-	struct token t = handle_of(c, r, origin, &p->nodes[at]);
+	struct token t = handle_of(c, r, origin, p);
 	take_place(c, &p->nodes[at], p->now_ms, &t);
 	struct bytes handle;
 	enum err e = token_sign(c->api->c.keys, &t, c->arena, &handle);
