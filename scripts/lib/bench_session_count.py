@@ -4,7 +4,8 @@ import json
 import re
 import subprocess
 
-from bench_session_sides import Failed, Nginx
+from bench_pairs import Failed
+from bench_session_sides import Nginx
 
 RATE, SECONDS = 200, 10
 READY_S = 120
