@@ -19,6 +19,7 @@ noise   100 connections read hot objects of 64 KiB alone, and then while 100 rea
         while 50 viewers want what a store does not give. Judged is p99 to p99 alone: at most 1.5. nginx beside it.
 memory  What 10,000 idle connections, and 10,000 viewers in the midst of an object, add to a server's memory (PSS; what the
         kernel has for their sockets is not in it). nginx sets its connections' records aside at its start.
+count   Instructions of user space a warm request by callgrind, for which no other program matters. Only when asked for.
 
 The default run takes about 15 minutes.
 """
@@ -35,6 +36,7 @@ import sys
 import tempfile
 
 import bench_delivery_cold
+import bench_delivery_count
 import bench_delivery_memory
 import bench_delivery_noise
 import bench_delivery_warm
@@ -43,7 +45,9 @@ import bench_pairs
 from bench_pairs import Failed
 from warmcluster import REPOSITORY, ClusterError
 
-PARTS = {"warm": bench_delivery_warm, "cold": bench_delivery_cold, "noise": bench_delivery_noise, "memory": bench_delivery_memory}
+PARTS = {"warm": bench_delivery_warm, "cold": bench_delivery_cold, "noise": bench_delivery_noise,
+         "memory": bench_delivery_memory, "count": bench_delivery_count}
+DEFAULT_PARTS = [part for part in PARTS if part != "count"]
 PEERS = ("nginx", "varnish")
 PROGRAMS = {"wrk": "wrk", "nginx": "nginx", "varnish": "varnishd", "taskset": "taskset"}
 
@@ -74,8 +78,8 @@ def numbers(text):
 def parse():
     parser = argparse.ArgumentParser(prog="scripts/bench delivery", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=words_of(PARTS), default=list(PARTS), metavar="PART,...",
-                        help=f"of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--only", type=words_of(PARTS), default=DEFAULT_PARTS, metavar="PART,...",
+                        help=f"of {', '.join(PARTS)} (default: all but count)")
     parser.add_argument("--sizes", type=words_of(bench_delivery_warm.SIZES), default=list(bench_delivery_warm.SIZES),
                         metavar="SIZE,...", help=f"of warm objects: {', '.join(bench_delivery_warm.SIZES)} (default: all)")
     parser.add_argument("--connections", type=numbers, default=list(bench_delivery_warm.CONNECTIONS), metavar="N,...",

@@ -58,6 +58,7 @@ def run_of(side, size, connections, seconds):
         "cpu_s_gib": cost["cpu_s"] / (body / 2**30),
         "p50_us": seen["p50_us"],
         "p99_us": seen["p99_us"],
+        "requests": seen["requests"],
         "errors": seen["errors"],
         "core_busy": min(1.0, cost["core_s"] / seconds),
         "foreign": cost["foreign"],
