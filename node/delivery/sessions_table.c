@@ -116,14 +116,23 @@ static void finish(
 
 /* -- what sessions.h asks for -- */
 
+static void refresh(struct sessions_table *t, struct session_row *row, uint64_t now_ms)
+{
+	if (row == t->newest) {
+		row->seen_ms = now_ms;
+		return;
+	}
+	order_remove(t, row);
+	order_append(t, row, now_ms);
+}
+
 bool sessions_table_refresh(
     struct sessions_table *t, const struct rpc_session_id *id, uint64_t now_ms, bool request)
 {
 	struct session_row *row = lookup(t, id);
 	if (row == NULL)
 		return false;
-	order_remove(t, row);
-	order_append(t, row, now_ms);
+	refresh(t, row, now_ms);
 	row->totals.requests += request;
 	return true;
 }
@@ -145,11 +154,12 @@ void sessions_table_start(struct sessions_table *t, const struct rpc_session_id 
 }
 
 bool sessions_table_account(
-    struct sessions_table *t, const struct rpc_session_id *id, uint64_t bytes, bool hit)
+    struct sessions_table *t, const struct rpc_session_id *id, uint64_t bytes, bool hit, uint64_t now_ms)
 {
 	struct session_row *row = lookup(t, id);
 	if (row == NULL)
 		return false;
+	refresh(t, row, now_ms);
 	row->totals.bytes += bytes;
 	row->totals.hit_bytes += hit ? bytes : 0;
 	return true;
