@@ -276,12 +276,18 @@ static void look(struct media_job *j)
 void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
     const struct token *t, const struct media_path *path)
 {
+	struct bytes content = arena_dup(http_arena(x), t->content);
+	if (content.p == NULL) {
+		delivery_add(&d->n.failed, 1);
+		http_reset(x);
+		return;
+	}
 	struct media_job *j = OBJ_NEW(struct media_job, JOB_MAGIC);
 	j->d = d;
 	j->x = x;
 	j->origin = origin;
 	memcpy(j->session.b, t->session, sizeof(j->session.b));
-	j->content = t->content;
+	j->content = content;
 	j->object = path->object;
 	look(j);
 }
