@@ -14,51 +14,6 @@ static bool refuse(struct http_parse *p, int status, const char *type, const cha
 	return false;
 }
 
-/* -- what the library tells -- */
-
-static void on_target(void *arg, struct bytes target)
-{
-	struct http_parse *p = arg;
-	p->request.target = target;
-}
-
-static bool on_name(void *arg, struct bytes name)
-{
-	struct http_parse *p = arg;
-	if (p->fields_n == HTTP_FIELDS_MAX)
-		return refuse(p, 431, "too-many-fields", "more than 64 header fields");
-	p->fields[p->fields_n++] = (struct http_header){ .name = name, .value = bytes_of(name.p, 0) };
-	return true;
-}
-
-static bool on_value(void *arg, struct bytes value)
-{
-	struct http_parse *p = arg;
-	CHECK(p->fields_n > 0);
-	while (value.n > 0 && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
-		value.n--;
-	p->fields[p->fields_n - 1].value = value;
-	return true;
-}
-
-static bool on_head_done(void *arg)
-{
-	struct http_parse *p = arg;
-	p->request.headers = p->fields;
-	p->request.headers_n = p->fields_n;
-	p->keep_alive = parse_lib_keep_alive(&p->lib);
-	struct http_head head = {
-		.method = parse_lib_method(&p->lib),
-		.major = parse_lib_major(&p->lib),
-		.minor = parse_lib_minor(&p->lib),
-		.body_max_bytes = p->limits.body_bytes,
-	};
-	if (!http_head_judge(&p->request, &head, p->arena, &p->refusal))
-		return false;
-	p->expect_continue = head.expect_continue;
-	return true;
-}
-
 static bool on_body(void *arg, struct bytes data)
 {
 	struct http_parse *p = arg;
@@ -69,14 +24,6 @@ static bool on_body(void *arg, struct bytes data)
 		return refuse(p, 503, "no-memory", "out of memory");
 	return true;
 }
-
-static const struct parse_lib_events events = {
-	.target = on_target,
-	.name = on_name,
-	.value = on_value,
-	.head_done = on_head_done,
-	.body = on_body,
-};
 
 /* -- life -- */
 
@@ -196,27 +143,52 @@ static enum http_parse_result over(struct http_parse *p)
 	return HTTP_PARSE_DONE;
 }
 
-static enum http_parse_result refused(struct http_parse *p, enum parse_lib_result r)
+static enum http_parse_result refused(struct http_parse *p)
 {
-	if (r == PARSE_LIB_BAD_METHOD)
-		refuse(p, 501, "method-unknown", "a method that this server does not know");
-	else
-		refuse(p, 400, "malformed", "not a well-formed HTTP/1.1 request");
+	(void)refuse(p, 400, "malformed", "not a well-formed HTTP/1.1 request");
 	p->phase = PHASE_OVER;
 	return HTTP_PARSE_REFUSED;
 }
 
-static enum http_parse_result feed_head(struct http_parse *p)
+/* The head is whole, and each of its lines was checked as it came: they are only taken apart. */
+static bool split_fields(struct http_parse *p)
 {
-	parse_lib_init(&p->lib, &events, p);
+	struct bytes rest = bytes_from(buf_bytes(&p->head), p->headers_at);
+	for (size_t n; (n = bytes_index(rest, '\n')) > 1; rest = bytes_from(rest, n + 1)) {
+		if (p->fields_n == HTTP_FIELDS_MAX)
+			return refuse(p, 431, "too-many-fields", "more than 64 header fields");
+		struct bytes line = bytes_head(rest, n - 1);
+		size_t colon = bytes_index(line, ':');
+		p->fields[p->fields_n++] =
+		    (struct http_header){ bytes_head(line, colon), http_head_trim(bytes_from(line, colon + 1)) };
+	}
+	p->request.headers = p->fields;
+	p->request.headers_n = p->fields_n;
+	return true;
+}
+
+/* The library frames a body; where there is none it has nothing to do. */
+static enum http_parse_result begin_body(struct http_parse *p)
+{
 	size_t used;
-	enum parse_lib_result r = parse_lib_feed(&p->lib, buf_bytes(&p->head), &used);
-	if (r == PARSE_LIB_DONE && used == p->head.n)
-		return over(p);
-	if (r != PARSE_LIB_MORE || !p->lib.in_body)
-		return refused(p, r);
+	parse_lib_init(&p->lib, on_body, p);
+	if (parse_lib_feed(&p->lib, buf_bytes(&p->head), &used) != PARSE_LIB_MORE || !p->lib.in_body)
+		return refused(p);
 	p->phase = PHASE_BODY;
 	return HTTP_PARSE_HEAD;
+}
+
+static enum http_parse_result feed_head(struct http_parse *p)
+{
+	struct http_line line = http_head_line(bytes_head(buf_bytes(&p->head), p->headers_at - 2));
+	struct http_head head = { .method = line.method, .body_max_bytes = p->limits.body_bytes };
+	p->request.target = line.target;
+	p->request.http10 = line.http10;
+	if (!split_fields(p) || !http_head_judge(&p->request, &head, p->arena, &p->refusal))
+		return refused(p);
+	p->keep_alive = head.keep_alive;
+	p->expect_continue = head.expect_continue;
+	return head.has_body ? begin_body(p) : over(p);
 }
 
 static enum http_parse_result feed_body(struct http_parse *p, struct bytes in, size_t *used)
@@ -232,7 +204,7 @@ static enum http_parse_result feed_body(struct http_parse *p, struct bytes in, s
 		refuse(p, 413, "body-too-large", "the framing of the request's body is over the limit");
 		r = PARSE_LIB_STOPPED;
 	}
-	return r == PARSE_LIB_MORE ? HTTP_PARSE_MORE : refused(p, r);
+	return r == PARSE_LIB_MORE ? HTTP_PARSE_MORE : refused(p);
 }
 
 enum http_parse_result http_parse_feed(struct http_parse *p, struct bytes in, size_t *used)

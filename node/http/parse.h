@@ -1,10 +1,10 @@
 /* The incremental parser of HTTP/1.x requests (RFC 9112). Pure: bytes in, one request out.
  *
- * It gathers the head line by line and refuses as soon as it can, then lets the http-parser library
- * take it apart, and adds the refusals that the library does not make: both Transfer-Encoding and
- * Content-Length, any second Content-Length, codings other than `chunked`, a body on GET or HEAD,
- * folded fields, bare CR or LF, NUL, a name with a space, a missing or second Host, what is neither
- * HTTP/1.0 nor 1.1. Whatever is refused ends the connection.
+ * It gathers the head line by line, refuses as soon as it can, and takes the whole head apart. What has a
+ * body goes through the http-parser library besides, which frames it, and refuses what that refuses. Refused
+ * are, among others: both Transfer-Encoding and Content-Length, any second Content-Length, codings other than
+ * `chunked`, a body on GET or HEAD, folded fields, bare CR or LF, NUL, a name with a space, a missing or
+ * second Host, what is neither HTTP/1.0 nor 1.1. Whatever is refused ends the connection.
  *
  * Ownership: the request's slices point into the parser's buffers and live until the next
  * http_parse_reset; a target that had to be composed lives in the arena.

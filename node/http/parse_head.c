@@ -46,6 +46,15 @@ bool http_head_is_token(struct bytes s)
 	return s.n > 0;
 }
 
+struct bytes http_head_trim(struct bytes s)
+{
+	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = bytes_from(s, 1);
+	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
 bool http_head_request_line(struct bytes line, struct http_refusal *why)
 {
 	size_t method_n = bytes_index(line, ' ');
@@ -55,6 +64,8 @@ bool http_head_request_line(struct bytes line, struct http_refusal *why)
 	size_t target_n = bytes_index(rest, ' ');
 	if (target_n == 0 || target_n == rest.n)
 		return malformed(why, "a request line without a target or a version");
+	if (bytes_index(line, '\t') < line.n)
+		return malformed(why, "a tab in the request line");
 	struct bytes version = bytes_from(rest, target_n + 1);
 	static const struct bytes preface = BYTES_LIT("PRI * HTTP/2.0");
 	if (bytes_eq(line, preface))
@@ -66,6 +77,17 @@ bool http_head_request_line(struct bytes line, struct http_refusal *why)
 	if (version.p[5] != '1' || version.p[7] > '1')
 		return refuse(why, 505, "version-unknown", "HTTP/1.1 and HTTP/1.0 are spoken here");
 	return true;
+}
+
+struct http_line http_head_line(struct bytes line)
+{
+	size_t method_n = bytes_index(line, ' ');
+	struct bytes rest = bytes_from(line, method_n + 1);
+	return (struct http_line){
+		.method = bytes_head(line, method_n),
+		.target = bytes_head(rest, bytes_index(rest, ' ')),
+		.http10 = line.p[line.n - 1] == '0',
+	};
 }
 
 /* -- fields -- */
@@ -89,9 +111,19 @@ static bool is_word(struct bytes value, const char *word)
 	return value.n == strlen(word) && strncasecmp((const char *)value.p, word, value.n) == 0;
 }
 
+/* Takes the next of a list that commas part (RFC 9110, 5.6.1); it may be empty. */
+static bool next_option(struct bytes *list, struct bytes *option)
+{
+	if (list->n == 0)
+		return false;
+	size_t n = bytes_index(*list, ',');
+	*option = http_head_trim(bytes_head(*list, n));
+	*list = bytes_from(*list, n < list->n ? n + 1 : n);
+	return true;
+}
+
 /* Judges Content-Length and Transfer-Encoding (RFC 9112, section 6). */
-static bool judge_framing(
-    const struct http_request *r, const struct http_head *head, struct http_refusal *why)
+static bool judge_framing(const struct http_request *r, struct http_head *head, struct http_refusal *why)
 {
 	size_t lengths, codings;
 	const struct http_header *length = only(r, "Content-Length", &lengths);
@@ -108,6 +140,7 @@ static bool judge_framing(
 			return malformed(why, "a body on GET or HEAD");
 		if (!is_word(coding->value, "chunked"))
 			return refuse(why, 501, "coding-unknown", "a transfer coding other than chunked");
+		head->has_body = true;
 	}
 	if (length == NULL)
 		return true;
@@ -116,7 +149,8 @@ static bool judge_framing(
 		uint8_t c = length->value.p[i];
 		if (c < '0' || c > '9')
 			return malformed(why, "a Content-Length that is not a number");
-		n = n > UINT64_MAX / 16 ? n : n * 10 + (uint64_t)(c - '0');
+		if (__builtin_mul_overflow(n, (uint64_t)10, &n) || __builtin_add_overflow(n, (uint64_t)(c - '0'), &n))
+			return malformed(why, "a Content-Length past any length");
 	}
 	if (length->value.n == 0)
 		return malformed(why, "a Content-Length that is not a number");
@@ -124,7 +158,25 @@ static bool judge_framing(
 		return malformed(why, "a body on GET or HEAD");
 	if (n > head->body_max_bytes)
 		return refuse(why, 413, "body-too-large", "the request's body is over the limit");
+	head->has_body |= n > 0;
 	return true;
+}
+
+/* RFC 9112, 9.3: of all options of all Connection fields `close` is what counts. */
+static bool is_kept(const struct http_request *r)
+{
+	bool keep = !r->http10;
+	for (size_t i = 0; i < r->headers_n; i++) {
+		struct bytes rest = r->headers[i].value, option;
+		if (!http_header_is(r->headers[i].name, "Connection"))
+			continue;
+		while (next_option(&rest, &option)) {
+			if (is_word(option, "close"))
+				return false;
+			keep |= is_word(option, "keep-alive");
+		}
+	}
+	return keep;
 }
 
 static bool is_host(struct bytes host)
@@ -205,21 +257,21 @@ static bool judge_target(struct http_request *r, struct arena *a, struct http_re
 	return true;
 }
 
-static enum http_method method_of(const char *name)
+static enum http_method method_of(struct bytes name)
 {
 	static const struct {
-		const char *name;
+		struct bytes name;
 		enum http_method method;
 	} known[] = {
-		{ "GET", HTTP_GET },
-		{ "HEAD", HTTP_HEAD },
-		{ "POST", HTTP_POST },
-		{ "PUT", HTTP_PUT },
-		{ "DELETE", HTTP_DELETE },
-		{ "OPTIONS", HTTP_OPTIONS },
+		{ BYTES_LIT("GET"), HTTP_GET },
+		{ BYTES_LIT("HEAD"), HTTP_HEAD },
+		{ BYTES_LIT("POST"), HTTP_POST },
+		{ BYTES_LIT("PUT"), HTTP_PUT },
+		{ BYTES_LIT("DELETE"), HTTP_DELETE },
+		{ BYTES_LIT("OPTIONS"), HTTP_OPTIONS },
 	};
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(known[i].name, name) == 0)
+		if (bytes_eq(known[i].name, name))
 			return known[i].method;
 	return HTTP_OTHER;
 }
@@ -227,12 +279,12 @@ static enum http_method method_of(const char *name)
 bool http_head_judge(
     struct http_request *r, struct http_head *head, struct arena *a, struct http_refusal *why)
 {
-	if (head->major != 1 || head->minor > 1)
-		return refuse(why, 505, "version-unknown", "HTTP/1.1 and HTTP/1.0 are spoken here");
-	r->http10 = head->minor == 0;
 	r->method = method_of(head->method);
-	if (strcmp(head->method, "CONNECT") == 0)
+	if (r->method == HTTP_OTHER && !parse_lib_knows_method(head->method))
+		return refuse(why, 501, "method-unknown", "a method that this server does not know");
+	if (bytes_eq(head->method, BYTES_LIT("CONNECT")))
 		return refuse(why, 501, "method-unknown", "CONNECT is not done here");
+	head->keep_alive = is_kept(r);
 	return judge_target(r, a, why) && judge_host(r, why) && judge_framing(r, head, why) &&
 	       judge_expect(r, head, why);
 }

@@ -11,39 +11,19 @@ static http_parser *parser_of(const struct parse_lib *l)
 	return (http_parser *)(void *)l->library;
 }
 
-static int on_target(http_parser *p, const char *at, size_t n)
-{
-	struct parse_lib *l = p->data;
-	l->events->target(l->arg, bytes_of(at, n));
-	return 0;
-}
-
-/* Trailers of a chunked body come as fields too; they are dropped. */
-static int on_name(http_parser *p, const char *at, size_t n)
-{
-	struct parse_lib *l = p->data;
-	return l->in_body || l->events->name(l->arg, bytes_of(at, n)) ? 0 : 1;
-}
-
-static int on_value(http_parser *p, const char *at, size_t n)
-{
-	struct parse_lib *l = p->data;
-	return l->in_body || l->events->value(l->arg, bytes_of(at, n)) ? 0 : 1;
-}
-
 static int on_head_done(http_parser *p)
 {
 	struct parse_lib *l = p->data;
 	/* `Connection: Upgrade` is ignored, as RFC 9110 (7.8) allows: the request is answered as it is. */
 	p->upgrade = 0;
 	l->in_body = true;
-	return l->events->head_done(l->arg) ? 0 : -1;
+	return 0;
 }
 
 static int on_body(http_parser *p, const char *at, size_t n)
 {
 	struct parse_lib *l = p->data;
-	return l->events->body(l->arg, bytes_of(at, n)) ? 0 : 1;
+	return l->body(l->arg, bytes_of(at, n)) ? 0 : 1;
 }
 
 static int on_done(http_parser *p)
@@ -55,17 +35,14 @@ static int on_done(http_parser *p)
 }
 
 static const http_parser_settings settings = {
-	.on_url = on_target,
-	.on_header_field = on_name,
-	.on_header_value = on_value,
 	.on_headers_complete = on_head_done,
 	.on_body = on_body,
 	.on_message_complete = on_done,
 };
 
-void parse_lib_init(struct parse_lib *l, const struct parse_lib_events *events, void *arg)
+void parse_lib_init(struct parse_lib *l, bool (*body)(void *arg, struct bytes data), void *arg)
 {
-	*l = (struct parse_lib){ .events = events, .arg = arg };
+	*l = (struct parse_lib){ .body = body, .arg = arg };
 	http_parser_init(parser_of(l), HTTP_REQUEST);
 }
 
@@ -79,31 +56,14 @@ enum parse_lib_result parse_lib_feed(struct parse_lib *l, struct bytes in, size_
 		return PARSE_LIB_DONE;
 	switch (HTTP_PARSER_ERRNO(p)) {
 	case HPE_OK: return PARSE_LIB_MORE;
-	case HPE_CB_header_field:
-	case HPE_CB_header_value:
-	case HPE_CB_headers_complete:
 	case HPE_CB_body: return PARSE_LIB_STOPPED;
-	case HPE_INVALID_METHOD: return PARSE_LIB_BAD_METHOD;
 	default: return PARSE_LIB_BAD;
 	}
 }
 
-const char *parse_lib_method(const struct parse_lib *l)
+bool parse_lib_knows_method(struct bytes name)
 {
-	return http_method_str((enum http_method)parser_of(l)->method);
-}
-
-unsigned parse_lib_major(const struct parse_lib *l)
-{
-	return parser_of(l)->http_major;
-}
-
-unsigned parse_lib_minor(const struct parse_lib *l)
-{
-	return parser_of(l)->http_minor;
-}
-
-bool parse_lib_keep_alive(const struct parse_lib *l)
-{
-	return http_should_keep_alive(parser_of(l)) != 0;
+#define IS_IT(number, id, text) || bytes_eq(name, bytes_str(#text))
+	return false HTTP_METHOD_MAP(IS_IT);
+#undef IS_IT
 }

@@ -1,5 +1,5 @@
 /* A thin skin around the http-parser library, whose header claims the names HTTP_GET and enum
- * http_method for itself and therefore stays in one file. Pure.
+ * http_method for itself and therefore stays in one file. It frames the bodies of requests. Pure.
  *
  * The whole head of a request is given in one piece; the body in any pieces.
  */
@@ -8,18 +8,9 @@
 
 #include "base/bytes.h"
 
-/* What the library finds, in order. A callback that returns false ends the parsing. */
-struct parse_lib_events {
-	void (*target)(void *arg, struct bytes target);
-	bool (*name)(void *arg, struct bytes name);
-	bool (*value)(void *arg, struct bytes value); /* may be empty; follows each name */
-	bool (*head_done)(void *arg);
-	bool (*body)(void *arg, struct bytes data);
-};
-
 struct parse_lib {
 	_Alignas(8) unsigned char library[40]; /* its struct http_parser */
-	const struct parse_lib_events *events;
+	bool (*body)(void *arg, struct bytes data);
 	void *arg;
 	bool in_body;
 	bool done;
@@ -28,19 +19,16 @@ struct parse_lib {
 enum parse_lib_result {
 	PARSE_LIB_MORE,
 	PARSE_LIB_DONE,
-	PARSE_LIB_STOPPED, /* by a callback */
-	PARSE_LIB_BAD_METHOD,
+	PARSE_LIB_STOPPED, /* by `body` */
 	PARSE_LIB_BAD,
 };
 
-void parse_lib_init(struct parse_lib *l, const struct parse_lib_events *events, void *arg);
+/* `body` gets its pieces in order; false ends the parsing. */
+void parse_lib_init(struct parse_lib *l, bool (*body)(void *arg, struct bytes data), void *arg);
 /* *used says how many of the bytes belong to this request. */
 enum parse_lib_result parse_lib_feed(struct parse_lib *l, struct bytes in, size_t *used);
 
-/* From head_done on. */
-const char *parse_lib_method(const struct parse_lib *l);
-unsigned parse_lib_major(const struct parse_lib *l);
-unsigned parse_lib_minor(const struct parse_lib *l);
-bool parse_lib_keep_alive(const struct parse_lib *l);
+/* Whether there is a method of that name in any registry that the library knows. */
+bool parse_lib_knows_method(struct bytes name);
 
 #endif
