@@ -3,6 +3,8 @@
 #include <endian.h>
 #include <string.h>
 
+enum { PLAIN_BLOCK_BYTES = 32 };
+
 void text_hex(char *out, struct bytes in)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -123,9 +125,22 @@ static bool is_plain_word(const uint8_t *p)
 	return ((word | (word - ones)) & highs) == 0;
 }
 
+/* The same of many: a loop that compilers turn into a few instructions. */
+static bool is_plain_block(const uint8_t *p)
+{
+	uint8_t any = 0;
+	for (unsigned i = 0; i < PLAIN_BLOCK_BYTES; i++)
+		any |= (uint8_t)((p[i] >= 0x80) | (p[i] == 0));
+	return any == 0;
+}
+
 bool text_is_utf8(struct bytes s)
 {
 	while (s.n > 0) {
+		if (s.n >= PLAIN_BLOCK_BYTES && is_plain_block(s.p)) {
+			s = bytes_from(s, PLAIN_BLOCK_BYTES);
+			continue;
+		}
 		if (s.n >= sizeof(uint64_t) && is_plain_word(s.p)) {
 			s = bytes_from(s, sizeof(uint64_t));
 			continue;
