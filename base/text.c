@@ -3,6 +3,8 @@
 #include <endian.h>
 #include <string.h>
 
+enum { PLAIN_BLOCK_BYTES = 32 };
+
 void text_hex(char *out, struct bytes in)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -190,10 +192,21 @@ static bool is_plain_word(const uint8_t *p)
 	return ((word | (word - ones)) & highs) == 0;
 }
 
+/* The same of many: a loop that compilers turn into a few instructions. */
+static bool is_plain_block(const uint8_t *p)
+{
+	uint8_t any = 0;
+	for (unsigned i = 0; i < PLAIN_BLOCK_BYTES; i++)
+		any |= (uint8_t)((p[i] >= 0x80) | (p[i] == 0));
+	return any == 0;
+}
+
 bool text_is_utf8(struct bytes s)
 {
 	for (size_t i = 0, n; i < s.n; i += n) {
-		if (s.n - i >= sizeof(uint64_t) && is_plain_word(s.p + i))
+		if (s.n - i >= PLAIN_BLOCK_BYTES && is_plain_block(s.p + i))
+			n = PLAIN_BLOCK_BYTES;
+		else if (s.n - i >= sizeof(uint64_t) && is_plain_word(s.p + i))
 			n = sizeof(uint64_t);
 		else if (s.p[i] - 1u < 0x7f) /* ASCII without NUL */
 			n = 1;
@@ -201,6 +214,17 @@ bool text_is_utf8(struct bytes s)
 			return false;
 	}
 	return true;
+}
+
+size_t text_decimal(char out[TEXT_DECIMAL_MAX], uint64_t v)
+{
+	char digits[TEXT_DECIMAL_MAX];
+	size_t at = sizeof(digits);
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while ((v /= 10) > 0);
+	memcpy(out, digits + at, sizeof(digits) - at);
+	return sizeof(digits) - at;
 }
 
 enum err text_u64(struct bytes s, uint64_t max, uint64_t *out)

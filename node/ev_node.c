@@ -184,6 +184,7 @@ static enum err start_delivery(struct node *n)
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->secrets->token_keys,
+		.workers = n->workers,
 		.purged = n->purged,
 		.revoked = n->revoked,
 		.sessions = n->sessions,
