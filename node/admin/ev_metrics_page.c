@@ -159,6 +159,8 @@ static void put_http(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_http_resets_total", "Connections ended by a reset.", c.resets);
 	metrics_counter(out, "warmcast_http_timeouts_total", "Connections that took too long.", c.timeouts);
 	metrics_counter(out, "warmcast_http_malformed_total", "Requests that were no sound HTTP.", c.malformed);
+	metrics_counter(
+	    out, "warmcast_http_cold_reads_total", "Sends that waited for a disk, aside.", c.cold_reads);
 }
 
 static void put_api(const struct api *api, struct buf *out)

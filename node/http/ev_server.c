@@ -29,6 +29,8 @@ static struct http_server *server_new(const struct http_server_config *c)
 	s->ctx = c->ctx;
 	s->worker_start = c->worker_start;
 	s->worker_stop = c->worker_stop;
+	s->warmth = c->warmth != NULL ? c->warmth : &fs_warmth;
+	s->aside = aside_new();
 	s->workers = calloc(c->workers, sizeof(s->workers[0]));
 	CHECK(s->workers != NULL);
 	return s;
@@ -46,14 +48,17 @@ static void add_worker(struct http_server *s, const struct http_server_config *c
 	s->workers_n++;
 }
 
+/* No worker runs any more. */
 static void server_free(struct http_server *s, bool close_listeners)
 {
+	aside_stop(s->aside);
 	for (unsigned i = 0; i < s->workers_n; i++) {
 		struct ev_loop *loop = s->workers[i].loop;
 		worker_fini(&s->workers[i], close_listeners);
 		if (s->own_threads)
 			ev_loop_destroy(loop);
 	}
+	aside_free(s->aside);
 	free(s->workers);
 	OBJ_FREE(s);
 }
@@ -192,6 +197,7 @@ void http_server_count(const struct http_server *s, struct http_counters *sum)
 	ADD(resets);
 	ADD(timeouts);
 	ADD(malformed);
+	ADD(cold_reads);
 #undef ADD
 }
 

@@ -9,6 +9,7 @@
 #define NODE_HTTP_EV_SERVER_H
 
 #include "node/ev_mailbox.h"
+#include "node/http/fs_warmth.h"
 #include "node/http/http.h"
 
 struct http_limits {
@@ -29,6 +30,7 @@ struct http_counters {
 	_Atomic uint64_t connections_accepted, connections_open, connections_refused;
 	_Atomic uint64_t requests, responses_2xx, responses_3xx, responses_4xx, responses_5xx;
 	_Atomic uint64_t bytes_sent, resets, timeouts, malformed;
+	_Atomic uint64_t cold_reads; /* sends that waited for a disk, aside */
 };
 
 struct http_server;
@@ -43,6 +45,7 @@ struct http_server_config {
 	/* Called on each worker's thread before its first request and after its last; may be NULL. */
 	void (*worker_start)(void *ctx, struct http_worker *w);
 	void (*worker_stop)(void *ctx, struct http_worker *w);
+	const struct warmth_ops *warmth; /* NULL: the kernel's */
 };
 
 /* Opens listening sockets for "host:port", "[v6]:port": `copies` of each address with SO_REUSEPORT,

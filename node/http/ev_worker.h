@@ -9,6 +9,7 @@
 #include "base/obj.h"
 #include "base/timers.h"
 #include "node/http/date.h"
+#include "node/http/ev_aside.h"
 #include "node/http/ev_server.h"
 
 #include <netinet/in.h>
@@ -92,6 +93,8 @@ struct http_server {
 	void (*worker_start)(void *ctx, struct http_worker *w);
 	void (*worker_stop)(void *ctx, struct http_worker *w);
 	bool own_threads;
+	const struct warmth_ops *warmth;
+	struct aside *aside;
 	_Atomic size_t connections; /* on all workers, and on their way to one */
 	unsigned workers_n;
 	struct http_worker *workers;
