@@ -215,6 +215,10 @@ static void put_delivery(const struct admin *a, struct buf *out)
 	metrics_counter(
 	    out, "warmcast_media_hit_bytes_total", "Those of them that came from the cache.", d.hit_bytes);
 	metrics_counter(
+	    out, "warmcast_media_hot_total", "Objects served out of memory, from cache.ram.", d.hot_hits);
+	metrics_gauge(out, "warmcast_media_hot_bytes", "Memory that such objects take.", d.hot_bytes);
+	metrics_gauge(out, "warmcast_media_hot_objects", "How many there are, one a worker each.", d.hot_objects);
+	metrics_counter(
 	    out, "warmcast_tokens_refused_total", "Requests with a wrong or expired token.", d.token_refused);
 	metrics_counter(
 	    out, "warmcast_media_not_found_total", "Objects that the origin store has not.", d.not_found);

@@ -47,6 +47,9 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 		.peer_bytes = read_count(&d->n.peer_bytes),
 		.peer_misses = read_count(&d->n.peer_misses),
 		.peer_refused = read_count(&d->n.peer_refused),
+		.hot_objects = read_count(&d->hot_objects),
+		.hot_bytes = read_count(&d->hot_bytes),
+		.hot_hits = read_count(&d->hot_hits),
 	};
 }
 
@@ -56,6 +59,7 @@ void delivery_free(struct delivery *d)
 		return;
 	OBJ_CHECK(d, DELIVERY_MAGIC);
 	media_jobs_end_orphans(d);
+	media_workers_free(d);
 	CHECK(pthread_mutex_destroy(&d->orphans_lock) == 0);
 	OBJ_FREE(d);
 }
@@ -219,8 +223,7 @@ void delivery_handle(struct delivery *d, struct http_exchange *x)
 		return;
 	}
 	struct token t;
-	enum media_access access =
-	    media_authorize(d->c.keys, &path, http_arena(x), d->c.now_wall_ms() / 1000, &t);
+	enum media_access access = media_known(d, x, &path, &t);
 	if (access == MEDIA_ALLOWED && is_revoked(d, &t))
 		access = MEDIA_TOKEN_REVOKED;
 	if (access == MEDIA_ALLOWED)

@@ -27,6 +27,13 @@ enum err media_path_parse(struct arena *a, struct bytes path, struct media_path 
 	return media_path_parse_below(a, BYTES_LIT("p"), path, out);
 }
 
+enum media_access media_opens(const struct token *t, const struct media_path *p, uint64_t now_wall_s)
+{
+	if (token_check(t, now_wall_s) != OK)
+		return MEDIA_TOKEN_EXPIRED;
+	return token_opens(t, p->object) ? MEDIA_ALLOWED : MEDIA_TOKEN_SCOPE;
+}
+
 enum media_access media_authorize(const struct token_keys *keys, const struct media_path *p, struct arena *a,
     uint64_t now_wall_s, struct token *out)
 {
@@ -36,12 +43,10 @@ enum media_access media_authorize(const struct token_keys *keys, const struct me
 		return MEDIA_NO_MEMORY;
 	if (e != OK)
 		return MEDIA_TOKEN_INVALID;
-	if (token_check(&t, now_wall_s) != OK)
-		return MEDIA_TOKEN_EXPIRED;
-	if (!token_opens(&t, p->object))
-		return MEDIA_TOKEN_SCOPE;
-	*out = t;
-	return MEDIA_ALLOWED;
+	enum media_access access = media_opens(&t, p, now_wall_s);
+	if (access == MEDIA_ALLOWED)
+		*out = t;
+	return access;
 }
 
 bool media_is_first_entry(struct bytes content, struct bytes object)

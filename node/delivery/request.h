@@ -31,6 +31,9 @@ enum media_access {
 	MEDIA_NO_MEMORY,
 };
 
+/* Whether a token whose signature is right opens the object now. */
+enum media_access media_opens(const struct token *t, const struct media_path *p, uint64_t now_wall_s);
+
 /* *out is filled when it is allowed; its slices live in the arena. */
 enum media_access media_authorize(const struct token_keys *keys, const struct media_path *p, struct arena *a,
     uint64_t now_wall_s, struct token *out);

@@ -71,7 +71,10 @@ enum err outgoing_start(
 	CHECK(o->pieces_n == 0 && r->parts_n <= HTTP_PARTS_MAX);
 	o->done = r->done;
 	o->done_arg = r->done_arg;
-	http_response_head(&o->copy, r, options);
+	if (r->head.n > 0)
+		buf_put_bytes(&o->copy, r->head);
+	else
+		http_response_head(&o->copy, r, options);
 	o->head_bytes = o->copy.n;
 	add_piece(o, (struct piece){ .kind = PIECE_COPY, .left = o->copy.n });
 	if (http_response_has_body(options->method, r->status))

@@ -206,6 +206,11 @@ unsigned http_worker_index(const struct http_worker *w)
 	return w->index;
 }
 
+unsigned http_worker_count(const struct http_worker *w)
+{
+	return w->server->workers_n;
+}
+
 struct ev_loop *http_worker_loop(const struct http_worker *w)
 {
 	return w->loop;

@@ -68,6 +68,7 @@ void http_server_count(const struct http_server *s, struct http_counters *sum);
 
 /* Per-worker things of the rooms above. */
 unsigned http_worker_index(const struct http_worker *w);
+unsigned http_worker_count(const struct http_worker *w); /* of its server */
 struct ev_loop *http_worker_loop(const struct http_worker *w);
 struct mailbox *http_worker_mailbox(struct http_worker *w);
 void http_worker_set_data(struct http_worker *w, void *data);

@@ -198,7 +198,8 @@ static void a_kept_answer_and_a_slow_fill_do_not_time_out(void **state)
 {
 	(void)state;
 	f.limits.idle_timeout_ms = f.limits.header_timeout_ms = 30;
-	f.limits.send_timeout_ms = 100; /* the viewer may have to wait for a processor, once it has bytes to take */
+	f.limits.send_timeout_ms =
+	    100; /* the viewer may have to wait for a processor, once it has bytes to take */
 	fixture_start(&f, 1, 1);
 	f.growing = growing_new(dup(f.file), FIXTURE_FILE_BYTES);
 	struct raw kept, grown, probe;
