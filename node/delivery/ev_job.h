@@ -32,7 +32,7 @@ struct delivery {
 	_Atomic uint64_t hot_objects, hot_bytes, hot_hits;
 	struct {
 		_Atomic uint64_t requests, hits, misses, collapsed, bytes, hit_bytes;
-		_Atomic uint64_t token_refused, not_found, failed, sent_elsewhere, no_place;
+		_Atomic uint64_t token_refused, not_found, failed, sent_elsewhere, no_place, shed;
 		_Atomic uint64_t peer_served, peer_bytes, peer_misses, peer_refused;
 	} n;
 };

@@ -151,6 +151,7 @@ static void on_request(struct conn *c)
 	struct http_server *s = c->worker->server;
 	struct http_exchange *x = c->x;
 	COUNT(c->worker, requests, 1);
+	c->requests_n++;
 	x->parse.request.peer_address = c->peer;
 	c->fresh = false;
 	c->state = CONN_WAITING;

@@ -56,6 +56,7 @@ struct conn {
 	struct http_exchange *x;
 	struct growing_waiter waiter;
 	uint64_t lingered_bytes;
+	uint32_t requests_n; /* that came on it */
 	char peer[INET6_ADDRSTRLEN];
 };
 

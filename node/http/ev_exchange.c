@@ -90,7 +90,9 @@ static void count_status(struct http_worker *w, int status)
 static bool closes(const struct http_exchange *x)
 {
 	const struct conn *c = waiting_conn(x);
-	return c->close || !x->parse.keep_alive || c->worker->draining;
+	uint32_t requests_max = c->worker->server->limits.requests;
+	return c->close || !x->parse.keep_alive || c->worker->draining ||
+	       (requests_max > 0 && c->requests_n >= requests_max);
 }
 
 bool http_takes_prepared(const struct http_exchange *x)
