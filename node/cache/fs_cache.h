@@ -30,6 +30,7 @@ struct shard {
 	struct units units;
 	TAILQ_HEAD(shard_idle, unit) idle; /* open descriptors that nobody uses, the longest unused first */
 	unsigned open_n, open_max;
+	_Atomic uint64_t changes; /* of what a look at any of its units would tell; raised under the lock */
 };
 
 /* A content that was purged: what was asked for before is not let in. */
@@ -112,6 +113,12 @@ static inline void cache_unlock(pthread_mutex_t *m)
 static inline struct shard *cache_shard(struct cache *c, const struct unit_id *id)
 {
 	return &c->shards[id->b[0] % CACHE_SHARDS];
+}
+
+/* After what changed; of units, under its lock. */
+static inline void shard_changed(struct shard *s)
+{
+	atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
 }
 
 uint64_t cache_now_mono_ms(void);
