@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <sodium/crypto_shorthash.h>
+#include <string.h>
 
 uint64_t hash64(const struct hash_key *key, struct bytes data)
 {

@@ -91,6 +91,7 @@ static void free_unit(struct cache *c, struct shard *s, struct unit *u)
 
 static void free_disk(struct cache_disk *d)
 {
+	policy_fini(&d->policy);
 	CHECK(pthread_cond_destroy(&d->wake) == 0);
 	CHECK(pthread_mutex_destroy(&d->lock) == 0);
 	CHECK(pthread_mutex_destroy(&d->index_lock) == 0);
@@ -221,10 +222,12 @@ bool cache_insert(struct cache *c, struct unit *u, bool store)
 		over = take_out(c, s, old, store && old->disk == u->disk, &news);
 	units_put(&s->units, u);
 	cache_lock(&d->lock);
-	policy_add(&d->policy, &u->policy, cache_now_s());
 	if (store) {
+		policy_add(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
 		u->record.sequence = ++d->sequence;
 		cache_index_later(d, &u->id, &u->record);
+	} else {
+		policy_restore(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
 	}
 	cache_unlock(&d->lock);
 	cache_lock(&c->contents_lock);
