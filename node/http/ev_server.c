@@ -29,6 +29,7 @@ static struct http_server *server_new(const struct http_server_config *c)
 	s->ctx = c->ctx;
 	s->worker_start = c->worker_start;
 	s->worker_stop = c->worker_stop;
+	s->worker_rest = c->worker_rest;
 	s->workers = calloc(c->workers, sizeof(s->workers[0]));
 	CHECK(s->workers != NULL);
 	return s;

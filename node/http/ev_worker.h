@@ -91,6 +91,7 @@ struct http_server {
 	void *ctx;
 	void (*worker_start)(void *ctx, struct http_worker *w);
 	void (*worker_stop)(void *ctx, struct http_worker *w);
+	void (*worker_rest)(void *ctx, struct http_worker *w);
 	bool own_threads;
 	_Atomic size_t connections; /* on all workers, and on their way to one */
 	unsigned workers_n;
