@@ -93,6 +93,7 @@ struct http_server {
 	void *ctx;
 	void (*worker_start)(void *ctx, struct http_worker *w);
 	void (*worker_stop)(void *ctx, struct http_worker *w);
+	void (*worker_rest)(void *ctx, struct http_worker *w);
 	bool own_threads;
 	const struct warmth_ops *warmth;
 	struct aside *aside;
