@@ -26,7 +26,7 @@ struct delivery_config {
 	struct cache *cache;
 	struct fills *fills;
 	const struct token_keys *keys;
-	struct purged *purged; /* NULL: a peer that names any purge is told nothing */
+	struct purged *purged;   /* NULL: a peer that names any purge is told nothing */
 	struct revoked *revoked; /* NULL: no session can be */
 	struct sessions *sessions;
 	const struct node_id *self;
