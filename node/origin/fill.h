@@ -64,6 +64,9 @@ struct fill_answer {
 struct fill_waiter {
 	struct letter letter;
 	struct mailbox *mailbox;
+	/* Nobody has asked for it yet: while all who wait are such, what is missing is not remembered as such. It
+	 * may be there by the time somebody asks. */
+	bool ahead;
 	struct fill_answer answer;
 	/* The table's own. */
 	struct fill_waiter *next;
@@ -86,6 +89,7 @@ struct fills_counters {
 	uint64_t bytes_from_origin, unstored;
 	uint64_t from_peers; /* whole, out of another node's cache */
 	uint64_t bytes_from_peers, peer_misses, peer_failures;
+	uint64_t threads; /* that fills run on */
 };
 void fills_count(const struct fills *f, struct fills_counters *out);
 
