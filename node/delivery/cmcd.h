@@ -14,7 +14,7 @@ enum { CMCD_MAX_BYTES = 4096, CMCD_BUFFER_MAX_MS = 3600 * 1000 };
 struct cmcd {
 	bool has_buffer;
 	uint32_t buffer_ms; /* bl; at most CMCD_BUFFER_MAX_MS */
-	struct bytes next;  /* nor: a reference relative to what is asked for now; empty: not said */
+	struct bytes next;  /* nor: a reference relative to the object asked for; empty: not said */
 };
 
 /* Slices live in the arena or in the request. */
