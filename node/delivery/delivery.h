@@ -75,7 +75,9 @@ void delivery_hook(struct delivery *d, const struct delivery_hooks *h);
 struct delivery_counters {
 	uint64_t requests, hits, misses, collapsed, bytes, hit_bytes, token_refused, not_found, failed;
 	uint64_t hits_ahead; /* those of the hits that were fetched ahead: the cache's hits, and not its merit */
-	uint64_t sent_elsewhere, no_place; /* requests of sessions that found no place here (D1) */
+	uint64_t sent_elsewhere, no_place;         /* requests of sessions that found no place here (D1) */
+	uint64_t shed;                             /* those of them that the egress of the node had no room for */
+	uint64_t hot_objects, hot_bytes, hot_hits; /* held in workers' memory, and answered out of it */
 	uint64_t peer_served, peer_bytes, peer_misses, peer_refused; /* what other nodes asked for */
 };
 void delivery_count(const struct delivery *d, struct delivery_counters *out);
