@@ -35,6 +35,7 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 	*out = (struct delivery_counters){
 		.requests = read_count(&d->n.requests),
 		.hits = read_count(&d->n.hits),
+		.hits_ahead = read_count(&d->n.hits_ahead),
 		.misses = read_count(&d->n.misses),
 		.collapsed = read_count(&d->n.collapsed),
 		.bytes = read_count(&d->n.bytes),
@@ -53,6 +54,14 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 		.hot_bytes = read_count(&d->hot_bytes),
 		.hot_hits = read_count(&d->hot_hits),
 	};
+}
+
+void delivery_hook(struct delivery *d, const struct delivery_hooks *h)
+{
+	OBJ_CHECK(d, DELIVERY_MAGIC);
+	if (h != NULL)
+		d->hooks = *h;
+	atomic_store(&d->hooked, h != NULL);
 }
 
 void delivery_free(struct delivery *d)

@@ -127,6 +127,26 @@ void media_send_redirect(struct http_exchange *x, const char *location)
 
 /* -- answers -- */
 
+/* Who fetches ahead hears of what a viewer plays and was not here; what was fetched ahead is no merit of the
+ * cache's, though he finds it there. */
+static void tell_played(struct media_job *j, const struct http_selection *s)
+{
+	const struct delivery_hooks *h = &j->d->hooks;
+	const struct http_request *r = http_request(j->x);
+	if (!atomic_load(&j->d->hooked) || r->method != HTTP_GET || (s->status != 200 && s->status != 206) ||
+	    freshness_class(j->d->c.config, j->object) != CLASS_SEGMENT)
+		return;
+	bool ahead = h->was_ahead(h->ctx, bytes_str(j->origin->name), j->object);
+	delivery_add(&j->d->n.hits_ahead, ahead && j->hit);
+	if (j->hit && !ahead)
+		return;
+	struct delivery_played played = {
+		.origin = j->origin, .session = j->session, .content = j->content, .object = j->object
+	};
+	cmcd_read(r, http_arena(j->x), &played.cmcd);
+	h->played(h->ctx, &played);
+}
+
 /* Answers with `body` (a file or a growing file, whose range is filled in here). */
 static void answer(struct media_job *j, const struct cache_meta *meta, enum media_source source,
     bool collapsed, struct http_part body)
@@ -151,6 +171,7 @@ static void answer(struct media_job *j, const struct cache_meta *meta, enum medi
 	j->hit = source == MEDIA_HIT || source == MEDIA_CONFIRMED; /* the bytes were here */
 	delivery_add(j->hit ? &d->n.hits : &d->n.misses, 1);
 	delivery_add(&d->n.collapsed, collapsed);
+	tell_played(j, &s);
 	j->has_body = s.status == 200 || s.status == 206;
 	if (j->has_body && s.length > 0) {
 		body.offset = s.first;

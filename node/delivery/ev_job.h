@@ -27,11 +27,13 @@ struct delivery {
 	pthread_mutex_t orphans_lock;
 	struct media_job *orphans;
 	_Atomic unsigned peers_now; /* answers to other nodes that are being sent */
+	struct delivery_hooks hooks;
+	atomic_bool hooked; /* after hooks */
 	/* What each worker has for itself (ev_hot.c); made by it at its first request. */
 	struct media_worker *workers[MEDIA_WORKERS_MAX];
 	_Atomic uint64_t hot_objects, hot_bytes, hot_hits;
 	struct {
-		_Atomic uint64_t requests, hits, misses, collapsed, bytes, hit_bytes;
+		_Atomic uint64_t requests, hits, hits_ahead, misses, collapsed, bytes, hit_bytes;
 		_Atomic uint64_t token_refused, not_found, failed, sent_elsewhere, no_place, shed;
 		_Atomic uint64_t peer_served, peer_bytes, peer_misses, peer_refused;
 	} n;

@@ -79,7 +79,7 @@ void bring_begin(
 {
 	CHECK(f->state == BRING_IDLE);
 	f->state = BRING_ASKED;
-	f->waiter = (struct fill_waiter){ .mailbox = f->mailbox };
+	f->waiter = (struct fill_waiter){ .mailbox = f->mailbox, .ahead = f->is_ahead };
 	f->waiter.letter.deliver = on_answer;
 	fill_want(f->fills, origin, content, object, &f->waiter);
 }
