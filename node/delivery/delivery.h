@@ -48,14 +48,17 @@ void delivery_free(struct delivery *d);
 void delivery_handle(struct delivery *d, struct http_exchange *x);
 /* Answers a request whose path starts with "/peer/": a fresh whole unit of the cache, with `Age` and, to the
  * millisecond, `Warmcast-Age-Ms` of the origin store's answer; 504 when there is none, when the purges it
- * names
- * ("?purged=ID,ID") are not all applied here, or when too many ask; 403 without a token of another node. */
+ * names ("?purged=ID,ID") are not all applied here, or when too many ask; 403 without a token of another
+ * node. With
+ * "?fill=1" what is not there is filled (curl_peers.h says how that is answered). */
 void delivery_handle_peer(struct delivery *d, struct http_exchange *x);
 
 struct delivery_counters {
 	uint64_t requests, hits, misses, collapsed, bytes, hit_bytes, token_refused, not_found, failed;
 	uint64_t sent_elsewhere, no_place; /* requests of sessions that found no place here (D1) */
 	uint64_t peer_served, peer_bytes, peer_misses, peer_refused; /* what other nodes asked for */
+	uint64_t peer_fills, peer_fills_pending; /* what they asked to be filled; answers that it is under way */
+	uint64_t loops;                          /* requests that this cluster had sent out (RFC 8586) */
 };
 void delivery_count(const struct delivery *d, struct delivery_counters *out);
 

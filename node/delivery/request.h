@@ -6,6 +6,7 @@
 #define NODE_DELIVERY_REQUEST_H
 
 #include "base/arena.h"
+#include "node/http/http.h"
 #include "node/token.h"
 
 struct media_path {
@@ -41,6 +42,9 @@ enum { MEDIA_ENTRIES = 3 };
 extern const char *const media_entries[MEDIA_ENTRIES];
 /* Is `object` the first of these names, directly in the folder of `content`? */
 bool media_is_first_entry(struct bytes content, struct bytes object);
+
+/* How often CDN-Loop names this cluster, as `warmcast-CLUSTER` (RFC 8586). */
+unsigned media_loops(const struct http_request *r, struct bytes cluster);
 
 /* Where a request goes under a fresh token: "/p/{token}/{content}/{path}" with the path encoded.
  * NULL when the arena is full. */

@@ -228,6 +228,7 @@ static void on_answer(struct letter *l)
 			break;
 		case FILL_GROWING: begin_growing(f, a); break;
 		case FILL_NOT_FOUND: fetch_not_found(w, f); break;
+		case FILL_PENDING: /* nobody but another node is told so */
 		case FILL_FAILED: fetch_failed(w, f, a->error); break;
 		}
 	}
