@@ -100,10 +100,9 @@ static void on_sent(void *arg, const struct http_end *end)
 	if (j->has_body) {
 		delivery_add(&d->n.bytes, end->body_bytes_sent);
 		delivery_add(&d->n.hit_bytes, j->hit ? end->body_bytes_sent : 0);
-		sessions_account(d->c.sessions, &j->session, end->body_bytes_sent, j->hit);
 	}
-	/* A long body is a sign of life at its end too. */
-	(void)sessions_alive(d->c.sessions, &j->session, d->c.now_mono_ms());
+	sessions_account(
+	    d->c.sessions, &j->session, j->has_body ? end->body_bytes_sent : 0, j->hit, d->c.now_mono_ms());
 	job_free(j);
 }
 
@@ -278,12 +277,18 @@ static void look(struct media_job *j)
 void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
     const struct token *t, const struct media_path *path)
 {
+	struct bytes content = arena_dup(http_arena(x), t->content);
+	if (content.p == NULL) {
+		delivery_add(&d->n.failed, 1);
+		http_reset(x);
+		return;
+	}
 	struct media_job *j = OBJ_NEW(struct media_job, JOB_MAGIC);
 	j->d = d;
 	j->x = x;
 	j->origin = origin;
 	memcpy(j->session.b, t->session, sizeof(j->session.b));
-	j->content = t->content;
+	j->content = content;
 	j->object = path->object;
 	look(j);
 }

@@ -17,6 +17,7 @@ struct peer_fill;
 struct delivery {
 	unsigned magic;
 	struct delivery_config c;
+	struct known_tokens **known; /* one a worker */
 	/* Jobs whose viewers left while the fill's answer was under way. A worker that stops delivers no
 	 * letter any more; what it left here ends with the delivery. */
 	pthread_mutex_t orphans_lock;
@@ -37,8 +38,8 @@ static inline void delivery_add(_Atomic uint64_t *counter, uint64_t by)
 	atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
 }
 
-/* Answers with the object that `path` names, which `t` opens: from the cache, or as it is filled.
- * Both may lie in the exchange's arena. */
+/* Answers with the object that `path` names, which `t` opens: from the cache, or as it is filled. `path`
+ * lives as long as the exchange; of `t` what is needed is copied. */
 void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
     const struct token *t, const struct media_path *path);
 /* Ends the jobs whose letters nobody delivers any more. */
