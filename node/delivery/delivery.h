@@ -26,7 +26,8 @@ struct delivery_config {
 	struct cache *cache;
 	struct fills *fills;
 	const struct token_keys *keys;
-	struct purged *purged;   /* NULL: a peer that names any purge is told nothing */
+	unsigned workers;      /* that will ask: those below that number remember the tokens that they verified */
+	struct purged *purged; /* NULL: a peer that names any purge is told nothing */
 	struct revoked *revoked; /* NULL: no session can be */
 	struct sessions *sessions;
 	const struct node_id *self;

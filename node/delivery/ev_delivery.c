@@ -25,6 +25,10 @@ struct delivery *delivery_new(const struct delivery_config *c)
 	CHECK(c->now_wall_ms != NULL && c->now_mono_ms != NULL);
 	struct delivery *d = OBJ_NEW(struct delivery, DELIVERY_MAGIC);
 	d->c = *c;
+	d->known = calloc(c->workers + 1, sizeof(struct known_tokens *));
+	CHECK(d->known != NULL);
+	for (unsigned i = 0; i < c->workers; i++)
+		d->known[i] = known_tokens_new();
 	CHECK(pthread_mutex_init(&d->orphans_lock, NULL) == 0);
 	return d;
 }
@@ -62,6 +66,9 @@ void delivery_free(struct delivery *d)
 	OBJ_CHECK(d, DELIVERY_MAGIC);
 	media_jobs_end_orphans(d);
 	media_workers_free(d);
+	for (unsigned i = 0; i < d->c.workers; i++)
+		known_tokens_free(d->known[i]);
+	free(d->known);
 	CHECK(pthread_mutex_destroy(&d->orphans_lock) == 0);
 	OBJ_FREE(d);
 }
@@ -113,7 +120,7 @@ static bool renew(struct delivery *d, struct http_exchange *x, const struct toke
 	uint64_t now_s = d->c.now_wall_ms() / 1000;
 	struct rpc_session_id id;
 	memcpy(id.b, t->session, sizeof(id.b));
-	if (freshness_class(d->c.config, object) != CLASS_PLAYLIST || !token_wants_renewal(t, now_s) ||
+	if (!token_wants_renewal(t, now_s) || freshness_class(d->c.config, object) != CLASS_PLAYLIST ||
 	    !sessions_alive(d->c.sessions, &id, d->c.now_mono_ms()))
 		return false;
 	struct token fresh = *t;
@@ -196,6 +203,7 @@ static bool take_place(struct delivery *d, struct http_exchange *x, const struct
 		.incarnation = t->node_incarnation,
 		.batch = t->lease_batch,
 		.index = t->lease_index,
+		.kbps = t->kbps,
 	};
 	if (shed(d, x, t, &claim))
 		return false;
@@ -234,6 +242,12 @@ static bool is_revoked(const struct delivery *d, const struct token *t)
 	return d->c.revoked != NULL && revoked_has(d->c.revoked, &id);
 }
 
+static struct known_tokens *known_of(const struct delivery *d, const struct http_exchange *x)
+{
+	unsigned worker = http_worker_index(http_worker_of(x));
+	return worker < d->c.workers ? d->known[worker] : NULL;
+}
+
 void delivery_handle(struct delivery *d, struct http_exchange *x)
 {
 	OBJ_CHECK(d, DELIVERY_MAGIC);
@@ -256,7 +270,8 @@ void delivery_handle(struct delivery *d, struct http_exchange *x)
 		return;
 	}
 	struct token t;
-	enum media_access access = media_known(d, x, &path, &t);
+	enum media_access access =
+	    media_authorize(d->c.keys, known_of(d, x), &path, http_arena(x), d->c.now_wall_ms() / 1000, &t);
 	if (access == MEDIA_ALLOWED && is_revoked(d, &t))
 		access = MEDIA_TOKEN_REVOKED;
 	if (access == MEDIA_ALLOWED)

@@ -10,7 +10,6 @@
 #include "base/obj.h"
 #include "node/cache/cache.h"
 #include "node/delivery/hot.h"
-#include "node/delivery/known_tokens.h"
 #include "node/delivery/respond.h"
 #include "node/http/encoding.h"
 #include "node/http/ev_server.h"
@@ -36,7 +35,6 @@ enum {
 struct media_worker {
 	unsigned magic;
 	struct hot_table *hot;
-	struct known_tokens *tokens;
 	struct ram *ram;
 	struct hot_counts told; /* in the delivery's sums */
 };
@@ -66,7 +64,6 @@ static struct media_worker *make_worker(struct delivery *d, const struct http_ex
 	};
 	randombytes_buf(c.key.b, sizeof(c.key.b));
 	w->hot = hot_table_new(&c);
-	w->tokens = known_tokens_new();
 	return w;
 }
 
@@ -86,7 +83,6 @@ void media_workers_free(struct delivery *d)
 		if (w == NULL)
 			continue;
 		hot_table_free(w->hot);
-		known_tokens_free(w->tokens);
 		ram_unref(w->ram);
 		OBJ_FREE(w);
 	}
@@ -98,24 +94,6 @@ static void tell_counts(struct delivery *d, struct media_worker *w)
 	delivery_add(&d->hot_objects, now.objects - w->told.objects);
 	delivery_add(&d->hot_bytes, now.bytes - w->told.bytes);
 	w->told = now;
-}
-
-/* -- tokens -- */
-
-enum media_access media_known(
-    struct delivery *d, struct http_exchange *x, const struct media_path *path, struct token *t)
-{
-	struct media_worker *w = media_worker_of(d, x);
-	uint64_t now_s = d->c.now_wall_ms() / 1000;
-	const struct token *known = known_tokens_find(w->tokens, path->token);
-	if (known != NULL) {
-		*t = *known;
-		return media_opens(t, path, now_s);
-	}
-	enum media_access access = media_authorize(d->c.keys, path, http_arena(x), now_s, t);
-	if (access == MEDIA_ALLOWED)
-		known_tokens_add(w->tokens, path->token, t);
-	return access;
 }
 
 /* -- what is held -- */
@@ -239,7 +217,7 @@ static void on_sent(void *arg, const struct http_end *end)
 	struct delivery *d = s->d;
 	delivery_add(&d->n.bytes, end->body_bytes_sent);
 	delivery_add(&d->n.hit_bytes, end->body_bytes_sent);
-	sessions_account(d->c.sessions, &s->session, end->body_bytes_sent, true);
+	sessions_account(d->c.sessions, &s->session, end->body_bytes_sent, true, d->c.now_mono_ms());
 	if (s->h != NULL)
 		hot_unref(s->h);
 }

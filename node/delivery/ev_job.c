@@ -107,15 +107,14 @@ static void on_sent(void *arg, const struct http_end *end)
 	if (j->has_body) {
 		delivery_add(&d->n.bytes, end->body_bytes_sent);
 		delivery_add(&d->n.hit_bytes, j->hit ? end->body_bytes_sent : 0);
-		sessions_account(d->c.sessions, &j->session, end->body_bytes_sent, j->hit);
 	}
 	/* What could not be read before it was sent lies in memory now. */
 	if (j->hold_later && end->body_bytes_sent == j->unit->meta->length) {
 		struct cache_key key = key_of(j);
 		(void)media_hot_admit(d, j->worker, &key, j->unit, NULL);
 	}
-	/* A long body is a sign of life at its end too. */
-	(void)sessions_alive(d->c.sessions, &j->session, d->c.now_mono_ms());
+	sessions_account(
+	    d->c.sessions, &j->session, j->has_body ? end->body_bytes_sent : 0, j->hit, d->c.now_mono_ms());
 	job_free(j);
 }
 

@@ -22,6 +22,7 @@ enum { MEDIA_WORKERS_MAX = 256 };
 struct delivery {
 	unsigned magic;
 	struct delivery_config c;
+	struct known_tokens **known; /* one a worker */
 	/* Jobs whose viewers left while the fill's answer was under way. A worker that stops delivers no
 	 * letter any more; what it left here ends with the delivery. */
 	pthread_mutex_t orphans_lock;
@@ -42,16 +43,13 @@ static inline void delivery_add(_Atomic uint64_t *counter, uint64_t by)
 	atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
 }
 
-/* Answers with the object that `path` names, which `t` opens: from the cache, or as it is filled.
- * Both may lie in the exchange's arena. */
+/* Answers with the object that `path` names, which `t` opens: from the cache, or as it is filled. `path`
+ * lives as long as the exchange; of `t` what is needed is copied. */
 void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
     const struct token *t, const struct media_path *path);
 /* -- ev_hot.c: what a worker keeps in memory -- */
 struct media_worker *media_worker_of(struct delivery *d, const struct http_exchange *x);
 void media_workers_free(struct delivery *d);
-/* The token of the path, and whether it opens it; slices live until another token is looked at. */
-enum media_access media_known(
-    struct delivery *d, struct http_exchange *x, const struct media_path *path, struct token *t);
 /* What is held of the object, if it is still the cache's and fresh; else NULL. */
 struct hot *media_hot_find(struct delivery *d, struct http_exchange *x, const struct cache_key *key);
 /* Holds a copy of that unit, when it is small and asked for often. NULL: not; *later says whether it would be

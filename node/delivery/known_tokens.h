@@ -1,25 +1,26 @@
-/* Playback tokens whose signature was found right, by their text: a viewer sends the same one with each
- * request, and to check it costs more than all else that a small answer takes.
+/* The tokens that a worker has verified: a player says the same one with each request, so its MAC is computed
+ * and its text unpacked once only (D3, D4). What can change between two requests is not kept: time,
+ * revocation and the object are looked at each time.
  *
- * Only the signature is remembered. Whether the token is still good (its times, revocations) and what it
- * opens is asked anew each time. Only what was verified is let in, so nobody can fill the table without a
- * key. Bounded: KNOWN_TOKENS; where two fall on one place the later stays.
+ * Bounded: KNOWN_TOKENS_MAX, of which the longest unused of a few gives way. Only what was verified is kept,
+ * so that nobody without a token can push another's out.
  *
- * Pure; one worker's, without locks.
+ * Pure. Threading: one thread's. Good for as long as the keys that verified stay the same.
  */
 #ifndef NODE_DELIVERY_KNOWN_TOKENS_H
 #define NODE_DELIVERY_KNOWN_TOKENS_H
 
 #include "node/token.h"
 
-enum { KNOWN_TOKENS = 8192 };
+enum { KNOWN_TOKENS_MAX = 4096 }; /* about 1 KiB each */
 
 struct known_tokens;
-struct known_tokens *known_tokens_new(void);
-void known_tokens_free(struct known_tokens *k); /* NULL is fine */
 
-/* What that text says; NULL when it is not known. Good until the next known_tokens_add. */
-const struct token *known_tokens_find(const struct known_tokens *k, struct bytes text);
-void known_tokens_add(struct known_tokens *k, struct bytes text, const struct token *t);
+struct known_tokens *known_tokens_new(void);
+void known_tokens_free(struct known_tokens *k);
+/* NULL when it is not known. Good until the next known_tokens_keep. */
+const struct token *known_tokens_find(struct known_tokens *k, struct bytes text);
+/* Of what token_verify has just passed with that text; copies. */
+void known_tokens_keep(struct known_tokens *k, struct bytes text, const struct token *t);
 
 #endif

@@ -27,26 +27,35 @@ enum err media_path_parse(struct arena *a, struct bytes path, struct media_path 
 	return media_path_parse_below(a, BYTES_LIT("p"), path, out);
 }
 
-enum media_access media_opens(const struct token *t, const struct media_path *p, uint64_t now_wall_s)
+static enum err verify(const struct token_keys *keys, struct known_tokens *known, struct bytes text,
+    struct arena *a, struct token *out)
 {
-	if (token_check(t, now_wall_s) != OK)
-		return MEDIA_TOKEN_EXPIRED;
-	return token_opens(t, p->object) ? MEDIA_ALLOWED : MEDIA_TOKEN_SCOPE;
+	const struct token *found = known != NULL ? known_tokens_find(known, text) : NULL;
+	if (found != NULL) {
+		*out = *found;
+		return OK;
+	}
+	enum err e = token_verify(keys, text, TOKEN_PLAYBACK, a, out);
+	if (e == OK && known != NULL)
+		known_tokens_keep(known, text, out);
+	return e;
 }
 
-enum media_access media_authorize(const struct token_keys *keys, const struct media_path *p, struct arena *a,
-    uint64_t now_wall_s, struct token *out)
+enum media_access media_authorize(const struct token_keys *keys, struct known_tokens *known,
+    const struct media_path *p, struct arena *a, uint64_t now_wall_s, struct token *out)
 {
 	struct token t;
-	enum err e = token_verify(keys, p->token, TOKEN_PLAYBACK, a, &t);
+	enum err e = verify(keys, known, p->token, a, &t);
 	if (e == ERR_NO_MEMORY)
 		return MEDIA_NO_MEMORY;
 	if (e != OK)
 		return MEDIA_TOKEN_INVALID;
-	enum media_access access = media_opens(&t, p, now_wall_s);
-	if (access == MEDIA_ALLOWED)
-		*out = t;
-	return access;
+	if (token_check(&t, now_wall_s) != OK)
+		return MEDIA_TOKEN_EXPIRED;
+	if (!token_opens(&t, p->object))
+		return MEDIA_TOKEN_SCOPE;
+	*out = t;
+	return MEDIA_ALLOWED;
 }
 
 bool media_is_first_entry(struct bytes content, struct bytes object)

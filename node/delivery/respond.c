@@ -1,12 +1,11 @@
 #include "node/delivery/respond.h"
 
 #include "base/check.h"
+#include "base/text.h"
 #include "node/delivery/content_type.h"
 #include "node/http/date.h"
 
 #include <string.h>
-
-enum { YEAR_S = 365 * 24 * 3600 };
 
 /* -- freshness -- */
 
@@ -19,7 +18,7 @@ static uint64_t age_ms(const struct cache_meta *m, uint64_t now_wall_ms)
 static const char *cache_control(const struct cache_meta *m, struct arena *a)
 {
 	if (m->ttl_ms == UINT64_MAX)
-		return arena_printf(a, "private, max-age=%d, immutable", YEAR_S);
+		return "private, max-age=31536000, immutable"; /* a year */
 	/* What is never fresh is not to be kept at all: keys. */
 	if (m->ttl_ms == 0)
 		return "no-store";
@@ -59,6 +58,14 @@ static void add(struct http_response *out, const char *name, const char *value, 
 		*e = ERR_NO_MEMORY;
 	else
 		http_add(out, name, bytes_str(value));
+}
+
+static char *decimal(struct arena *a, uint64_t n)
+{
+	char *text = arena_alloc(a, TEXT_DECIMAL_MAX + 1);
+	if (text != NULL)
+		(void)text_decimal(text, n); /* the arena's memory is zeroed */
+	return text;
 }
 
 static void add_common(struct http_response *out)
@@ -131,7 +138,7 @@ static enum err add_object_fields(
 	if (f->source == MEDIA_HIT || f->source == MEDIA_CONFIRMED || f->collapsed || f->from_peer) {
 		/* Rounded up: a viewer's copy must not outlive the cache's. */
 		unsigned long long age_s = (age_ms(m, f->now_wall_ms) + 999) / 1000;
-		add(out, "Age", arena_printf(a, "%llu", age_s), &e);
+		add(out, "Age", decimal(a, age_s), &e);
 	}
 	add(out, "Cache-Status", cache_status(f, a), &e);
 	add(out, "Accept-Ranges", "bytes", &e);

@@ -17,7 +17,7 @@
 
 enum {
 	HTTP_SCRATCH_BYTES = 16 << 10, /* one read */
-	HTTP_SLICE_BYTES = 512 << 10,  /* sent to one connection in one turn of the loop */
+	HTTP_SLICE_BYTES = 2 << 20,    /* sent to one connection in one turn of the loop */
 	HTTP_REQUESTS_A_TURN = 32,     /* answered on one connection in one turn */
 	HTTP_ACCEPTS_A_TURN = 64,
 	HTTP_HANDOVER_MAX = 128,

@@ -356,6 +356,7 @@ void node_start(struct node *n)
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->keys,
+		.workers = 1, /* of two: requests meet one that remembers tokens, and one that does not */
 		.purged = n->purged,
 		.revoked = n->revoked,
 		.sessions = n->sessions,

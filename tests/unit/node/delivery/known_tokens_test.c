@@ -1,3 +1,4 @@
+/* Tokens that were verified: found by their whole text only, copied, bounded. */
 #include "node/delivery/known_tokens.h"
 
 #include <setjmp.h>
@@ -8,86 +9,99 @@
 
 #include <cmocka.h>
 
-static struct known_tokens *known;
+enum { TEXT_CHARS = 40 };
 
-static int setup(void **state)
+/* As a MAC at its end makes them: all differ there. */
+static struct bytes text_of(char out[TEXT_CHARS + 1], unsigned i)
 {
-	(void)state;
-	known = known_tokens_new();
-	return 0;
+	(void)snprintf(out, TEXT_CHARS + 1, "AQJrMQgBEhAAAAAAAAAAAAAA%08x%08x", i * 2654435761u, i);
+	return bytes_str(out);
 }
 
-static int teardown(void **state)
+static void what_was_kept_is_found_with_all_it_says(void **state)
 {
 	(void)state;
-	known_tokens_free(known);
-	return 0;
-}
-
-static void what_was_added_is_found_by_its_whole_text(void **state)
-{
-	(void)state;
-	char content[] = "lv1", prefix[] = "ads/one", text[] = "AQJrMQ-some-text-of-a-token-and-its-MAC";
-	struct token t = {
-		.kind = TOKEN_PLAYBACK,
-		.session = { 7 },
-		.origin = BYTES_LIT("main"),
-		.content = bytes_str(content),
-		.prefixes = { BYTES_LIT("x"), bytes_str(prefix) },
-		.prefixes_n = 2,
-		.entry = BYTES_LIT("e.m3u8"),
-		.client = BYTES_LIT("c"),
-		.not_after_s = 99,
-	};
-	struct bytes key = bytes_str(text);
-	assert_null(known_tokens_find(known, key));
-	known_tokens_add(known, key, &t);
-	/* Everything was copied. */
-	memset(content, 'z', 3);
-	memset(prefix, 'z', 7);
-	const struct token *found = known_tokens_find(known, key);
+	struct known_tokens *k = known_tokens_new();
+	char a[TEXT_CHARS + 1], origin[] = "main", content[] = "vod/x", client[] = "tv", first[] = "common",
+	                        second[] = "ads/1";
+	struct token t = { .kind = TOKEN_PLAYBACK, .not_after_s = 77, .prefixes_n = 2, .session = { 1, 2, 3 } };
+	t.origin = bytes_str(origin);
+	t.content = bytes_str(content);
+	t.client = bytes_str(client);
+	t.prefixes[0] = bytes_str(first);
+	t.prefixes[1] = bytes_str(second);
+	assert_null(known_tokens_find(k, text_of(a, 1)));
+	known_tokens_keep(k, text_of(a, 1), &t);
+	memset(a, 'x', TEXT_CHARS); /* copies are what counts */
+	memset(origin, 'x', 4);
+	memset(content, 'x', 5);
+	memset(first, 'x', 6);
+	memset(second, 'x', 5);
+	memset(client, 'x', 2);
+	const struct token *found = known_tokens_find(k, text_of(a, 1));
 	assert_non_null(found);
-	assert_true(bytes_eq(found->content, BYTES_LIT("lv1")) && bytes_eq(found->origin, BYTES_LIT("main")));
-	assert_true(
-	    bytes_eq(found->prefixes[1], BYTES_LIT("ads/one")) && bytes_eq(found->prefixes[0], BYTES_LIT("x")));
-	assert_true(bytes_eq(found->entry, BYTES_LIT("e.m3u8")) && bytes_eq(found->client, BYTES_LIT("c")));
-	assert_int_equal(found->not_after_s, 99);
-	assert_int_equal(found->session[0], 7);
-	/* The end is the same, the beginning is not: a forgery. */
-	text[0] = 'B';
-	assert_null(known_tokens_find(known, key));
-	text[0] = 'A';
-	assert_null(known_tokens_find(known, bytes_head(key, key.n - 1)));
-	assert_null(known_tokens_find(known, bytes_from(key, 1)));
-	assert_null(known_tokens_find(known, BYTES_NONE));
-	assert_non_null(known_tokens_find(known, bytes_str(text)));
+	assert_int_equal(found->not_after_s, 77);
+	assert_memory_equal(found->session, t.session, sizeof(t.session));
+	assert_true(bytes_eq(found->origin, BYTES_LIT("main")));
+	assert_true(bytes_eq(found->content, BYTES_LIT("vod/x")));
+	assert_true(bytes_eq(found->client, BYTES_LIT("tv")));
+	assert_int_equal(found->entry.n, 0);
+	assert_int_equal(found->prefixes_n, 2);
+	assert_true(bytes_eq(found->prefixes[0], BYTES_LIT("common")));
+	assert_true(bytes_eq(found->prefixes[1], BYTES_LIT("ads/1")));
+	known_tokens_free(k);
+	known_tokens_free(NULL);
 }
 
-/* As many as there are places at most; the later one stays. */
-static void the_table_is_bounded(void **state)
+static void one_character_makes_it_another(void **state)
 {
 	(void)state;
-	struct token t = { .kind = TOKEN_PLAYBACK, .content = BYTES_LIT("lv1") };
-	char text[64];
-	size_t found = 0;
-	enum { N = 3 * KNOWN_TOKENS };
-	for (unsigned i = 0; i < N; i++) {
-		snprintf(text, sizeof(text), "token-%08x-%08xz", i, i * 2654435761u);
-		known_tokens_add(known, bytes_str(text), &t);
-		assert_non_null(known_tokens_find(known, bytes_str(text)));
+	struct known_tokens *k = known_tokens_new();
+	char a[TEXT_CHARS + 1];
+	struct token t = { .not_after_s = 1 };
+	known_tokens_keep(k, text_of(a, 1), &t);
+	for (size_t i = 0; i < TEXT_CHARS; i++) {
+		struct bytes text = text_of(a, 1);
+		a[i] = a[i] == 'z' ? 'y' : 'z';
+		assert_null(known_tokens_find(k, text));
 	}
-	for (unsigned i = 0; i < N; i++) {
-		snprintf(text, sizeof(text), "token-%08x-%08xz", i, i * 2654435761u);
-		found += known_tokens_find(known, bytes_str(text)) != NULL;
+	assert_null(known_tokens_find(k, bytes_head(text_of(a, 1), TEXT_CHARS - 1)));
+	assert_null(known_tokens_find(k, bytes_from(text_of(a, 1), 1)));
+	assert_null(known_tokens_find(k, bytes_from(text_of(a, 1), TEXT_CHARS - 3)));
+	assert_null(known_tokens_find(k, BYTES_NONE));
+	known_tokens_keep(k, BYTES_LIT("short"), &t); /* no token is */
+	assert_null(known_tokens_find(k, BYTES_LIT("short")));
+	known_tokens_free(k);
+}
+
+/* Whoever asks keeps his place among many who come once. */
+static void the_longest_unused_gives_way(void **state)
+{
+	(void)state;
+	enum { MANY = 4 * KNOWN_TOKENS_MAX };
+	struct known_tokens *k = known_tokens_new();
+	char a[TEXT_CHARS + 1];
+	for (unsigned i = 0; i < MANY; i++) {
+		struct token t = { .not_after_s = i + 1 };
+		known_tokens_keep(k, text_of(a, i), &t);
+		const struct token *new = known_tokens_find(k, text_of(a, i));
+		const struct token *first = known_tokens_find(k, text_of(a, 0));
+		assert_true(new != NULL &&new->not_after_s == i + 1);
+		assert_true(first != NULL && first->not_after_s == 1);
 	}
-	assert_in_range(found, KNOWN_TOKENS / 2, KNOWN_TOKENS);
+	size_t there = 0;
+	for (unsigned i = 0; i < MANY; i++)
+		there += known_tokens_find(k, text_of(a, i)) != NULL;
+	assert_in_range(there, KNOWN_TOKENS_MAX / 2, KNOWN_TOKENS_MAX);
+	known_tokens_free(k);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_was_added_is_found_by_its_whole_text, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_table_is_bounded, setup, teardown),
+		cmocka_unit_test(what_was_kept_is_found_with_all_it_says),
+		cmocka_unit_test(one_character_makes_it_another),
+		cmocka_unit_test(the_longest_unused_gives_way),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
