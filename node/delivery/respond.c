@@ -5,6 +5,8 @@
 #include "node/delivery/content_type.h"
 #include "node/http/date.h"
 
+#include <string.h>
+
 /* -- freshness -- */
 
 static uint64_t age_ms(const struct cache_meta *m, uint64_t now_wall_ms)
@@ -111,11 +113,25 @@ static char *last_modified(const struct cache_meta *m, struct arena *a)
 	return text;
 }
 
-static enum err add_object_fields(const struct media_facts *f, struct arena *a, struct http_response *out)
+/* Other bytes, so another entity (RFC 9110, section 8.8.3.3): `"x"` is `"x-gzip"` then. NULL: the arena is
+ * full. */
+static const char *etag_of(const struct media_facts *f, struct arena *a)
+{
+	const char *etag = f->meta->etag;
+	size_t n = strlen(etag);
+	return f->gzip && n > 1 ? arena_printf(a, "%.*s-gzip\"", (int)n - 1, etag) : etag;
+}
+
+static enum err add_object_fields(
+    const struct media_facts *f, const char *etag, struct arena *a, struct http_response *out)
 {
 	enum err e = OK;
 	const struct cache_meta *m = f->meta;
-	add(out, "ETag", m->etag, &e);
+	add(out, "ETag", etag, &e);
+	if (f->gzip && out->status != 304)
+		add(out, "Content-Encoding", "gzip", &e);
+	if (f->varies)
+		add(out, "Vary", "Accept-Encoding", &e);
 	if (m->modified_s > 0)
 		add(out, "Last-Modified", last_modified(m, a), &e);
 	add(out, "Cache-Control", cache_control(m, a), &e);
@@ -134,11 +150,14 @@ enum err media_respond(const struct http_request *r, const struct media_facts *f
     struct http_selection *s, struct http_response *out)
 {
 	const struct cache_meta *m = f->meta;
+	const char *etag = etag_of(f, a);
+	if (etag == NULL)
+		return ERR_NO_MEMORY;
 	struct http_validators v = {
-		.etag = bytes_str(m->etag),
+		.etag = bytes_str(etag),
 		.last_modified_s = m->modified_s > 0 ? (uint64_t)m->modified_s : 0,
 	};
-	*s = http_select(r, &v, m->length);
+	*s = http_select(r, &v, f->gzip ? f->packed_bytes : m->length);
 	if (s->status == 416)
 		return refuse_range(s, m->length, a, out);
 	if (s->status == 412) {
@@ -154,7 +173,7 @@ enum err media_respond(const struct http_request *r, const struct media_facts *f
 			return ERR_NO_MEMORY;
 		http_add(out, "Content-Range", range);
 	}
-	return add_object_fields(f, a, out);
+	return add_object_fields(f, etag, a, out);
 }
 
 enum err media_respond_peer(

@@ -174,6 +174,7 @@ static void doom(struct fills *fs, struct fill *f)
 		return;
 	f->waiters = NULL;
 	struct fill *again = add(fs, f->hash, f->origin, f->content, f->object);
+	again->ahead = f->ahead;
 	again->waiters = all;
 	all->prev = &again->waiters;
 }
@@ -211,6 +212,7 @@ static bool want(
 	if (f != NULL) {
 		fs->counters.joined++;
 		w->answer.collapsed = true;
+		f->ahead = f->ahead && w->ahead;
 		if (f->growing != NULL) {
 			w->answer.outcome = FILL_GROWING;
 			w->answer.growing = growing_ref(f->growing);
@@ -232,7 +234,9 @@ static bool want(
 		w->answer.error = fs->stopping ? ERR_CLOSED : ERR_FULL;
 		return true;
 	}
-	link_waiter(add(fs, hash, origin, content, object), w);
+	f = add(fs, hash, origin, content, object);
+	f->ahead = w->ahead;
+	link_waiter(f, w);
 	return false;
 }
 
@@ -409,6 +413,11 @@ void fills_free(struct fills *fs)
 	OBJ_FREE(fs);
 }
 
+struct ram *fills_ram(const struct fills *f)
+{
+	return f->ram;
+}
+
 void fills_count(const struct fills *f, struct fills_counters *out)
 {
 	struct fills *fs = OBJ_CAST(struct fills, FILLS_MAGIC, (void *)(uintptr_t)f);
@@ -418,6 +427,7 @@ void fills_count(const struct fills *f, struct fills_counters *out)
 	struct peers_counters peers = { 0 };
 	if (fs->peers != NULL)
 		peers_count(fs->peers, &peers);
+	out->threads = fs->threads_n;
 	out->peer_misses = peers.misses;
 	out->peer_failures = peers.failures;
 }

@@ -37,6 +37,7 @@ struct fill {
 	/* Under the lock. */
 	bool started;      /* by a thread */
 	bool doomed;       /* purged: out of its bucket, to end without a result */
+	bool ahead;        /* nobody but such who fetch ahead has asked for it */
 	struct fill *next; /* of its bucket */
 	TAILQ_ENTRY(fill) all_link;
 	uint64_t looked_mono_ms; /* the watch's */

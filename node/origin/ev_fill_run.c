@@ -106,7 +106,7 @@ static void remember_missing(struct fill *f)
 {
 	struct fills *fs = f->fills;
 	fills_lock(fs);
-	if (!f->doomed)
+	if (!f->doomed && !f->ahead)
 		negative_put(&fs->negative, f->hash, fills_now_mono_ms(), fs->negative_ttl_ms);
 	fills_unlock(fs);
 }

@@ -21,6 +21,7 @@
 struct fills;
 struct origin_source;
 struct peers;
+struct ram;
 
 struct fills_config {
 	struct cache *cache;
@@ -64,6 +65,9 @@ struct fill_answer {
 struct fill_waiter {
 	struct letter letter;
 	struct mailbox *mailbox;
+	/* Nobody has asked for it yet: while all who wait are such, what is missing is not remembered as such. It
+	 * may be there by the time somebody asks. */
+	bool ahead;
 	struct fill_answer answer;
 	/* The table's own. */
 	struct fill_waiter *next;
@@ -86,7 +90,10 @@ struct fills_counters {
 	uint64_t bytes_from_origin, unstored;
 	uint64_t from_peers; /* whole, out of another node's cache */
 	uint64_t bytes_from_peers, peer_misses, peer_failures;
+	uint64_t threads; /* that fills run on */
 };
+/* The bound on memory, config->ram_bytes, for others who keep something within it (fs_fill_body.h). */
+struct ram *fills_ram(const struct fills *f);
 void fills_count(const struct fills *f, struct fills_counters *out);
 
 #endif
