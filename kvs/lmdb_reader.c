@@ -19,8 +19,9 @@ enum { WHOSE_MAX = 4096 }; /* a power of two */
 struct kvs_reader {
 	unsigned magic;
 	struct kvs_store *store;
-	MDB_txn *txn; /* reset between calls */
+	MDB_txn *txn; /* reset between calls, or rests */
 	MDB_cursor *bundles;
+	bool keeps, open;
 	uint64_t drops; /* of the store, when `whose` was begun */
 	struct whose whose[WHOSE_MAX];
 	struct kvs_bundle_reader bundle;
@@ -64,6 +65,8 @@ void kvs_reader_close(struct kvs_reader *r)
 
 static enum err begin(struct kvs_reader *r)
 {
+	if (r->open)
+		return OK;
 	/* Before the transaction: when a row is dropped in between, the next lookup forgets. */
 	uint64_t drops = atomic_load(&r->store->drops);
 	if (drops != r->drops) {
@@ -73,11 +76,32 @@ static enum err begin(struct kvs_reader *r)
 	int rc = mdb_txn_renew(r->txn);
 	if (rc != 0)
 		return lmdb_err(rc);
+	r->open = true;
 	rc = mdb_cursor_renew(r->txn, r->bundles);
-	if (rc == 0)
-		return OK;
-	mdb_txn_reset(r->txn);
+	if (rc != 0)
+		kvs_reader_rest(r);
 	return lmdb_err(rc);
+}
+
+/* After an error nothing is kept: what is read next begins anew. */
+static void end(struct kvs_reader *r, enum err e)
+{
+	if (!r->keeps || (e != OK && e != ERR_NOT_FOUND))
+		kvs_reader_rest(r);
+}
+
+void kvs_reader_keep(struct kvs_reader *r)
+{
+	OBJ_CHECK(r, KVS_READER_MAGIC);
+	r->keeps = true;
+}
+
+void kvs_reader_rest(struct kvs_reader *r)
+{
+	OBJ_CHECK(r, KVS_READER_MAGIC);
+	if (r->open)
+		mdb_txn_reset(r->txn);
+	r->open = false;
 }
 
 /* NULL: no row has that slot any more. */
@@ -99,23 +123,29 @@ static const struct whose *whose_slot(struct kvs_reader *r, uint32_t slot)
 /* Steps through the bundles of a key, r->bundle at the beginning of each; ERR_NOT_FOUND behind the last. */
 struct bundles {
 	struct bytes key;
-	uint64_t hash;
+	uint64_t hash; /* as in the table's keys */
 	bool begun;
 };
+
+static struct bundles bundles_of(const struct kvs_reader *r, struct bytes key)
+{
+	return (struct bundles){ key, kvs_format_key_hash(key) & r->store->rows.bundles.hash_mask, false };
+}
 
 static enum err next_bundle(struct kvs_reader *r, struct bundles *b)
 {
 	for (;;) {
 		uint8_t from[KVS_BUNDLE_TABLE_KEY_MAX];
-		struct kvs_bundle_key at = { .hash = b->hash & r->store->rows.bundles.hash_mask };
-		MDB_val mk = lmdb_val(kvs_bundle_table_key(at, from)), mv;
+		MDB_val mk, mv;
+		if (!b->begun)
+			mk = lmdb_val(kvs_bundle_table_key((struct kvs_bundle_key){ .hash = b->hash }, from));
 		int rc = mdb_cursor_get(r->bundles, &mk, &mv, b->begun ? MDB_NEXT : MDB_SET_RANGE);
 		if (rc != 0)
 			return lmdb_err(rc);
 		b->begun = true;
 		struct kvs_bundle_key k;
 		enum err e = kvs_bundle_parse_table_key(lmdb_bytes(&mk), &k);
-		if (e == OK && k.hash != at.hash)
+		if (e == OK && k.hash != b->hash)
 			return ERR_NOT_FOUND;
 		if (e == OK)
 			e = kvs_bundle_open(&r->bundle, lmdb_bytes(&mv));
@@ -174,7 +204,7 @@ static enum err add_holder(
 
 static enum err scan_holders(struct kvs_reader *r, struct bytes key, struct arena *a, struct sorted *l)
 {
-	struct bundles b = { .key = key, .hash = kvs_format_key_hash(key) };
+	struct bundles b = bundles_of(r, key);
 	enum err e;
 	while ((e = next_bundle(r, &b)) == OK) {
 		struct kvs_bundle_entry entry;
@@ -202,7 +232,7 @@ enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct by
 		return e;
 	struct sorted l = { .h = out, .max = max };
 	e = scan_holders(r, bytes_of(key, key_n), a, &l);
-	mdb_txn_reset(r->txn);
+	end(r, e);
 	if (e == OK)
 		*n = l.n;
 	return e;
@@ -213,7 +243,7 @@ enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct by
 /* A live entry's value; ERR_NOT_FOUND for a tombstone too. The slice ends with the lookup. */
 static enum err get_value(struct kvs_reader *r, uint32_t slot, struct bytes key, struct bytes *value)
 {
-	struct bundles b = { .key = key, .hash = kvs_format_key_hash(key) };
+	struct bundles b = bundles_of(r, key);
 	enum err e;
 	while ((e = next_bundle(r, &b)) == OK) {
 		struct kvs_bundle_entry entry;
@@ -256,6 +286,6 @@ enum err kvs_reader_get(struct kvs_reader *r, const struct node_id *owner, enum 
 	if (e != OK)
 		return e;
 	e = get_copy(r, owner, stream, key, a, value);
-	mdb_txn_reset(r->txn);
+	end(r, e);
 	return e;
 }

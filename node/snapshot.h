@@ -22,17 +22,19 @@ struct view_node {
 	uint8_t liveness;                    /* enum kvs_liveness: whether it is reached (R8) */
 	uint64_t since_ms;                   /* monotonic, since when */
 	uint64_t incarnation;                /* its count */
-	uint32_t capacity, load;             /* sessions */
+	uint32_t capacity, load;             /* sessions; load also as its Mbit/s amount to */
 	uint64_t load_seen_ms;               /* monotonic, when that load came in here */
 	uint32_t miss_permille, evict_age_s; /* as in struct rpc_load */
 	bool has_load;
 	char http_url[RPC_ADDRESS_MAX + 1]; /* the first it advertises */
 	uint32_t slot;                      /* of node/tally.h */
 	bool self;
+	uint16_t name_n, zone_n, http_url_n; /* lengths, set by view_publish */
 };
 
 struct cluster_view {
 	uint64_t made_mono_ms;
+	uint32_t other_apis; /* api nodes that are ready and reached, but for this one; set by view_publish */
 	size_t nodes_n;
 	struct cluster_view *next_retired; /* the publisher's */
 	struct view_node nodes[];          /* sorted by id */
@@ -61,7 +63,7 @@ const struct view_node *cluster_view_find(const struct cluster_view *v, const st
 void view_publisher_init(struct view_publisher *p, size_t readers_n);
 /* When no reader is left. */
 void view_publisher_fini(struct view_publisher *p);
-/* Takes `v`, sorted by id. */
+/* Takes `v`, sorted by id, and completes it. */
 void view_publish(struct view_publisher *p, struct cluster_view *v);
 /* The newest view; valid until this reader's release. A reader holds one view at a time. */
 const struct cluster_view *view_acquire(struct view_publisher *p, size_t reader);

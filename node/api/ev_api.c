@@ -51,12 +51,9 @@ static void unsigned_token(struct call *c, enum err e)
 
 static void answer_json(struct call *c, int status, struct bytes body, struct bytes location)
 {
-	struct http_response r = { .status = status };
-	http_add(&r, "Content-Type", BYTES_LIT("application/json"));
-	http_add(&r, "Cache-Control", BYTES_LIT("no-store"));
+	struct http_response r = { .status = status, .constant_fields = API_JSON_FIELDS };
 	if (location.n > 0)
 		http_add(&r, "Location", location);
-	http_add_cors(&r);
 	r.parts[0] = (struct http_part){ .kind = HTTP_PART_BYTES, .bytes = body };
 	r.parts_n = 1;
 	http_respond(c->x, &r);
@@ -76,22 +73,19 @@ static struct bytes location_of(struct call *c, struct bytes handle)
 }
 
 /* Answers with the session on node `at`. */
-static void answer_session(
-    struct call *c, int status, const struct token *t, struct bytes handle, const struct place *p, size_t at)
+static void answer_session(struct call *c, int status, const struct token *t,
+    const struct session_tokens *tokens, const struct place *p, size_t at)
 {
-	struct buf out;
-	buf_init(&out, SESSION_TEXT_MAX);
-	(void)buf_reserve(&out, SESSION_TEXT_USUAL);
-	enum err e = session_json(c->api, t, handle, p, at, c->now_s, c->arena, &out);
-	if (e == OK) {
-		struct bytes location = status == 201 ? location_of(c, handle) : BYTES_NONE;
-		if (status == 201)
-			admit_created(c->admit, location, buf_bytes(&out));
-		answer_json(c, status, buf_bytes(&out), location);
-	} else {
+	struct bytes json;
+	enum err e = session_json(c->api, &c->worker->writer, t, tokens, p, at, &json);
+	if (e != OK) {
 		unsigned_token(c, e);
+		return;
 	}
-	buf_fini(&out);
+	struct bytes location = status == 201 ? location_of(c, tokens->handle) : BYTES_NONE;
+	if (status == 201)
+		admit_created(c->admit, location, json);
+	answer_json(c, status, json, location);
 }
 
 /* -- POST /v1/sessions -- */
@@ -125,33 +119,33 @@ static const struct config_origin *one_origin(struct call *c, const struct sessi
 	return origin;
 }
 
-static struct token handle_of(struct call *c, const struct session_request *r,
-    const struct config_origin *origin, const struct place_node *n)
+static struct token session_of(struct call *c, const struct session_request *r,
+    const struct config_origin *origin, const struct place *p)
 {
+	const struct place_node *n = &p->nodes[p->decision.node];
 	struct token t = {
-		.kind = TOKEN_SESSION,
 		.origin = bytes_str(origin->name),
 		.content = r->content,
 		.prefixes_n = r->prefixes_n,
-		.issued_by = *c->api->c.self,
 		.node = n->id,
 		.node_incarnation = n->incarnation,
-		.issued_at_s = c->now_s,
+		.kbps = p->kbps,
 		.not_after_s =
 		    r->not_after_s != 0 ? r->not_after_s : c->now_s + c->api->c.config->not_after_ms / 1000,
 		.client = r->client,
 		.entry = r->entry,
 	};
+	session_begin(c->api, c->now_s, &t);
 	memcpy(t.prefixes, r->prefixes, sizeof(t.prefixes));
 	c->worker->random(c->worker->random_ctx, t.session, sizeof(t.session));
 	return t;
 }
 
 /* A place that is kept, if there is one (A3); else the session is placeless. */
-static void take_place(struct call *c, const struct place_node *n, struct token *t)
+static void take_place(struct call *c, const struct place_node *n, uint64_t now_ms, struct token *t)
 {
 	struct lease_place kept;
-	enum lease_take take = lease_slots_take(c->api->c.slots, n->slot, c->api->c.now_mono_ms(), &kept);
+	enum lease_take take = lease_slots_take(c->api->c.slots, n->slot, now_ms, &kept);
 	if (take == LEASE_TAKEN) {
 		t->node_incarnation = kept.incarnation;
 		t->lease_batch = kept.batch;
@@ -167,17 +161,17 @@ static void create_placed(struct call *c, const struct session_request *r, const
     const struct place *p)
 {
 	size_t at = p->decision.node;
-	struct token t = handle_of(c, r, origin, &p->nodes[at]);
-	take_place(c, &p->nodes[at], &t);
-	struct bytes handle;
-	enum err e = token_sign(c->api->c.keys, &t, c->arena, &handle);
+	struct token t = session_of(c, r, origin, p);
+	take_place(c, &p->nodes[at], p->now_ms, &t);
+	struct session_tokens tokens;
+	enum err e = token_sign_session(c->api->c.keys, &t, c->arena, &tokens.playback, &tokens.handle);
 	if (e != OK) {
 		unsigned_token(c, e);
 		return;
 	}
-	tally_add(c->api->c.tally, p->nodes[at].slot, c->api->c.now_mono_ms() / 1000);
+	tally_add(c->api->c.tally, p->nodes[at].slot, p->now_ms / 1000);
 	recall_add(c->api->recall, c->worker->view_reader, t.session, p, at);
-	answer_session(c, 201, &t, handle, p, at);
+	answer_session(c, 201, &t, &tokens, p, at);
 }
 
 static bool is_json(const struct http_request *r)
@@ -276,7 +270,12 @@ static void present(struct call *c, const struct token *t, struct bytes handle, 
 		count(&c->api->count.heartbeats);
 		(void)c->api->c.tell_node(c->api->c.tell_ctx, &p.nodes[at].id, &id, false);
 	}
-	answer_session(c, 200, t, handle, &p, at);
+	struct session_tokens tokens = { .handle = handle };
+	e = session_playback(c->api, t, c->now_s, c->arena, &tokens.playback);
+	if (e == OK)
+		answer_session(c, 200, t, &tokens, &p, at);
+	else
+		unsigned_token(c, e);
 }
 
 /* A session that moved since holds its place where GET and heartbeat led it. */
@@ -357,10 +356,20 @@ static void on_heartbeat(struct call *c, struct bytes text)
 		present(c, &t, text, true);
 }
 
+void api_worker_fini(struct api_worker *w)
+{
+	buf_fini(&w->writer.text);
+}
+
 void api_handle(struct api *api, struct api_worker *w, struct http_exchange *x)
 {
 	struct call c = { api, w, x, http_request(x), http_arena(x), api->c.now_wall_ms() / 1000, NULL };
 	struct bytes path, first, second, session = BYTES_NONE, verb = BYTES_NONE;
+	if (bytes_eq(
+	        c.request->path, BYTES_LIT("/v1/sessions"))) { /* what is asked most; the rest would find it */
+		on_sessions(&c);
+		return;
+	}
 	if (http_path_decode(c.arena, c.request->path, &path) != OK) {
 		malformed(&c, "The path is malformed.");
 		return;

@@ -30,6 +30,7 @@ struct shard {
 	struct units units;
 	TAILQ_HEAD(shard_idle, unit) idle; /* open descriptors that nobody uses, the longest unused first */
 	unsigned open_n, open_max;
+	_Atomic uint64_t changes; /* of what a look at any of its units would tell; raised under the lock */
 };
 
 /* A content that was purged: what was asked for before is not let in. */
@@ -87,6 +88,8 @@ struct cache {
 	struct contents contents;
 	void (*wake)(void *arg);
 	void *wake_arg;
+	void (*wake_measurer)(void *arg);
+	void *wake_measurer_arg;
 	/* fs_purge.c: bars under its lock, which is taken last. */
 	pthread_mutex_t purge_lock;
 	struct bar bars[BARS_MAX]; /* by number modulo BARS_MAX */
@@ -114,6 +117,12 @@ static inline struct shard *cache_shard(struct cache *c, const struct unit_id *i
 	return &c->shards[id->b[0] % CACHE_SHARDS];
 }
 
+/* After what changed; of units, under its lock. */
+static inline void shard_changed(struct shard *s)
+{
+	atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
+}
+
 uint64_t cache_now_mono_ms(void);
 static inline uint32_t cache_now_s(void)
 {
@@ -137,6 +146,12 @@ bool cache_insert_loaded(struct cache *c, struct unit *u);
 bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file);
 /* The disk was full or failed: it rests. */
 void cache_disk_rest(struct cache_disk *d);
+
+/* -- fs_contents.c -- */
+/* After contents_add and the like, without their lock: wakes whom the change is of interest to. */
+void cache_contents_changed(struct cache *c, unsigned changes);
+/* Wakes for news that have become due; now and then. */
+void cache_contents_due(struct cache *c);
 
 /* -- fs_purge.c -- */
 /* What a unit's proof can be besides cache_mark.doubts, which begins at PROOF_RUN. */

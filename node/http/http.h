@@ -42,6 +42,9 @@ struct http_request {
 /* The first header of that name (case-insensitive), or BYTES_NONE. A present but empty one has p. */
 struct bytes http_header(const struct http_request *r, const char *name);
 bool http_header_is(struct bytes name, const char *expected);
+/* Without regard to case. One of them is a constant of letters, digits, `-` and `/`, the other has no control
+ * characters: of these, letters alone differ in the bit that tells their case. */
+bool http_name_eq(struct bytes a, struct bytes b);
 
 enum http_part_kind {
 	HTTP_PART_BYTES,   /* copied by http_respond when `stable` is false */
@@ -80,6 +83,9 @@ struct http_response {
 	const char *constant_fields;
 	struct http_part parts[HTTP_PARTS_MAX]; /* the body; of a HEAD its length is told, nothing sent */
 	size_t parts_n;
+	/* A head made by http_prepare, sent in place of one from status and fields; copied. Only where
+	 * http_takes_prepared says so. `status` is its status. */
+	struct bytes head;
 	bool close; /* close the connection after it */
 	/* Called once, on the worker, when the response is over, however it ends, never from
 	 * inside of http_respond. May be NULL. */
@@ -94,6 +100,13 @@ const struct http_request *http_request(const struct http_exchange *x);
 /* Memory that lives as long as the exchange; bounded, NULL past the bound. */
 struct arena *http_arena(struct http_exchange *x);
 struct http_worker *http_worker_of(const struct http_exchange *x);
+
+/* -- heads made ahead, for answers that are given many times a second -- */
+/* Whether an answer given now may have one: to HTTP/1.1, on a connection that stays. */
+bool http_takes_prepared(const struct http_exchange *x);
+/* Appends the head that http_respond would make of `r` now for such an answer. It is good until the wall
+ * clock's second ends: it has a Date. Check buf_err. */
+void http_prepare(const struct http_exchange *x, const struct http_response *r, struct buf *out);
 
 /* Hands the response to the transport, which adds Date, Content-Length and Connection. Once an
  * exchange. After the call the exchange must not be touched. No handler, gone() or done() is called
@@ -121,7 +134,13 @@ void http_problem(
 /* The same with one more field, of a status that demands it. */
 void http_problem_with(struct http_exchange *x, int status, const char *type, const char *detail,
     const struct http_field *field);
-/* The CORS answer fields of facts: any origin, exposed headers, Timing-Allow-Origin. */
+/* The CORS answer fields of facts: any origin (`*` and never an echo: after a cross-origin redirect Origin is
+ * null), exposed headers, Timing-Allow-Origin. */
+#define HTTP_CORS_FIELDS                                                                      \
+	"Access-Control-Allow-Origin: *\r\n"                                                      \
+	"Access-Control-Expose-Headers: Age, Cache-Status, Content-Length, Content-Range, Date, " \
+	"ETag, Retry-After\r\n"                                                                   \
+	"Timing-Allow-Origin: *\r\n"
 void http_add_cors(struct http_response *r);
 /* Answers an OPTIONS preflight, 204. `methods` like "GET, HEAD, OPTIONS". */
 void http_preflight(struct http_exchange *x, const char *methods);

@@ -14,10 +14,8 @@ static bool is_segment(struct bytes s)
 	return s.n > 0 && !bytes_eq(s, BYTES_LIT(".")) && !bytes_eq(s, BYTES_LIT(".."));
 }
 
-enum err http_path_decode(struct arena *a, struct bytes path, struct bytes *out)
+static enum err unescape_all(struct arena *a, struct bytes path, struct bytes *out)
 {
-	if (path.n == 0 || path.p[0] != '/')
-		return ERR_INVALID;
 	uint8_t *to = arena_alloc(a, path.n);
 	if (to == NULL)
 		return ERR_NO_MEMORY;
@@ -31,11 +29,22 @@ enum err http_path_decode(struct arena *a, struct bytes path, struct bytes *out)
 		}
 		to[n++] = c;
 	}
-	struct bytes decoded = bytes_of(to, n);
+	*out = bytes_of(to, n);
+	return OK;
+}
+
+enum err http_path_decode(struct arena *a, struct bytes path, struct bytes *out)
+{
+	if (path.n == 0 || path.p[0] != '/')
+		return ERR_INVALID;
+	struct bytes decoded = path;
+	enum err e = bytes_index(path, '%') < path.n ? unescape_all(a, path, &decoded) : OK;
+	if (e != OK)
+		return e;
 	if (!text_is_utf8(decoded)) /* NUL is none */
 		return ERR_INVALID;
 	struct bytes rest = decoded, segment;
-	while (n > 1 && rest.n > 0) {
+	while (decoded.n > 1 && rest.n > 0) {
 		if (!http_path_next(&rest, &segment) || !is_segment(segment))
 			return ERR_INVALID;
 	}
@@ -54,29 +63,37 @@ bool http_path_next(struct bytes *path, struct bytes *segment)
 	return true;
 }
 
-/* What stands for itself in a path: unreserved characters (RFC 3986, 2.3) and the slash. */
-static bool is_plain(uint8_t c)
+/* How many bytes at the start stand for themselves in a path: unreserved characters (RFC 3986, 2.3) and the
+ * slash. */
+static size_t plain_run(struct bytes s)
 {
-	/* A bit a character from 32 to 127. */
-	static const uint32_t plain[4] = { 0, 0x03ffe000, 0x87fffffe, 0x47fffffe };
-	return c < 128 && (plain[c >> 5] >> (c & 31) & 1) != 0;
+	static const bool plain[256] = {
+		['0' ... '9'] = true,
+		['A' ... 'Z'] = true,
+		['a' ... 'z'] = true,
+		['-' ... '/'] = true,
+		['_'] = true,
+		['~'] = true,
+	};
+	size_t n = 0;
+	while (n < s.n && plain[s.p[n]])
+		n++;
+	return n;
 }
 
 void http_path_encode(struct buf *out, struct bytes path)
 {
 	static const char hex[] = "0123456789ABCDEF";
-	size_t at = 0;
-	for (size_t i = 0; i < path.n; i++) {
-		uint8_t c = path.p[i];
-		if (is_plain(c))
-			continue;
+	for (;;) {
+		size_t plain = plain_run(path);
+		buf_put_bytes(out, bytes_head(path, plain));
+		if (plain == path.n)
+			return;
+		uint8_t c = path.p[plain];
 		uint8_t escaped[3] = { '%', (uint8_t)hex[c >> 4], (uint8_t)hex[c & 15] };
-		buf_put(out, path.p + at, i - at);
 		buf_put(out, escaped, sizeof(escaped));
-		at = i + 1;
+		path = bytes_from(path, plain + 1);
 	}
-	if (at < path.n)
-		buf_put(out, path.p + at, path.n - at);
 }
 
 struct bytes http_query(struct bytes query, const char *name)
