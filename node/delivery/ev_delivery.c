@@ -29,6 +29,8 @@ struct delivery *delivery_new(const struct delivery_config *c)
 	CHECK(d->known != NULL);
 	for (unsigned i = 0; i < c->workers; i++)
 		d->known[i] = known_tokens_new();
+	if (c->config->pace != NULL && c->config->pace[0] != '\0')
+		CHECK(config_value_pace(bytes_str(c->config->pace), &d->pace)); /* as the configuration has found */
 	CHECK(pthread_mutex_init(&d->orphans_lock, NULL) == 0);
 	return d;
 }
