@@ -40,7 +40,14 @@ static void on_worker_start(void *ctx, struct http_worker *w)
 		    LOG_ERROR, "http", "no-reader", "a worker cannot read the replica", LOG_STR("error", err_str(e)));
 		CHECK(e == OK);
 	}
+	kvs_reader_keep(own->api.reader);
 	http_worker_set_data(w, own);
+}
+
+static void on_worker_rest(void *ctx, struct http_worker *w)
+{
+	(void)ctx;
+	kvs_reader_rest(((struct worker *)http_worker_data(w))->api.reader);
 }
 
 static void on_worker_stop(void *ctx, struct http_worker *w)
@@ -88,6 +95,7 @@ enum err viewers_start(const struct viewers_config *c, struct viewers **out)
 		.ctx = v,
 		.worker_start = on_worker_start,
 		.worker_stop = on_worker_stop,
+		.worker_rest = on_worker_rest,
 	};
 	enum err e = http_server_start(&s, &v->server);
 	if (e != OK) {

@@ -158,6 +158,14 @@ enum err cache_open(const struct cache_config *config, struct cache **out, struc
 
 /* -- the table -- */
 
+void cache_disk_rest(struct cache_disk *d)
+{
+	cache_lock(&d->lock);
+	d->rest_until_ms = cache_now_mono_ms() + REST_AFTER_ERROR_MS;
+	CHECK(pthread_cond_signal(&d->wake) == 0);
+	cache_unlock(&d->lock);
+}
+
 /* The last pin of a unit out of the table is gone. */
 static void destroy(struct cache *c, struct unit *u)
 {

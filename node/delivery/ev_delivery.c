@@ -25,10 +25,6 @@ struct delivery *delivery_new(const struct delivery_config *c)
 	CHECK(c->now_wall_ms != NULL && c->now_mono_ms != NULL);
 	struct delivery *d = OBJ_NEW(struct delivery, DELIVERY_MAGIC);
 	d->c = *c;
-	d->known = calloc(c->workers + 1, sizeof(struct known_tokens *));
-	CHECK(d->known != NULL);
-	for (unsigned i = 0; i < c->workers; i++)
-		d->known[i] = known_tokens_new();
 	if (c->config->pace != NULL && c->config->pace[0] != '\0')
 		CHECK(config_value_pace(bytes_str(c->config->pace), &d->pace)); /* as the configuration has found */
 	CHECK(pthread_mutex_init(&d->orphans_lock, NULL) == 0);
@@ -41,6 +37,7 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 	*out = (struct delivery_counters){
 		.requests = read_count(&d->n.requests),
 		.hits = read_count(&d->n.hits),
+		.hits_ahead = read_count(&d->n.hits_ahead),
 		.misses = read_count(&d->n.misses),
 		.collapsed = read_count(&d->n.collapsed),
 		.bytes = read_count(&d->n.bytes),
@@ -58,7 +55,18 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 		.hot_objects = read_count(&d->hot_objects),
 		.hot_bytes = read_count(&d->hot_bytes),
 		.hot_hits = read_count(&d->hot_hits),
+		.peer_fills = read_count(&d->n.peer_fills),
+		.peer_fills_pending = read_count(&d->n.peer_fills_pending),
+		.loops = read_count(&d->n.loops),
 	};
+}
+
+void delivery_hook(struct delivery *d, const struct delivery_hooks *h)
+{
+	OBJ_CHECK(d, DELIVERY_MAGIC);
+	if (h != NULL)
+		d->hooks = *h;
+	atomic_store(&d->hooked, h != NULL);
 }
 
 void delivery_free(struct delivery *d)
@@ -68,14 +76,18 @@ void delivery_free(struct delivery *d)
 	OBJ_CHECK(d, DELIVERY_MAGIC);
 	media_jobs_end_orphans(d);
 	media_workers_free(d);
-	for (unsigned i = 0; i < d->c.workers; i++)
-		known_tokens_free(d->known[i]);
-	free(d->known);
+	peer_fills_end_orphans(d);
 	CHECK(pthread_mutex_destroy(&d->orphans_lock) == 0);
 	OBJ_FREE(d);
 }
 
 /* -- the request -- */
+
+unsigned delivery_loops(const struct delivery *d, const struct http_request *r)
+{
+	const char *cluster = d->c.config->cluster;
+	return cluster == NULL ? 0 : media_loops(r, bytes_str(cluster));
+}
 
 static void refuse_token(struct delivery *d, struct http_exchange *x, enum media_access access)
 {
@@ -94,6 +106,14 @@ static void refuse_token(struct delivery *d, struct http_exchange *x, enum media
 	}
 }
 
+/* Its origin store is this cluster itself, by whatever detour (RFC 8586). A failure of the store to whoever
+ * asked: no 404, which would say that there is no such object. */
+static void refuse_loop(struct delivery *d, struct http_exchange *x)
+{
+	delivery_add(&d->n.loops, 1);
+	http_problem(x, 508, "loop", "This request was sent out by this cluster.", 0);
+}
+
 static void refuse_path(struct delivery *d, struct http_exchange *x, enum err e)
 {
 	switch (e) {
@@ -106,8 +126,9 @@ static void refuse_path(struct delivery *d, struct http_exchange *x, enum err e)
 	}
 }
 
-static const struct config_origin *find_origin(const struct config *c, struct bytes name)
+const struct config_origin *delivery_origin(const struct delivery *d, struct bytes name)
 {
+	const struct config *c = d->c.config;
 	for (size_t i = 0; i < c->origins_n; i++)
 		if (bytes_eq(bytes_str(c->origins[i].name), name))
 			return &c->origins[i];
@@ -228,7 +249,7 @@ static void serve(
 {
 	if (renew(d, x, t, path->object) || !take_place(d, x, t))
 		return;
-	const struct config_origin *origin = find_origin(d->c.config, t->origin);
+	const struct config_origin *origin = delivery_origin(d, t->origin);
 	if (origin == NULL) {
 		delivery_add(&d->n.failed, 1);
 		http_problem(x, 404, "origin-unavailable", "This node has no origin store of that name.", 0);
@@ -242,12 +263,6 @@ static bool is_revoked(const struct delivery *d, const struct token *t)
 	struct rpc_session_id id;
 	memcpy(id.b, t->session, sizeof(id.b));
 	return d->c.revoked != NULL && revoked_has(d->c.revoked, &id);
-}
-
-static struct known_tokens *known_of(const struct delivery *d, const struct http_exchange *x)
-{
-	unsigned worker = http_worker_index(http_worker_of(x));
-	return worker < d->c.workers ? d->known[worker] : NULL;
 }
 
 void delivery_handle(struct delivery *d, struct http_exchange *x)
@@ -265,6 +280,10 @@ void delivery_handle(struct delivery *d, struct http_exchange *x)
 		http_respond(x, &refusal);
 		return;
 	}
+	if (delivery_loops(d, r) > 0) {
+		refuse_loop(d, x);
+		return;
+	}
 	struct media_path path;
 	enum err e = media_path_parse(http_arena(x), r->path, &path);
 	if (e != OK) {
@@ -272,8 +291,8 @@ void delivery_handle(struct delivery *d, struct http_exchange *x)
 		return;
 	}
 	struct token t;
-	enum media_access access =
-	    media_authorize(d->c.keys, known_of(d, x), &path, http_arena(x), d->c.now_wall_ms() / 1000, &t);
+	enum media_access access = media_authorize(
+	    d->c.keys, media_tokens_of(d, x), &path, http_arena(x), d->c.now_wall_ms() / 1000, &t);
 	if (access == MEDIA_ALLOWED && is_revoked(d, &t))
 		access = MEDIA_TOKEN_REVOKED;
 	if (access == MEDIA_ALLOWED)

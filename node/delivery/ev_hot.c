@@ -10,6 +10,7 @@
 #include "base/obj.h"
 #include "node/cache/cache.h"
 #include "node/delivery/hot.h"
+#include "node/delivery/known_tokens.h"
 #include "node/delivery/respond.h"
 #include "node/http/encoding.h"
 #include "node/http/ev_server.h"
@@ -35,6 +36,7 @@ enum {
 struct media_worker {
 	unsigned magic;
 	struct hot_table *hot;
+	struct known_tokens *tokens;
 	struct ram *ram;
 	struct hot_counts told; /* in the delivery's sums */
 };
@@ -64,6 +66,7 @@ static struct media_worker *make_worker(struct delivery *d, const struct http_ex
 	};
 	randombytes_buf(c.key.b, sizeof(c.key.b));
 	w->hot = hot_table_new(&c);
+	w->tokens = known_tokens_new();
 	return w;
 }
 
@@ -83,6 +86,7 @@ void media_workers_free(struct delivery *d)
 		if (w == NULL)
 			continue;
 		hot_table_free(w->hot);
+		known_tokens_free(w->tokens);
 		ram_unref(w->ram);
 		OBJ_FREE(w);
 	}
@@ -94,6 +98,11 @@ static void tell_counts(struct delivery *d, struct media_worker *w)
 	delivery_add(&d->hot_objects, now.objects - w->told.objects);
 	delivery_add(&d->hot_bytes, now.bytes - w->told.bytes);
 	w->told = now;
+}
+
+struct known_tokens *media_tokens_of(struct delivery *d, const struct http_exchange *x)
+{
+	return media_worker_of(d, x)->tokens;
 }
 
 /* -- what is held -- */

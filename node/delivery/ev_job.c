@@ -109,13 +109,13 @@ static void on_sent(void *arg, const struct http_end *end)
 		delivery_add(&d->n.bytes, end->body_bytes_sent);
 		delivery_add(&d->n.hit_bytes, j->hit ? end->body_bytes_sent : 0);
 	}
+	sessions_account(
+	    d->c.sessions, &j->session, j->has_body ? end->body_bytes_sent : 0, j->hit, d->c.now_mono_ms());
 	/* What could not be read before it was sent lies in memory now. */
 	if (j->hold_later && end->body_bytes_sent == j->unit->meta->length) {
 		struct cache_key key = key_of(j);
 		(void)media_hot_admit(d, j->worker, &key, j->unit, NULL);
 	}
-	sessions_account(
-	    d->c.sessions, &j->session, j->has_body ? end->body_bytes_sent : 0, j->hit, d->c.now_mono_ms());
 	job_free(j);
 }
 
@@ -127,6 +127,26 @@ void media_send_redirect(struct http_exchange *x, const char *location)
 }
 
 /* -- answers -- */
+
+/* Who fetches ahead hears of what a viewer plays and was not here; what was fetched ahead is no merit of the
+ * cache's, though he finds it there. */
+static void tell_played(struct media_job *j, const struct http_selection *s)
+{
+	const struct delivery_hooks *h = &j->d->hooks;
+	const struct http_request *r = http_request(j->x);
+	if (!atomic_load(&j->d->hooked) || r->method != HTTP_GET || (s->status != 200 && s->status != 206) ||
+	    freshness_class(j->d->c.config, j->object) != CLASS_SEGMENT)
+		return;
+	bool ahead = h->was_ahead(h->ctx, bytes_str(j->origin->name), j->object);
+	delivery_add(&j->d->n.hits_ahead, ahead && j->hit);
+	if (j->hit && !ahead)
+		return;
+	struct delivery_played played = {
+		.origin = j->origin, .session = j->session, .content = j->content, .object = j->object
+	};
+	cmcd_read(r, http_arena(j->x), &played.cmcd);
+	h->played(h->ctx, &played);
+}
 
 /* Answers with `body` (a file or a growing file, whose range is filled in here). */
 static void answer(struct media_job *j, const struct cache_meta *meta, enum media_source source,
@@ -152,6 +172,7 @@ static void answer(struct media_job *j, const struct cache_meta *meta, enum medi
 	j->hit = source == MEDIA_HIT || source == MEDIA_CONFIRMED; /* the bytes were here */
 	delivery_add(j->hit ? &d->n.hits : &d->n.misses, 1);
 	delivery_add(&d->n.collapsed, collapsed);
+	tell_played(j, &s);
 	j->has_body = s.status == 200 || s.status == 206;
 	if (j->has_body && s.length > 0) {
 		body.offset = s.first;
@@ -241,6 +262,7 @@ static void on_answer(struct letter *l)
 		delivery_add(&j->d->n.not_found, 1);
 		job_problem(j, "not-found", "The origin store has no such object.");
 		break;
+	case FILL_PENDING: /* no viewer is told so */
 	case FILL_FAILED:
 		/* Never 503: players wait tens of seconds before they fail over from that (D1). */
 		delivery_add(&j->d->n.failed, 1);

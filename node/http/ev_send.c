@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-enum { COPY_KEPT_BYTES = 16 << 10, SEND_BYTES = 512 << 10 /* of a file, in one call */ };
+enum { COPY_KEPT_BYTES = 16 << 10, COLD_PART_BYTES = 512 << 10 };
 
 void outgoing_init(struct outgoing *o, const struct warmth_ops *warmth)
 {
@@ -165,8 +165,7 @@ static enum send_result send_file(struct outgoing *o, int socket, int fd, uint64
 {
 	off_t offset = (off_t)o->pieces[o->at].offset;
 	ssize_t sent;
-	n = n < *budget ? n : *budget;
-	n = warm_part(o, fd, n < SEND_BYTES ? n : SEND_BYTES);
+	n = warm_part(o, fd, n < *budget ? n : *budget);
 	if (n == 0)
 		return SEND_COLD;
 	do
@@ -230,7 +229,7 @@ struct cold_part outgoing_cold(const struct outgoing *o)
 		c.fd = now.fd;
 		c.length = now.published - p->offset < p->left ? now.published - p->offset : p->left;
 	}
-	c.length = c.length < SEND_BYTES ? c.length : SEND_BYTES;
+	c.length = c.length < COLD_PART_BYTES ? c.length : COLD_PART_BYTES;
 	return c;
 }
 

@@ -33,6 +33,7 @@ static struct http_server *server_new(const struct http_server_config *c)
 	s->worker_stop = c->worker_stop;
 	s->warmth = c->warmth != NULL ? c->warmth : &fs_warmth;
 	s->aside = aside_new();
+	s->worker_rest = c->worker_rest;
 	s->workers = calloc(c->workers, sizeof(s->workers[0]));
 	CHECK(s->workers != NULL);
 	return s;

@@ -48,6 +48,8 @@ struct http_server_config {
 	void (*worker_start)(void *ctx, struct http_worker *w);
 	void (*worker_stop)(void *ctx, struct http_worker *w);
 	const struct warmth_ops *warmth; /* NULL: the kernel's */
+	/* Called on each worker's thread before it waits for what comes next; may be NULL. */
+	void (*worker_rest)(void *ctx, struct http_worker *w);
 };
 
 /* Opens listening sockets for "host:port", "[v6]:port": `copies` of each address with SO_REUSEPORT,

@@ -82,6 +82,8 @@ static void on_turn_ends(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		conn_run(c);
 	}
 	set_alarm(w);
+	if (w->server->worker_rest != NULL)
+		w->server->worker_rest(w->server->ctx, w);
 }
 
 /* -- new connections -- */

@@ -362,7 +362,6 @@ void node_start_paced(struct node *n, const char *pace)
 		.cache = n->cache,
 		.fills = n->fills,
 		.keys = &n->keys,
-		.workers = 1, /* of two: requests meet one that remembers tokens, and one that does not */
 		.purged = n->purged,
 		.revoked = n->revoked,
 		.sessions = n->sessions,
