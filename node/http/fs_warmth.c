@@ -53,10 +53,11 @@ const struct warmth_ops fs_warmth = { look, fetch };
 uint64_t warmth_length(
     const struct warmth_ops *ops, int fd, uint64_t offset, uint64_t n, uint64_t fetched_until)
 {
-	for (uint64_t at = 0; at < n; at += WARMTH_STEP_BYTES) {
-		enum warmth w = ops->look(fd, offset + at);
-		if (w == WARMTH_COLD || (w == WARMTH_UNKNOWN && offset + at >= fetched_until))
-			return at;
+	uint64_t end = offset + n;
+	for (uint64_t at = offset; at < end; at = (at / WARMTH_STEP_BYTES + 1) * WARMTH_STEP_BYTES) {
+		enum warmth w = ops->look(fd, at);
+		if (w == WARMTH_COLD || (w == WARMTH_UNKNOWN && at >= fetched_until))
+			return at - offset;
 	}
 	return n;
 }
