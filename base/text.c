@@ -225,6 +225,17 @@ bool text_is_utf8(struct bytes s)
 	return true;
 }
 
+size_t text_decimal(char out[TEXT_DECIMAL_MAX], uint64_t v)
+{
+	char digits[TEXT_DECIMAL_MAX];
+	size_t at = sizeof(digits);
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while ((v /= 10) > 0);
+	memcpy(out, digits + at, sizeof(digits) - at);
+	return sizeof(digits) - at;
+}
+
 enum err text_u64(struct bytes s, uint64_t max, uint64_t *out)
 {
 	if (s.n == 0 || (s.n > 1 && s.p[0] == '0'))

@@ -119,7 +119,17 @@ const struct setting config_settings[] = {
 	    .example = "[{path: /var/cache/warmcast, size: 10GiB}]",
 	    .doc = "Each with its own index: a lost disk loses only its own." },
 	{ "cache.ram", SETTING_SIZE, FIELD(config, ram_bytes), .max = PIB, .def = "1GiB", .note = "0 = none",
-	    .doc = "For hot small objects; 0 = none." },
+	    .doc = "Half of it for hot small objects, all that is left for fills that no disk takes; 0 = none." },
+	{ "cache.prefetch", SETTING_U32, FIELD(config, prefetch_objects), .max = 8, .def = "3",
+	    .note = "0 = none",
+	    .doc = "Objects that are fetched ahead of a viewer who plays what is not here; 0 = none." },
+
+	{ "pace", SETTING_PACE, FIELD(config, pace), .def = "",
+	    .doc = "How fast a connection is sent media at most, so that one viewer's burst does not crowd out "
+	           "others: so\n"
+	           "many times what the content takes (4x; contents of which nobody knows that are not paced), "
+	           "or a rate\n"
+	           "(20Mbit/s). \"\" = as fast as it goes." },
 
 	{ "capacity.sessions", SETTING_U32, FIELD(config, capacity_sessions), .max = 1000000, .def = "5000",
 	    .note = "0 = takes none", .doc = "Sessions that a delivery node carries at once; never exceeded." },

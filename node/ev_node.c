@@ -348,6 +348,7 @@ static enum err start_viewers(struct node *n)
 		.store = n->store,
 		.api = (n->config->roles & RPC_ROLE_API) != 0 ? &n->api : NULL,
 		.delivery = n->delivery,
+		.egress_bytes_per_s = (uint64_t)n->config->capacity_mbps * (KBIT_OF_MBIT * 1000 / 8),
 	};
 	e = viewers_start(&v, &n->viewers);
 	if (e != OK)
@@ -397,6 +398,8 @@ static enum err start_admin(struct node *n)
 		.orders = n->orders,
 		.warm_orders = n->warm_orders,
 		.warmer = warming_warmer(n->warming),
+		.measurer = warming_measurer(n->warming),
+		.prefetcher = warming_prefetcher(n->warming),
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
 		.now_wall_ms = now_wall_ms,
@@ -443,6 +446,7 @@ static enum err start_upkeep(struct node *n)
 		    .config = n->config,
 		    .now_wall_ms = now_wall_ms,
 		    .now_mono_ms = now_mono_ms },
+		.delivery = n->delivery,
 	};
 	enum err e = warming_start(&w, &n->warming);
 	if (e != OK)

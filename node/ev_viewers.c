@@ -4,6 +4,7 @@
 #include "node/delivery/delivery.h"
 #include "node/fs_log.h"
 #include "node/fs_random.h"
+#include "node/fs_room.h"
 
 #define VIEWERS_MAGIC 0x76696577u
 
@@ -82,11 +83,14 @@ enum err viewers_start(const struct viewers_config *c, struct viewers **out)
 {
 	struct viewers *v = OBJ_NEW(struct viewers, VIEWERS_MAGIC);
 	v->c = *c;
+	struct http_limits limits = http_limits_default;
+	limits.connections = fs_room_connections();
+	limits.egress_bytes_per_s = c->egress_bytes_per_s;
 	struct http_server_config s = {
 		.listeners = c->listeners,
 		.listeners_n = c->listeners_n,
 		.workers = c->workers,
-		.limits = &http_limits_default,
+		.limits = &limits,
 		.handler = on_request,
 		.ctx = v,
 		.worker_start = on_worker_start,
@@ -99,6 +103,8 @@ enum err viewers_start(const struct viewers_config *c, struct viewers **out)
 		return e;
 	}
 	v->c.listeners = NULL;
+	LOG_EVENT(LOG_INFO, "http", "limits", "what viewers may take", LOG_U64("connections", limits.connections),
+	    LOG_U64("egress_bytes_per_s", limits.egress_bytes_per_s));
 	*out = v;
 	return OK;
 }

@@ -3,6 +3,8 @@
 #include "node/fs_log.h"
 #include "node/metrics.h"
 
+#include <stdio.h>
+
 static void labelled(struct buf *out, const char *name, const char *label, const char *value, uint64_t n)
 {
 	struct metric_label l = { label, bytes_str(value) };
@@ -141,11 +143,34 @@ static void put_links(const struct admin *a, struct buf *out)
 	    "Heartbeats and ends that found their batch full.", c.news_dropped);
 }
 
+/* Whether the workers carry the same. */
+static void put_workers(const struct http_server *s, struct buf *out)
+{
+	struct http_counters c;
+	char number[16];
+	metrics_family(out, "warmcast_http_worker_sent_bytes_total", METRIC_COUNTER, "Bytes sent, by worker.");
+	for (unsigned i = 0; i < http_server_workers(s); i++) {
+		http_server_count_worker(s, i, &c);
+		snprintf(number, sizeof(number), "%u", i);
+		labelled(out, "warmcast_http_worker_sent_bytes_total", "worker", number, c.bytes_sent);
+	}
+	metrics_family(out, "warmcast_http_worker_connections", METRIC_GAUGE, "Open connections, by worker.");
+	for (unsigned i = 0; i < http_server_workers(s); i++) {
+		http_server_count_worker(s, i, &c);
+		snprintf(number, sizeof(number), "%u", i);
+		labelled(out, "warmcast_http_worker_connections", "worker", number, c.connections_open);
+	}
+}
+
 static void put_http(const struct admin *a, struct buf *out)
 {
 	struct http_counters c = { 0 };
 	http_server_count(a->viewers, &c);
 	metrics_gauge(out, "warmcast_http_connections", "Open connections of viewers.", c.connections_open);
+	metrics_gauge(out, "warmcast_http_connections_max", "How many there may be; past it they are reset.",
+	    http_server_limits(a->viewers)->connections);
+	metrics_gauge(out, "warmcast_http_egress_bytes_per_second", "Sent to viewers, of about the last second.",
+	    http_server_egress_bytes_per_s(a->viewers));
 	metrics_counter(out, "warmcast_http_connections_total", "Connections accepted.", c.connections_accepted);
 	metrics_counter(
 	    out, "warmcast_http_connections_refused_total", "Connections over a limit.", c.connections_refused);
@@ -158,7 +183,10 @@ static void put_http(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_http_sent_bytes_total", "Bytes sent to viewers.", c.bytes_sent);
 	metrics_counter(out, "warmcast_http_resets_total", "Connections ended by a reset.", c.resets);
 	metrics_counter(out, "warmcast_http_timeouts_total", "Connections that took too long.", c.timeouts);
+	put_workers(a->viewers, out);
 	metrics_counter(out, "warmcast_http_malformed_total", "Requests that were no sound HTTP.", c.malformed);
+	metrics_counter(
+	    out, "warmcast_http_cold_reads_total", "Sends that waited for a disk, aside.", c.cold_reads);
 }
 
 static void put_api(const struct api *api, struct buf *out)
@@ -213,6 +241,10 @@ static void put_delivery(const struct admin *a, struct buf *out)
 	metrics_counter(
 	    out, "warmcast_media_hit_bytes_total", "Those of them that came from the cache.", d.hit_bytes);
 	metrics_counter(
+	    out, "warmcast_media_hot_total", "Objects served out of memory, from cache.ram.", d.hot_hits);
+	metrics_gauge(out, "warmcast_media_hot_bytes", "Memory that such objects take.", d.hot_bytes);
+	metrics_gauge(out, "warmcast_media_hot_objects", "How many there are, one a worker each.", d.hot_objects);
+	metrics_counter(
 	    out, "warmcast_tokens_refused_total", "Requests with a wrong or expired token.", d.token_refused);
 	metrics_counter(
 	    out, "warmcast_media_not_found_total", "Objects that the origin store has not.", d.not_found);
@@ -236,6 +268,14 @@ static void put_peers(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_peer_served_bytes_total", "Bytes of them.", d.peer_bytes);
 	metrics_counter(out, "warmcast_peer_not_cached_total",
 	    "Other nodes' requests that this node's cache could not answer.", d.peer_misses);
+	metrics_counter(out, "warmcast_peer_fills_asked_total",
+	    "Requests to other nodes to fill an object on this node's behalf.", f.fills_asked);
+	metrics_counter(out, "warmcast_peer_fills_awaited_total",
+	    "Answers to them that the origin store takes its time.", f.fills_awaited);
+	metrics_counter(out, "warmcast_peer_fills_for_others_total", "Other nodes' requests to fill an object.",
+	    d.peer_fills);
+	metrics_counter(out, "warmcast_request_loops_total",
+	    "Requests that this cluster had sent out itself, refused.", d.loops);
 	metrics_counter(out, "warmcast_peer_refused_total",
 	    "Requests as of another node, without a token of this cluster's.", d.peer_refused);
 }
@@ -260,6 +300,8 @@ static void put_fills(const struct admin *a, struct buf *out)
 	fills_count(a->fills, &f);
 	metrics_gauge(out, "warmcast_fills_running", "Fills under way.", f.running);
 	metrics_gauge(out, "warmcast_fills_queued", "Fills that wait for a thread.", f.queued);
+	metrics_gauge(
+	    out, "warmcast_fills_parked", "Fills that wait until they may be asked for again.", f.parked);
 	metrics_counter(out, "warmcast_fills_started_total", "Fills started.", f.started);
 	metrics_counter(out, "warmcast_fills_joined_total", "Requests that joined a fill under way.", f.joined);
 	metrics_counter(out, "warmcast_fills_failed_total", "Fills that failed.", f.failed);
@@ -268,6 +310,10 @@ static void put_fills(const struct admin *a, struct buf *out)
 	    out, "warmcast_fills_revalidated_total", "Units confirmed by the origin store.", f.revalidated);
 	metrics_counter(out, "warmcast_fills_negative_hits_total", "Misses answered from memory of the last one.",
 	    f.negative_hits);
+	metrics_counter(out, "warmcast_fills_missing_again_total",
+	    "Objects of growing contents that were asked for again while viewers waited.", f.missing_again);
+	metrics_counter(out, "warmcast_fills_stale_total",
+	    "Old units served for an origin store that failed or was slow.", f.stale);
 	metrics_counter(
 	    out, "warmcast_origin_bytes_total", "Bytes read from the origin stores.", f.bytes_from_origin);
 }

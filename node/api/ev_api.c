@@ -120,14 +120,16 @@ static const struct config_origin *one_origin(struct call *c, const struct sessi
 }
 
 static struct token session_of(struct call *c, const struct session_request *r,
-    const struct config_origin *origin, const struct place_node *n)
+    const struct config_origin *origin, const struct place *p)
 {
+	const struct place_node *n = &p->nodes[p->decision.node];
 	struct token t = {
 		.origin = bytes_str(origin->name),
 		.content = r->content,
 		.prefixes_n = r->prefixes_n,
 		.node = n->id,
 		.node_incarnation = n->incarnation,
+		.kbps = p->kbps,
 		.not_after_s =
 		    r->not_after_s != 0 ? r->not_after_s : c->now_s + c->api->c.config->not_after_ms / 1000,
 		.client = r->client,
@@ -159,7 +161,7 @@ static void create_placed(struct call *c, const struct session_request *r, const
     const struct place *p)
 {
 	size_t at = p->decision.node;
-	struct token t = session_of(c, r, origin, &p->nodes[at]);
+	struct token t = session_of(c, r, origin, p);
 	take_place(c, &p->nodes[at], p->now_ms, &t);
 	struct session_tokens tokens;
 	enum err e = token_sign_session(c->api->c.keys, &t, c->arena, &tokens.playback, &tokens.handle);

@@ -146,9 +146,13 @@ enum err place_among(const struct api *api, const struct cluster_view *view, con
 {
 	struct place p = { .now_ms = api->c.now_mono_ms() };
 	struct assign_node *nodes = NULL;
-	for (size_t i = 0; i < holders_n && p.entry.n == 0; i++)
-		if (session_name_ok(holders[i].location.entry)) /* another node's word */
-			p.entry = holders[i].location.entry;
+	for (size_t i = 0; i < holders_n; i++) {
+		const struct rpc_location *held = &holders[i].location;
+		if (p.entry.n == 0 && session_name_ok(held->entry)) /* another node's word */
+			p.entry = held->entry;
+		if (held->kbps > p.kbps)
+			p.kbps = held->kbps;
+	}
 	enum err e = gather(api, view, holders, holders_n, a, &nodes, &p);
 	if (e != OK)
 		return e;

@@ -25,6 +25,7 @@ struct place {
 	size_t nodes_n;
 	uint64_t now_ms;    /* monotonic, when it was decided */
 	struct bytes entry; /* what the holders say the content starts with; empty when none knows */
+	uint32_t kbps;      /* and what a viewer of it takes, by the most that any says; 0 when none knows */
 };
 
 /* What a viewer wants to watch; `zone` empty: no preference. */

@@ -17,6 +17,7 @@ struct pin {
 	struct cache_unit public;
 	struct cache_meta meta;
 	struct unit *unit;
+	uint64_t changes; /* of its shard, when it was taken */
 };
 
 uint64_t cache_now_mono_ms(void)
@@ -80,7 +81,7 @@ static void init_disk(struct cache *c, unsigned number, const struct cache_disk_
 static void free_unit(struct cache *c, struct shard *s, struct unit *u)
 {
 	units_take(&s->units, u);
-	(void)contents_remove(&c->contents, u);
+	(void)contents_remove(&c->contents, u, cache_now_mono_ms());
 	policy_remove(&c->disks[u->disk].policy, &u->policy);
 	if (u->fd >= 0)
 		(void)close(u->fd);
@@ -91,6 +92,7 @@ static void free_unit(struct cache *c, struct shard *s, struct unit *u)
 
 static void free_disk(struct cache_disk *d)
 {
+	policy_fini(&d->policy);
 	CHECK(pthread_cond_destroy(&d->wake) == 0);
 	CHECK(pthread_mutex_destroy(&d->lock) == 0);
 	CHECK(pthread_mutex_destroy(&d->index_lock) == 0);
@@ -156,15 +158,12 @@ enum err cache_open(const struct cache_config *config, struct cache **out, struc
 
 /* -- the table -- */
 
-static void told(struct cache *c, bool news)
+void cache_disk_rest(struct cache_disk *d)
 {
-	if (!news)
-		return;
-	/* Under the lock, so that who takes the wake back is not called any more after that. */
-	cache_lock(&c->contents_lock);
-	if (c->wake != NULL)
-		c->wake(c->wake_arg);
-	cache_unlock(&c->contents_lock);
+	cache_lock(&d->lock);
+	d->rest_until_ms = cache_now_mono_ms() + REST_AFTER_ERROR_MS;
+	CHECK(pthread_cond_signal(&d->wake) == 0);
+	cache_unlock(&d->lock);
 }
 
 /* The last pin of a unit out of the table is gone. */
@@ -184,17 +183,18 @@ static void destroy(struct cache *c, struct unit *u)
 
 /* Under the shard's lock. True: the unit is nobody's any more, destroy it after the lock. `moved`: a unit of
  * the same key takes its place on the same disk, whose entry overwrites this one's. */
-static bool take_out(struct cache *c, struct shard *s, struct unit *u, bool moved, bool *news)
+static bool take_out(struct cache *c, struct shard *s, struct unit *u, bool moved, unsigned *changes)
 {
 	struct cache_disk *d = &c->disks[u->disk];
 	units_take(&s->units, u);
+	shard_changed(s);
 	cache_lock(&d->lock);
 	policy_remove(&d->policy, &u->policy);
 	if (!moved)
 		cache_index_later(d, &u->id, NULL);
 	cache_unlock(&d->lock);
 	cache_lock(&c->contents_lock);
-	*news |= contents_remove(&c->contents, u);
+	*changes |= contents_remove(&c->contents, u, cache_now_mono_ms());
 	cache_unlock(&c->contents_lock);
 	if (u->idle) {
 		TAILQ_REMOVE(&s->idle, u, idle_link);
@@ -205,51 +205,77 @@ static bool take_out(struct cache *c, struct shard *s, struct unit *u, bool move
 	return u->pins == 0;
 }
 
-bool cache_insert(struct cache *c, struct unit *u, bool store)
+bool cache_insert(struct cache *c, struct unit *u)
 {
 	struct shard *s = cache_shard(c, &u->id);
 	struct cache_disk *d = &c->disks[u->disk];
-	bool news = false, over = false;
+	unsigned changes = 0;
+	bool over = false;
 	cache_lock(&s->lock);
-	if (store && cache_barred(c, u)) {
+	if (cache_barred(c, u)) {
 		cache_unlock(&s->lock);
 		destroy(c, u);
 		return false;
 	}
 	struct unit *old = units_at(&s->units, &u->id);
 	if (old != NULL)
-		over = take_out(c, s, old, store && old->disk == u->disk, &news);
+		over = take_out(c, s, old, old->disk == u->disk, &changes);
 	units_put(&s->units, u);
+	shard_changed(s);
 	cache_lock(&d->lock);
-	policy_add(&d->policy, &u->policy, cache_now_s());
-	if (store) {
-		u->record.sequence = ++d->sequence;
-		cache_index_later(d, &u->id, &u->record);
-	}
+	policy_add(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
+	u->record.sequence = ++d->sequence;
+	cache_index_later(d, &u->id, &u->record);
 	cache_unlock(&d->lock);
 	cache_lock(&c->contents_lock);
-	news |= contents_add(&c->contents, u);
+	changes |= contents_add(&c->contents, u, cache_now_mono_ms());
 	cache_unlock(&c->contents_lock);
 	cache_unlock(&s->lock);
 	if (over)
 		destroy(c, old);
-	told(c, news);
+	cache_contents_changed(c, changes);
 	return true;
+}
+
+bool cache_insert_loaded(struct cache *c, struct unit *u)
+{
+	struct shard *s = cache_shard(c, &u->id);
+	unsigned changes = 0; /* nobody can be told yet */
+	bool over = false;
+	cache_lock(&s->lock);
+	struct unit *old = units_at(&s->units, &u->id);
+	/* A damaged index may name a unit twice: the first stays. */
+	bool is_newer =
+	    old == NULL || (old->disk != u->disk && old->record.answered_wall_ms <= u->record.answered_wall_ms);
+	if (is_newer) {
+		if (old != NULL)
+			over = take_out(c, s, old, false, &changes);
+		units_put(&s->units, u);
+		cache_lock(&c->contents_lock);
+		changes |= contents_add(&c->contents, u, cache_now_mono_ms());
+		cache_unlock(&c->contents_lock);
+	}
+	cache_unlock(&s->lock);
+	if (over)
+		destroy(c, old);
+	(void)changes;
+	return is_newer;
 }
 
 bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file)
 {
 	struct shard *s = cache_shard(c, id);
-	bool news = false, over = false;
+	unsigned changes = 0;
+	bool over = false;
 	cache_lock(&s->lock);
 	struct unit *u = units_at(&s->units, id);
 	bool there = u != NULL && (file == NULL || memcmp(u->record.file.b, file->b, sizeof(file->b)) == 0);
 	if (there)
-		over = take_out(c, s, u, false, &news);
+		over = take_out(c, s, u, false, &changes);
 	cache_unlock(&s->lock);
 	if (over)
 		destroy(c, u);
-	told(c, news);
+	cache_contents_changed(c, changes);
 	return there;
 }
 
@@ -317,10 +343,12 @@ static bool open_pinned(struct cache *c, struct unit *u)
 	return true;
 }
 
-static struct cache_unit *hand_out(struct cache *c, struct unit *u, int fd, const struct cache_meta *meta)
+static struct cache_unit *hand_out(
+    struct cache *c, struct unit *u, int fd, const struct cache_meta *meta, uint64_t changes)
 {
 	struct pin *p = OBJ_NEW(struct pin, PIN_MAGIC);
 	p->unit = u;
+	p->changes = changes;
 	p->meta = *meta;
 	p->public = (struct cache_unit){ .fd = fd, .meta = &p->meta };
 	atomic_fetch_add_explicit(&c->pinned, 1, memory_order_relaxed);
@@ -333,12 +361,14 @@ struct cache_unit *cache_look(struct cache *c, const struct cache_key *k)
 	struct unit *u = NULL;
 	struct unit_id id;
 	struct cache_meta meta;
+	uint64_t changes = 0;
 	int fd = -1;
 	if (record_key_fits(k)) {
 		record_unit_id(k, &id);
 		struct shard *s = cache_shard(c, &id);
 		cache_lock(&s->lock);
 		u = units_find(&s->units, &id, k);
+		changes = atomic_load_explicit(&s->changes, memory_order_relaxed);
 		if (u != NULL) {
 			pin_it(s, u);
 			fd = u->fd;
@@ -355,7 +385,7 @@ struct cache_unit *cache_look(struct cache *c, const struct cache_key *k)
 			fd = u->fd; /* fixed while it is pinned */
 		}
 	}
-	return u != NULL ? hand_out(c, u, fd, &meta) : NULL;
+	return u != NULL ? hand_out(c, u, fd, &meta, changes) : NULL;
 }
 
 static struct pin *pin_of(const struct cache_unit *u)
@@ -382,7 +412,16 @@ struct cache_unit *cache_pin(struct cache *c, const struct cache_unit *unit)
 	CHECK(p->unit->pins > 0);
 	p->unit->pins++;
 	cache_unlock(&s->lock);
-	return hand_out(c, p->unit, p->public.fd, &p->meta);
+	return hand_out(c, p->unit, p->public.fd, &p->meta, p->changes);
+}
+
+struct cache_watch cache_watch(const struct cache *c, const struct cache_unit *unit)
+{
+	_Static_assert(CACHE_FILE_BYTES == sizeof(((struct file_id *)0)->b), "as it is said outside");
+	const struct pin *p = pin_of(unit);
+	struct cache_watch w = { &c->shards[p->unit->id.b[0] % CACHE_SHARDS].changes, p->changes, { 0 } };
+	memcpy(w.file, p->unit->record.file.b, sizeof(w.file));
+	return w;
 }
 
 void cache_release(struct cache *c, struct cache_unit *unit)
@@ -414,6 +453,7 @@ void cache_refresh(struct cache *c, const struct cache_key *k, const char *etag,
 			u->record.answered_wall_ms = answered_wall_ms;
 		if (mark.doubts > u->proof)
 			u->proof = mark.doubts;
+		shard_changed(s);
 	}
 	cache_unlock(&s->lock);
 }
@@ -427,31 +467,7 @@ void cache_remove(struct cache *c, const struct cache_key *k)
 	(void)cache_drop(c, &id, NULL);
 }
 
-/* -- telling -- */
-
-size_t cache_poll_news(
-    struct cache *c, size_t max, void (*news)(void *arg, const struct cache_content_news *n), void *arg)
-{
-	size_t n = 0;
-	struct contents_told one;
-	for (; n < max; n++) {
-		cache_lock(&c->contents_lock);
-		bool any = contents_tell(&c->contents, &one);
-		cache_unlock(&c->contents_lock);
-		if (!any)
-			break;
-		news(arg, &one.news);
-	}
-	return n;
-}
-
-void cache_on_news(struct cache *c, void (*wake)(void *arg), void *arg)
-{
-	cache_lock(&c->contents_lock);
-	c->wake = wake;
-	c->wake_arg = arg;
-	cache_unlock(&c->contents_lock);
-}
+/* -- counting -- */
 
 static uint32_t least(uint32_t a, uint32_t b)
 {

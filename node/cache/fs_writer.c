@@ -56,7 +56,7 @@ static enum err make_room(struct cache_disk *d, uint64_t charge)
 			if (n == NULL)
 				break;
 			struct unit *u = CONTAINER_OF(n, struct unit, policy);
-			struct unit_id id = u->id;
+			struct unit_id id = u->id; /* it may be gone once the lock is given up */
 			struct file_id file = u->record.file;
 			cache_unlock(&d->lock);
 			if (cache_drop(d->cache, &id, &file))
@@ -212,7 +212,7 @@ enum err cache_write_commit(struct cache_writer *w)
 	}
 	w->unit = NULL;
 	free_writer(w);
-	bool in = cache_insert(c, u, true);
+	bool in = cache_insert(c, u);
 	if (in)
 		atomic_fetch_add(&c->stored, 1);
 	CHECK(atomic_fetch_sub(&c->pinned, 1) > 0);

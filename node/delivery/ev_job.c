@@ -20,6 +20,9 @@ struct media_job {
 	struct bytes content, object; /* in the exchange's arena */
 	unsigned entry;               /* which of media_entries is looked for; 0: the object itself */
 	bool was_stale;               /* an old unit was found first */
+	bool hold_later;              /* in memory, when it was sent */
+	struct media_worker *worker;
+	uint64_t pace_bytes_per_s; /* as of http_response */
 	struct fill_waiter waiter;
 	struct media_job *next_orphan, **prev_orphan; /* while x is NULL */
 	/* while the body is sent */
@@ -28,6 +31,11 @@ struct media_job {
 };
 
 #define JOB_MAGIC 0x6d6a6f62u
+
+static struct cache_key key_of(const struct media_job *j)
+{
+	return (struct cache_key){ .origin = bytes_str(j->origin->name), .object = j->object };
+}
 
 /* -- ends of a job -- */
 
@@ -100,10 +108,14 @@ static void on_sent(void *arg, const struct http_end *end)
 	if (j->has_body) {
 		delivery_add(&d->n.bytes, end->body_bytes_sent);
 		delivery_add(&d->n.hit_bytes, j->hit ? end->body_bytes_sent : 0);
-		sessions_account(d->c.sessions, &j->session, end->body_bytes_sent, j->hit);
 	}
-	/* A long body is a sign of life at its end too. */
-	(void)sessions_alive(d->c.sessions, &j->session, d->c.now_mono_ms());
+	sessions_account(
+	    d->c.sessions, &j->session, j->has_body ? end->body_bytes_sent : 0, j->hit, d->c.now_mono_ms());
+	/* What could not be read before it was sent lies in memory now. */
+	if (j->hold_later && end->body_bytes_sent == j->unit->meta->length) {
+		struct cache_key key = key_of(j);
+		(void)media_hot_admit(d, j->worker, &key, j->unit, NULL);
+	}
 	job_free(j);
 }
 
@@ -115,6 +127,26 @@ void media_send_redirect(struct http_exchange *x, const char *location)
 }
 
 /* -- answers -- */
+
+/* Who fetches ahead hears of what a viewer plays and was not here; what was fetched ahead is no merit of the
+ * cache's, though he finds it there. */
+static void tell_played(struct media_job *j, const struct http_selection *s)
+{
+	const struct delivery_hooks *h = &j->d->hooks;
+	const struct http_request *r = http_request(j->x);
+	if (!atomic_load(&j->d->hooked) || r->method != HTTP_GET || (s->status != 200 && s->status != 206) ||
+	    freshness_class(j->d->c.config, j->object) != CLASS_SEGMENT)
+		return;
+	bool ahead = h->was_ahead(h->ctx, bytes_str(j->origin->name), j->object);
+	delivery_add(&j->d->n.hits_ahead, ahead && j->hit);
+	if (j->hit && !ahead)
+		return;
+	struct delivery_played played = {
+		.origin = j->origin, .session = j->session, .content = j->content, .object = j->object
+	};
+	cmcd_read(r, http_arena(j->x), &played.cmcd);
+	h->played(h->ctx, &played);
+}
 
 /* Answers with `body` (a file or a growing file, whose range is filled in here). */
 static void answer(struct media_job *j, const struct cache_meta *meta, enum media_source source,
@@ -129,6 +161,7 @@ static void answer(struct media_job *j, const struct cache_meta *meta, enum medi
 		.source = source,
 		.collapsed = collapsed,
 		.from_peer = j->from_peer,
+		.varies = freshness_class(d->c.config, j->object) == CLASS_PLAYLIST,
 	};
 	struct http_selection s;
 	struct http_response r;
@@ -139,12 +172,14 @@ static void answer(struct media_job *j, const struct cache_meta *meta, enum medi
 	j->hit = source == MEDIA_HIT || source == MEDIA_CONFIRMED; /* the bytes were here */
 	delivery_add(j->hit ? &d->n.hits : &d->n.misses, 1);
 	delivery_add(&d->n.collapsed, collapsed);
+	tell_played(j, &s);
 	j->has_body = s.status == 200 || s.status == 206;
 	if (j->has_body && s.length > 0) {
 		body.offset = s.first;
 		body.length = s.length;
 		r.parts[r.parts_n++] = body;
 	}
+	r.pace_bytes_per_s = j->pace_bytes_per_s;
 	r.done = on_sent;
 	r.done_arg = j;
 	http_respond(x, &r);
@@ -227,6 +262,7 @@ static void on_answer(struct letter *l)
 		delivery_add(&j->d->n.not_found, 1);
 		job_problem(j, "not-found", "The origin store has no such object.");
 		break;
+	case FILL_PENDING: /* no viewer is told so */
 	case FILL_FAILED:
 		/* Never 503: players wait tens of seconds before they fail over from that (D1). */
 		delivery_add(&j->d->n.failed, 1);
@@ -253,36 +289,76 @@ static void want(struct media_job *j)
 	fill_want(j->d->c.fills, j->origin, j->content, j->object, &j->waiter);
 }
 
+/* A fresh unit: a copy in memory answers where there can be one. */
+static void answer_hit(struct media_job *j, struct cache_unit *unit)
+{
+	struct delivery *d = j->d;
+	struct cache_key key = key_of(j);
+	struct hot *h = media_hot_admit(d, j->worker, &key, unit, &j->hold_later);
+	if (h == NULL) {
+		answer_unit(j, unit, MEDIA_HIT, false);
+		return;
+	}
+	struct http_exchange *x = j->x;
+	struct rpc_session_id session = j->session;
+	cache_release(d->c.cache, unit);
+	job_free(j);
+	media_hot_answer(d, x, h, &session);
+}
+
 static void look(struct media_job *j)
 {
 	struct delivery *d = j->d;
-	struct cache_key key = { .origin = bytes_str(j->origin->name), .object = j->object };
+	struct cache_key key = key_of(j);
 	struct cache_unit *unit = cache_get(d->c.cache, &key);
 	if (unit == NULL) {
 		want(j);
-	} else if (freshness_holds(unit->meta, d->c.now_wall_ms())) {
-		if (j->entry == 0) {
-			answer_unit(j, unit, MEDIA_HIT, false);
-		} else {
-			j->unit = unit; /* job_free releases it */
-			answer_entry(j);
-		}
-	} else {
+	} else if (!freshness_holds(unit->meta, d->c.now_wall_ms())) {
 		cache_release(d->c.cache, unit);
 		j->was_stale = true;
 		want(j);
+	} else if (j->entry != 0) {
+		j->unit = unit; /* job_free releases it */
+		answer_entry(j);
+	} else {
+		answer_hit(j, unit);
 	}
+}
+
+/* What the token says that the content takes is what players ask for on average, at its best. */
+static uint64_t pace_of(const struct delivery *d, const struct token *t)
+{
+	uint64_t bits_per_s = d->pace.bits_per_s + (uint64_t)t->kbps * d->pace.permille;
+	if (d->pace.bits_per_s == 0 && d->pace.permille == 0)
+		return 0;
+	return bits_per_s > 0 ? bits_per_s / 8 : HTTP_PACE_NONE;
 }
 
 void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
     const struct token *t, const struct media_path *path)
 {
+	struct cache_key key = { .origin = bytes_str(origin->name), .object = path->object };
+	struct rpc_session_id session;
+	memcpy(session.b, t->session, sizeof(session.b));
+	struct hot *h = media_hot_find(d, x, &key);
+	if (h != NULL) {
+		media_hot_answer(d, x, h, &session);
+		return;
+	}
+	struct bytes content = arena_dup(http_arena(x), t->content);
+	if (content.p == NULL) {
+		delivery_add(&d->n.failed, 1);
+		http_reset(x);
+		return;
+	}
 	struct media_job *j = OBJ_NEW(struct media_job, JOB_MAGIC);
 	j->d = d;
 	j->x = x;
 	j->origin = origin;
-	memcpy(j->session.b, t->session, sizeof(j->session.b));
-	j->content = t->content;
+	j->session = session;
+	j->content = content;
 	j->object = path->object;
+	j->worker = media_worker_of(d, x);
+	j->pace_bytes_per_s = pace_of(d, t);
 	look(j);
 }

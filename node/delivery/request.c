@@ -27,11 +27,25 @@ enum err media_path_parse(struct arena *a, struct bytes path, struct media_path 
 	return media_path_parse_below(a, BYTES_LIT("p"), path, out);
 }
 
-enum media_access media_authorize(const struct token_keys *keys, const struct media_path *p, struct arena *a,
-    uint64_t now_wall_s, struct token *out)
+static enum err verify(const struct token_keys *keys, struct known_tokens *known, struct bytes text,
+    struct arena *a, struct token *out)
+{
+	const struct token *found = known != NULL ? known_tokens_find(known, text) : NULL;
+	if (found != NULL) {
+		*out = *found;
+		return OK;
+	}
+	enum err e = token_verify(keys, text, TOKEN_PLAYBACK, a, out);
+	if (e == OK && known != NULL)
+		known_tokens_keep(known, text, out);
+	return e;
+}
+
+enum media_access media_authorize(const struct token_keys *keys, struct known_tokens *known,
+    const struct media_path *p, struct arena *a, uint64_t now_wall_s, struct token *out)
 {
 	struct token t;
-	enum err e = token_verify(keys, p->token, TOKEN_PLAYBACK, a, &t);
+	enum err e = verify(keys, known, p->token, a, &t);
 	if (e == ERR_NO_MEMORY)
 		return MEDIA_NO_MEMORY;
 	if (e != OK)
@@ -42,6 +56,33 @@ enum media_access media_authorize(const struct token_keys *keys, const struct me
 		return MEDIA_TOKEN_SCOPE;
 	*out = t;
 	return MEDIA_ALLOWED;
+}
+
+/* cdn-id *( OWS ";" parameter ), by commas (RFC 8586, section 2). */
+static bool is_cdn(struct bytes info, const char *id, struct bytes cluster)
+{
+	struct bytes name = bytes_head(info, bytes_index(info, ';')), prefix = bytes_str(id);
+	while (name.n > 0 && (name.p[0] == ' ' || name.p[0] == '\t'))
+		name = bytes_from(name, 1);
+	while (name.n > 0 && (name.p[name.n - 1] == ' ' || name.p[name.n - 1] == '\t'))
+		name.n--;
+	return name.n == prefix.n + cluster.n && bytes_starts_with(name, prefix) &&
+	       bytes_eq(bytes_from(name, prefix.n), cluster);
+}
+
+unsigned media_loops(const struct http_request *r, struct bytes cluster)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < r->headers_n; i++) {
+		if (!http_header_is(r->headers[i].name, "cdn-loop"))
+			continue;
+		for (struct bytes rest = r->headers[i].value; rest.n > 0;) {
+			size_t end = bytes_index(rest, ',');
+			n += is_cdn(bytes_head(rest, end), "warmcast-", cluster);
+			rest = bytes_from(rest, end < rest.n ? end + 1 : end);
+		}
+	}
+	return n;
 }
 
 bool media_is_first_entry(struct bytes content, struct bytes object)

@@ -6,7 +6,8 @@
 #define NODE_DELIVERY_REQUEST_H
 
 #include "base/arena.h"
-#include "node/token.h"
+#include "node/delivery/known_tokens.h"
+#include "node/http/http.h"
 
 struct media_path {
 	struct bytes token;  /* text, as it came */
@@ -31,9 +32,10 @@ enum media_access {
 	MEDIA_NO_MEMORY,
 };
 
-/* *out is filled when it is allowed; its slices live in the arena. */
-enum media_access media_authorize(const struct token_keys *keys, const struct media_path *p, struct arena *a,
-    uint64_t now_wall_s, struct token *out);
+/* *out is filled when it is allowed; its slices live in the arena, or in `known` until a token is next looked
+ * at. `known` may be NULL. */
+enum media_access media_authorize(const struct token_keys *keys, struct known_tokens *known,
+    const struct media_path *p, struct arena *a, uint64_t now_wall_s, struct token *out);
 
 /* The names by which a content may be entered, in order. A session's uri names the first when nobody
  * knows better, so a content without it is entered by the next that exists. */
@@ -41,6 +43,9 @@ enum { MEDIA_ENTRIES = 3 };
 extern const char *const media_entries[MEDIA_ENTRIES];
 /* Is `object` the first of these names, directly in the folder of `content`? */
 bool media_is_first_entry(struct bytes content, struct bytes object);
+
+/* How often CDN-Loop names this cluster, as `warmcast-CLUSTER` (RFC 8586). */
+unsigned media_loops(const struct http_request *r, struct bytes cluster);
 
 /* Where a request goes under a fresh token: "/p/{token}/{content}/{path}" with the path encoded.
  * NULL when the arena is full. */

@@ -26,6 +26,9 @@ struct media_facts {
 	enum media_source source;
 	bool collapsed; /* joined another viewer's fill */
 	bool from_peer; /* MEDIA_FILLED out of another node's cache */
+	bool varies;    /* it goes out as gzip to those who take it */
+	bool gzip;      /* as it does here, packed_bytes long, to a request without Range */
+	uint64_t packed_bytes;
 };
 
 /* Fills *out with status and fields for that request, and *s with the bytes to send as its body; a
@@ -37,6 +40,9 @@ MUST_USE enum err media_respond(const struct http_request *r, const struct media
 /* The head of a whole unit for another node: what its own cache has to know of it. */
 MUST_USE enum err media_respond_peer(
     const struct cache_meta *m, uint64_t now_wall_ms, struct arena *a, struct http_response *out);
+
+/* For another node: the origin store has none, which holds for that long. */
+void media_respond_peer_missing(uint32_t missing_ms, bool grows, struct arena *a, struct http_response *out);
 
 /* A 307 to `location`, which nobody may keep. */
 void media_redirect(struct http_response *out, const char *location);

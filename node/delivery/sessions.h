@@ -19,7 +19,8 @@ struct session_end {
 	struct rpc_session_id id;
 	uint64_t started_ms, ended_ms; /* mono */
 	uint64_t bytes, hit_bytes, requests;
-	bool idle; /* by idleness, not by an end */
+	uint32_t kbps; /* what it was reckoned to take; 0 unknown */
+	bool idle;     /* by idleness, not by an end */
 };
 
 /* The place that a session's token says was kept for it (A3). */
@@ -27,12 +28,13 @@ struct session_claim {
 	bool kept; /* else placeless */
 	uint64_t incarnation;
 	uint32_t batch, index;
+	uint32_t kbps; /* what its content takes; 0 unknown */
 };
 
 /* Who keeps the places. Called from any thread, `admit` with a lock of the table held. */
 struct session_gate {
 	bool (*admit)(void *ctx, const struct session_claim *claim, uint64_t now_mono_ms);
-	void (*leave)(void *ctx, size_t n);
+	void (*leave)(void *ctx, const struct session_end *ends, size_t n);
 	void *ctx;
 };
 
@@ -47,7 +49,10 @@ void sessions_free(struct sessions *s);
 /* A media request of that session: starts or refreshes it. */
 MUST_USE enum session_touch sessions_touch(struct sessions *s, const struct rpc_session_id *id,
     const struct session_claim *claim, uint64_t now_mono_ms);
-void sessions_account(struct sessions *s, const struct rpc_session_id *id, uint64_t bytes, bool hit);
+/* An answer of it is over: its bytes are added, and it is a sign of life, as a long body is one at its end
+ * too. */
+void sessions_account(
+    struct sessions *s, const struct rpc_session_id *id, uint64_t bytes, bool hit, uint64_t now_mono_ms);
 /* A heartbeat: refreshes one that is active, starts none. */
 bool sessions_alive(struct sessions *s, const struct rpc_session_id *id, uint64_t now_mono_ms);
 /* Ends one; false when it is not active. `end` may be NULL. */

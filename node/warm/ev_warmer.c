@@ -2,14 +2,13 @@
 
 #include "node/delivery/request.h"
 #include "node/origin/freshness.h"
+#include "node/warm/fs_playlist.h"
 #include "node/warm/hls.h"
 #include "node/warm/resolve.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { RETRY_DEFAULT_MS = 1000, YIELD_DEFAULT_MS = 50, NAMES_MAX_BYTES = 1 << 20 };
 
@@ -20,11 +19,16 @@ static struct bytes object_of(const struct plan_item *item)
 
 /* -- how far it is -- */
 
+static bool is_under_way(const struct bring *f)
+{
+	return f->state == BRING_ASKED || f->state == BRING_GROWING;
+}
+
 static uint32_t remaining_of(const struct warmer *w)
 {
 	size_t n = plan_waiting(w->plan);
 	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
-		n += w->fetches[i].state != FETCH_IDLE && !w->fetches[i].forgotten;
+		n += is_under_way(&w->fetches[i].bring);
 	return (uint32_t)n;
 }
 
@@ -64,32 +68,16 @@ struct naming {
 	struct bytes content, base;
 };
 
-static void on_name(void *arg, enum hls_kind kind, struct bytes uri)
+static void on_name(void *arg, const struct hls_item *item)
 {
 	struct naming *n = arg;
 	struct bytes object;
-	if (warm_resolve(n->content, n->base, uri, &n->w->names, &object) != OK)
+	if (warm_resolve(n->content, n->base, item->uri, &n->w->names, &object) != OK)
 		return;
-	if (kind == HLS_OBJECT && freshness_class(n->w->c.config, object) == CLASS_KEY)
-		return;
-	plan_add(n->w->plan, object, kind == HLS_PLAYLIST);
+	bool playlist = hls_is_playlist(item->kind);
+	if (playlist || freshness_class(n->w->c.config, object) != CLASS_KEY)
+		plan_add(n->w->plan, object, playlist);
 	arena_reset(&n->w->names);
-}
-
-/* All of it, or NULL. */
-static uint8_t *read_whole(int fd, uint64_t length)
-{
-	uint8_t *text = length <= WARMER_PLAYLIST_MAX_BYTES ? malloc(length + 1) : NULL;
-	for (uint64_t at = 0; text != NULL && at < length;) {
-		ssize_t n = pread(fd, text + at, length - at, (off_t)at);
-		if (n > 0)
-			at += (uint64_t)n;
-		else if (n == 0 || errno != EINTR) {
-			free(text);
-			text = NULL;
-		}
-	}
-	return text;
 }
 
 static bool is_dash(const struct plan_item *item)
@@ -100,13 +88,13 @@ static bool is_dash(const struct plan_item *item)
 static void read_playlist(struct warmer *w, const struct plan_item *item, int fd, uint64_t length)
 {
 	struct naming n = { w, order_content(w->now), object_of(item) };
-	uint8_t *text = is_dash(item) ? NULL : read_whole(fd, length);
+	uint8_t *text = is_dash(item) ? NULL : playlist_read(fd, length, WARMER_PLAYLIST_MAX_BYTES);
 	const char *trouble = NULL;
 	if (is_dash(item))
 		trouble = "only the manifest of a DASH content is fetched";
 	else if (text == NULL)
 		trouble = "this playlist could not be read";
-	else if (hls_names(bytes_of(text, length), on_name, &n) != OK)
+	else if (hls_read(bytes_of(text, length), on_name, &n) != OK)
 		trouble = "this is no HLS playlist";
 	free(text);
 	warmer_lock(w);
@@ -129,10 +117,8 @@ static void pause_for(struct warmer *w, uint32_t ms)
 	ev_timer_start(w->loop, &w->pause);
 }
 
-static void fetch_failed(struct warmer *w, struct fetch *f, enum err e)
+static void fetch_failed(struct warmer *w, struct plan_item *item, enum err e)
 {
-	struct plan_item *item = f->item;
-	f->state = FETCH_IDLE;
 	if (plan_again(w->plan, item))
 		pause_for(w, w->c.retry_ms);
 	else
@@ -147,123 +133,52 @@ static void add_entry(struct warmer *w)
 }
 
 /* Of an entry the next name is tried. */
-static void fetch_not_found(struct warmer *w, struct fetch *f)
+static void fetch_not_found(struct warmer *w, struct plan_item *item)
 {
-	struct bytes object = object_of(f->item), content = order_content(w->now);
+	struct bytes object = object_of(item), content = order_content(w->now);
 	bool entry = w->now->s.objects == 0 && object.n > content.n &&
 	             bytes_eq(bytes_from(object, content.n + 1), bytes_str(media_entries[w->entry]));
-	f->state = FETCH_IDLE;
 	if (entry && w->entry + 1 < MEDIA_ENTRIES) {
 		w->entry++;
 		add_entry(w);
 		return;
 	}
-	note_failure(w, f->item, entry ? "the content has none of the playlists to start with" : "not found");
+	note_failure(w, item, entry ? "the content has none of the playlists to start with" : "not found");
 }
 
-static void take_unit(struct warmer *w, struct plan_item *item, struct cache_unit *unit, bool fetched)
+static void take(struct warmer *w, struct plan_item *item, int fd, uint64_t length, bool fetched)
 {
-	note_object(w, unit->meta->length, fetched);
+	note_object(w, length, fetched);
 	if (item->playlist)
-		read_playlist(w, item, unit->fd, unit->meta->length);
-	cache_release(w->c.cache, unit);
+		read_playlist(w, item, fd, length);
 }
 
-static void on_grown(struct letter *l)
+static void on_ended(struct bring *bring, const struct bring_end *end)
 {
-	struct growing_waiter *waiter = CONTAINER_OF(l, struct growing_waiter, letter);
-	struct fetch *f = CONTAINER_OF(waiter, struct fetch, growing_waiter);
+	struct warm_fetch *f = CONTAINER_OF(bring, struct warm_fetch, bring);
 	struct warmer *w = f->warmer;
-	struct growing_view v = growing_look(f->growing);
-	if (v.state == GROWING_OPEN) {
-		growing_wait(f->growing, &f->growing_waiter, f->length);
-		return;
-	}
-	if (v.state == GROWING_WHOLE) {
-		note_object(w, f->length, true);
-		if (f->item->playlist)
-			read_playlist(w, f->item, v.fd, f->length);
-		f->state = FETCH_IDLE;
-	} else {
-		fetch_failed(w, f, ERR_IO);
-	}
-	growing_unref(f->growing);
-	f->growing = NULL;
-	step(w);
-}
-
-static void begin_growing(struct fetch *f, const struct fill_answer *a)
-{
-	f->state = FETCH_GROWING;
-	f->growing = a->growing;
-	f->length = a->meta.length;
-	f->growing_waiter = (struct growing_waiter){ .mailbox = &f->warmer->mailbox };
-	f->growing_waiter.letter.deliver = on_grown;
-	growing_wait(f->growing, &f->growing_waiter, f->length); /* nothing is published past that: at its end */
-}
-
-static void drop_answer(struct warmer *w, const struct fill_answer *a)
-{
-	if (a->outcome == FILL_HIT)
-		cache_release(w->c.cache, a->unit);
-	else if (a->outcome == FILL_GROWING)
-		growing_unref(a->growing);
-}
-
-static void on_answer(struct letter *l)
-{
-	struct fill_waiter *waiter = CONTAINER_OF(l, struct fill_waiter, letter);
-	struct fetch *f = CONTAINER_OF(waiter, struct fetch, waiter);
-	struct warmer *w = f->warmer;
-	const struct fill_answer *a = &f->waiter.answer;
-	if (f->forgotten) {
-		drop_answer(w, a);
-		f->forgotten = false;
-		f->state = FETCH_IDLE;
-	} else {
-		switch (a->outcome) {
-		case FILL_HIT:
-			f->state = FETCH_IDLE;
-			take_unit(w, f->item, a->unit, true);
-			break;
-		case FILL_GROWING: begin_growing(f, a); break;
-		case FILL_NOT_FOUND: fetch_not_found(w, f); break;
-		case FILL_FAILED: fetch_failed(w, f, a->error); break;
-		}
+	switch (end->outcome) {
+	case BRING_WHOLE: take(w, f->item, end->fd, end->length, true); break;
+	case BRING_NOT_FOUND: fetch_not_found(w, f->item); break;
+	case BRING_FAILED: fetch_failed(w, f->item, end->error); break;
+	case BRING_DROPPED: break;
 	}
 	step(w);
-}
-
-static void forget(struct warmer *w, struct fetch *f)
-{
-	if (f->state == FETCH_GROWING) {
-		growing_forget(f->growing, &f->growing_waiter);
-		mailbox_withdraw(&w->mailbox, &f->growing_waiter.letter);
-		growing_unref(f->growing);
-		f->growing = NULL;
-		f->state = FETCH_IDLE;
-	} else if (f->state == FETCH_ASKED && !f->forgotten) {
-		f->forgotten = !fill_forget(w->c.fills, &f->waiter);
-		f->state = f->forgotten ? FETCH_ASKED : FETCH_IDLE;
-	}
 }
 
 /* From the cache, or asked for. */
-static void begin(struct warmer *w, struct fetch *f, struct plan_item *item)
+static void begin(struct warmer *w, struct warm_fetch *f, struct plan_item *item)
 {
 	struct cache_key key = { .origin = bytes_str(w->now->origin->name), .object = object_of(item) };
 	struct cache_unit *unit = cache_look(w->c.cache, &key);
-	if (unit != NULL && freshness_holds(unit->meta, w->c.now_wall_ms())) {
-		take_unit(w, item, unit, false);
+	bool fresh = unit != NULL && freshness_holds(unit->meta, w->c.now_wall_ms());
+	if (fresh)
+		take(w, item, unit->fd, unit->meta->length, false);
+	cache_release(w->c.cache, unit);
+	if (fresh)
 		return;
-	}
-	if (unit != NULL)
-		cache_release(w->c.cache, unit);
-	f->state = FETCH_ASKED;
 	f->item = item;
-	f->waiter = (struct fill_waiter){ .mailbox = &w->mailbox };
-	f->waiter.letter.deliver = on_answer;
-	fill_want(w->c.fills, w->now->origin, order_content(w->now), object_of(item), &f->waiter);
+	bring_begin(&f->bring, w->now->origin, order_content(w->now), object_of(item));
 }
 
 /* -- one order -- */
@@ -292,7 +207,7 @@ static void order_begin(struct warmer *w)
 static void order_end(struct warmer *w, enum rpc_warm_state state, const char *detail)
 {
 	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
-		forget(w, &w->fetches[i]);
+		bring_forget(&w->fetches[i].bring);
 	ev_timer_stop(w->loop, &w->pause);
 	warmer_lock(w);
 	w->now->s.remaining = state == RPC_WARM_DONE ? remaining_of(w) : 0;
@@ -325,14 +240,14 @@ static bool viewers_wait(const struct warmer *w)
 	size_t own = 0;
 	fills_count(w->c.fills, &f);
 	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
-		own += w->fetches[i].state == FETCH_ASKED;
+		own += w->fetches[i].bring.state == BRING_ASKED || w->fetches[i].bring.state == BRING_FORGOTTEN;
 	return f.queued > own;
 }
 
-static struct fetch *idle_fetch(struct warmer *w)
+static struct warm_fetch *idle_fetch(struct warmer *w)
 {
 	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
-		if (w->fetches[i].state == FETCH_IDLE)
+		if (w->fetches[i].bring.state == BRING_IDLE)
 			return &w->fetches[i];
 	return NULL;
 }
@@ -358,7 +273,7 @@ static bool order_continues(struct warmer *w)
 /* Begins what may be begun; true: there may be more to do at once. */
 static bool order_go_on(struct warmer *w)
 {
-	struct fetch *f = idle_fetch(w);
+	struct warm_fetch *f = idle_fetch(w);
 	if (!order_continues(w))
 		return true; /* the next order */
 	if (f == NULL || ev_is_active(&w->pause) || plan_waiting(w->plan) == 0)
@@ -374,7 +289,7 @@ static bool order_go_on(struct warmer *w)
 static bool is_idle(const struct warmer *w)
 {
 	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
-		if (w->fetches[i].state != FETCH_IDLE)
+		if (w->fetches[i].bring.state != BRING_IDLE)
 			return false;
 	return true;
 }
@@ -442,8 +357,10 @@ enum err warmer_start(const struct warmer_config *c, struct warmer **out)
 	ev_timer_init(&w->pause, on_pause_over, 0.0, 0.0);
 	w->pause.data = w;
 	arena_init(&w->names, NAMES_MAX_BYTES);
-	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
+	for (size_t i = 0; i < WARMER_AT_ONCE; i++) {
 		w->fetches[i].warmer = w;
+		bring_init(&w->fetches[i].bring, w->c.fills, w->c.cache, &w->mailbox, on_ended);
+	}
 	CHECK(pthread_mutex_init(&w->lock, NULL) == 0);
 	CHECK(pthread_cond_init(&w->ended, NULL) == 0);
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {

@@ -22,6 +22,11 @@ def enter():
     os.execvp("unshare", ["unshare", *flags, "--", sys.executable, "-B", *sys.argv])
 
 
+def set_mtu(mtu_bytes):
+    """Of the loopback, once inside."""
+    subprocess.run(["ip", "link", "set", "lo", "mtu", str(mtu_bytes)], check=True, timeout=10)
+
+
 class Meter:
     """Counts the IP packets (headers and payload; no Ethernet header) from or to one port, TCP and UDP.
 
@@ -51,12 +56,20 @@ def rss_bytes(pid):
     return 0
 
 
+def _memory_of(pid):
+    lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+
+
 def private_bytes(pid):
     """Memory that is this process's alone: what one more of it costs."""
-    fields = {}
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-        fields[line.split(":")[0]] = int(line.split()[1]) * 1024
+    fields = _memory_of(pid)
     return fields["Private_Clean"] + fields["Private_Dirty"]
+
+
+def pss_bytes(pid):
+    """Its memory, with its share of what it has in common with others."""
+    return _memory_of(pid)["Pss"]
 
 
 def cpu_s(pid):

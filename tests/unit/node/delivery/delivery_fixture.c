@@ -276,7 +276,7 @@ static void start_server(struct node *n)
 	CHECK(getsockname(fds[0], (struct sockaddr *)&at, &at_n) == 0);
 	n->port = ntohs(at.sin_port);
 	struct http_server_config c = {
-		.listeners = fds, .listeners_n = 1, .workers = 2, .handler = handle, .ctx = n
+		.listeners = fds, .listeners_n = 1, .workers = 2, .handler = handle, .ctx = n, .limits = &n->limits
 	};
 	CHECK(http_server_start(&c, &n->server) == OK);
 }
@@ -334,10 +334,15 @@ static bool moved(void *ctx, const struct node_id *former, const struct rpc_sess
 
 void node_start(struct node *n)
 {
+	node_start_paced(n, "");
+}
+
+void node_start_paced(struct node *n, const char *pace)
+{
 	static const char ours[] = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
 	static const char strange[] = "k1:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\n";
 	size_t bad_line;
-	*n = (struct node){ .dir = "/tmp/delivery-test-XXXXXX" };
+	*n = (struct node){ .dir = "/tmp/delivery-test-XXXXXX", .limits = http_limits_default };
 	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
 	atomic_store(&node_wall_offset_ms, 0);
 	CHECK(mkdtemp(n->dir) != NULL);
@@ -345,6 +350,7 @@ void node_start(struct node *n)
 	CHECK(token_keys_parse(bytes_str(ours), &n->keys, &bad_line) == OK);
 	CHECK(token_keys_parse(bytes_str(strange), &n->strange_keys, &bad_line) == OK);
 	make_origin(n);
+	n->config.pace = pace;
 	n->revoked = revoked_new();
 	n->purged = purged_new(60000);
 	start_cache(n);
@@ -374,6 +380,12 @@ void node_stop_server(struct node *n)
 {
 	http_server_stop(n->server);
 	n->server = NULL;
+}
+
+void node_restart_server(struct node *n)
+{
+	http_server_stop(n->server);
+	start_server(n);
 }
 
 void node_stop(struct node *n)

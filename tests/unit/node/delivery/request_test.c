@@ -13,12 +13,14 @@ static const char other_key_text[] = "k1:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw
 
 static struct arena arena;
 static struct token_keys keys;
+static struct known_tokens *known;
 
 static int setup(void **state)
 {
 	(void)state;
 	size_t bad_line;
 	arena_init(&arena, 256 * 1024);
+	known = known_tokens_new();
 	return token_keys_parse(bytes_str(key_text), &keys, &bad_line) != OK;
 }
 
@@ -26,6 +28,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	token_keys_fini(&keys);
+	known_tokens_free(known);
 	arena_fini(&arena);
 	return 0;
 }
@@ -117,8 +120,12 @@ static struct bytes token_until(uint64_t not_after_s, enum token_kind kind)
 static enum media_access access_of(struct bytes token, const char *object, uint64_t now_s)
 {
 	struct media_path p = { .token = token, .object = bytes_str(object) };
-	struct token t = { 0 };
-	enum media_access a = media_authorize(&keys, &p, &arena, now_s, &t);
+	struct token t = { 0 }, again = { 0 }, alone = { 0 };
+	enum media_access a = media_authorize(&keys, known, &p, &arena, now_s, &t);
+	/* The same when it is known, and where nothing is. */
+	assert_int_equal(media_authorize(&keys, known, &p, &arena, now_s, &again), a);
+	assert_int_equal(media_authorize(&keys, NULL, &p, &arena, now_s, &alone), a);
+	assert_true(bytes_eq(again.content, t.content) && bytes_eq(alone.content, t.content));
 	if (a == MEDIA_ALLOWED)
 		assert_text(t.content, "vod/x");
 	else
@@ -187,6 +194,24 @@ static void a_location_is_the_path_again(void **state)
 	assert_text(p.object, "vod/a b/\xe3\x81\x82?.m3u8");
 }
 
+static unsigned loops(const char *first, const char *second)
+{
+	const struct http_header headers[] = { { BYTES_LIT("Host"), BYTES_LIT("warmcast-demo") },
+		{ BYTES_LIT("CDN-Loop"), bytes_str(first) }, { BYTES_LIT("cdn-loop"), bytes_str(second) } };
+	const struct http_request r = { .headers = headers, .headers_n = 3 };
+	return media_loops(&r, BYTES_LIT("demo"));
+}
+
+static void a_request_that_came_round_is_known(void **state)
+{
+	(void)state;
+	assert_int_equal(loops("", ""), 0);
+	assert_int_equal(loops("other", "warmcast-demo2, warmcast-dem, xwarmcast-demo"), 0);
+	assert_int_equal(loops("warmcast-demo", ""), 1);
+	assert_int_equal(loops("other; a=1 ,\twarmcast-demo ; hop=2", ""), 1);
+	assert_int_equal(loops("warmcast-demo", "foo.net, warmcast-demo,"), 2);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -198,6 +223,7 @@ int main(void)
 		T(a_forged_token_opens_nothing),
 		T(the_first_entry_lies_in_the_contents_folder),
 		T(a_location_is_the_path_again),
+		T(a_request_that_came_round_is_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

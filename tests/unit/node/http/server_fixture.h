@@ -5,11 +5,12 @@
 #include "node/http/ev_server.h"
 #include "node/http/growing.h"
 
-enum { FIXTURE_FILE_BYTES = 8 << 20 };
+enum { FIXTURE_FILE_BYTES = 8 << 20, FIXTURE_PACE_BYTES = 1 << 20 };
 
 struct fixture {
 	struct http_server *server;
 	struct http_limits limits;
+	const struct warmth_ops *warmth; /* the disk; NULL: the kernel's */
 	int port;
 	int file;                /* FIXTURE_FILE_BYTES of fixture_byte */
 	struct growing *growing; /* what /grow sends */
