@@ -29,7 +29,7 @@ struct admin {
 	const struct node_id *self;
 	struct kvs_reader *reader;
 	unsigned view_reader; /* control's own, of the published views */
-	const struct http_server *viewers;
+	struct http_server *viewers;
 	const struct api *api;
 	const struct cache *cache;
 	const struct fills *fills;

@@ -49,8 +49,9 @@ void delivery_free(struct delivery *d);
 void delivery_handle(struct delivery *d, struct http_exchange *x);
 /* Answers a request whose path starts with "/peer/": a fresh whole unit of the cache, with `Age` and, to the
  * millisecond, `Warmcast-Age-Ms` of the origin store's answer; 504 when there is none, when the purges it
- * names
- * ("?purged=ID,ID") are not all applied here, or when too many ask; 403 without a token of another node. */
+ * names ("?purged=ID,ID") are not all applied here, or when too many ask; 403 without a token of another
+ * node. With
+ * "?fill=1" what is not there is filled (curl_peers.h says how that is answered). */
 void delivery_handle_peer(struct delivery *d, struct http_exchange *x);
 
 /* A segment that a viewer was answered with, and that was not there before he, or who fetches ahead, asked.
@@ -79,6 +80,8 @@ struct delivery_counters {
 	uint64_t shed;                             /* those of them that the egress of the node had no room for */
 	uint64_t hot_objects, hot_bytes, hot_hits; /* held in workers' memory, and answered out of it */
 	uint64_t peer_served, peer_bytes, peer_misses, peer_refused; /* what other nodes asked for */
+	uint64_t peer_fills, peer_fills_pending; /* what they asked to be filled; answers that it is under way */
+	uint64_t loops;                          /* requests that this cluster had sent out (RFC 8586) */
 };
 void delivery_count(const struct delivery *d, struct delivery_counters *out);
 

@@ -260,6 +260,7 @@ static void on_answer(struct letter *l)
 		delivery_add(&j->d->n.not_found, 1);
 		job_problem(j, "not-found", "The origin store has no such object.");
 		break;
+	case FILL_PENDING: /* no viewer is told so */
 	case FILL_FAILED:
 		/* Never 503: players wait tens of seconds before they fail over from that (D1). */
 		delivery_add(&j->d->n.failed, 1);

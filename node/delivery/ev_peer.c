@@ -1,9 +1,10 @@
-/* What other nodes ask of this one's cache: GET /peer/{token}/{object} (D7, its first level).
+/* What other nodes ask of this one: GET /peer/{token}/{object} (D7). With `fill=1` in its query it is for
+ * ev_peer_fill.c; without, this is the first level.
  *
  * Answered from the cache only: a fresh whole unit, or 504. No session, no place, no fill, no redirect. At
  * most PEERS_AT_ONCE bodies at a time: a node that serves viewers is not to be emptied for others' caches.
  */
-#include "node/delivery/ev_job.h"
+#include "node/delivery/ev_peer.h"
 
 #include "base/obj.h"
 #include "base/text.h"
@@ -25,7 +26,7 @@ struct peer_job {
 	struct cache_unit *unit;
 };
 
-static void refuse(
+void peer_refuse(
     struct delivery *d, struct http_exchange *x, int status, const char *type, const char *detail)
 {
 	delivery_add(status == 504 ? &d->n.peer_misses : &d->n.peer_refused, 1);
@@ -73,9 +74,9 @@ static void send_unit(struct delivery *d, struct http_exchange *x, struct cache_
 	http_respond(x, &r);
 }
 
-/* Whether this node has applied every purge that the asker knows of (I9). */
-static bool agrees(struct delivery *d, struct bytes ids)
+bool peer_agrees(struct delivery *d, struct http_exchange *x)
 {
+	struct bytes ids = http_query(http_request(x)->query, "purged");
 	while (ids.n > 0) {
 		size_t n = bytes_index(ids, ',');
 		struct rpc_command_id id;
@@ -87,13 +88,9 @@ static bool agrees(struct delivery *d, struct bytes ids)
 	return true;
 }
 
-/* Agreement is looked at before the cache is: what is found then came in after those purges. */
-static struct cache_unit *find(
-    struct delivery *d, struct http_exchange *x, const struct token *t, const struct media_path *path)
+struct cache_unit *peer_find(struct delivery *d, const struct token *t, const struct media_path *path)
 {
 	struct cache_key key = { .origin = t->origin, .object = path->object };
-	if (!agrees(d, http_query(http_request(x)->query, "purged")))
-		return NULL;
 	struct cache_unit *unit = cache_look(d->c.cache, &key);
 	if (unit != NULL && freshness_holds(unit->meta, d->c.now_wall_ms()))
 		return unit;
@@ -121,22 +118,28 @@ void delivery_handle_peer(struct delivery *d, struct http_exchange *x)
 		return;
 	}
 	if (media_path_parse_below(http_arena(x), BYTES_LIT("peer"), r->path, &path) != OK) {
-		refuse(d, x, 400, "malformed", "The path is not /peer/TOKEN/CONTENT/PATH.");
+		peer_refuse(d, x, 400, "malformed", "The path is not /peer/TOKEN/CONTENT/PATH.");
 		return;
 	}
 	if (!is_allowed(d, x, &path, &t)) {
-		refuse(d, x, 403, "token-invalid", "The token is not one by which this node may be asked for that.");
+		peer_refuse(
+		    d, x, 403, "token-invalid", "The token is not one by which this node may be asked for that.");
+		return;
+	}
+	if (bytes_eq(http_query(r->query, "fill"), BYTES_LIT("1"))) {
+		peer_fill_start(d, x, &t, &path);
 		return;
 	}
 	if (!enter(d)) {
-		refuse(d, x, 504, "not-cached", "Too many nodes ask at once.");
+		peer_refuse(d, x, 504, "not-cached", "Too many nodes ask at once.");
 		return;
 	}
-	struct cache_unit *unit = find(d, x, &t, &path);
+	/* Agreement is looked at before the cache is: what is found then came in after those purges. */
+	struct cache_unit *unit = peer_agrees(d, x) ? peer_find(d, &t, &path) : NULL;
 	if (unit != NULL) {
 		send_unit(d, x, unit);
 		return;
 	}
 	atomic_fetch_sub(&d->peers_now, 1);
-	refuse(d, x, 504, "not-cached", "This node's cache does not have it.");
+	peer_refuse(d, x, 504, "not-cached", "This node's cache does not have it.");
 }

@@ -273,12 +273,21 @@ static void keep_input(struct conn *c)
 		conn_kill(c, true);
 }
 
+/* A burst of new viewers does not hold up the others for long, and who takes much costs few turns. */
+static uint64_t slice_of(const struct conn *c)
+{
+	uint64_t took = c->x != NULL ? c->x->out.sent_bytes : 0;
+	if (took < HTTP_SLICE_MIN_BYTES)
+		return HTTP_SLICE_MIN_BYTES;
+	return took < HTTP_SLICE_MAX_BYTES ? took : HTTP_SLICE_MAX_BYTES;
+}
+
 void conn_run(struct conn *c)
 {
 	OBJ_CHECK(c, CONN_MAGIC);
 	CHECK(!c->running);
 	c->running = true;
-	uint64_t budget = HTTP_SLICE_BYTES;
+	uint64_t budget = slice_of(c);
 	bool more = true;
 	for (unsigned steps = 0; more && steps < 2 * HTTP_REQUESTS_A_TURN; steps++) {
 		if (c->state == CONN_READING)

@@ -70,6 +70,7 @@ static void on_answer(struct letter *l)
 	case FILL_HIT: end_held(f, a.unit); break;
 	case FILL_GROWING: begin_growing(f, &a); break;
 	case FILL_NOT_FOUND: end(f, (struct bring_end){ .outcome = BRING_NOT_FOUND }); break;
+	case FILL_PENDING: /* nobody but another node is told so */
 	case FILL_FAILED: end(f, (struct bring_end){ .outcome = BRING_FAILED, .error = a.error }); break;
 	}
 }

@@ -1,43 +1,27 @@
 """What a connection costs a server in memory: one that idles between requests, and one in the midst of an object."""
 
 import os
-import select
 import subprocess
 
 import bench_net
-import bench_pairs
+import bench_viewers
 from bench_delivery_sides import Nginx, Ours
 from bench_delivery_warm import names, write_objects
-from bench_pairs import Failed, say
+from bench_pairs import say
 
 CONNECTIONS, QUICK_CONNECTIONS = 10_000, 1_000
-HELD_S = 60
-
-
-def hold(arguments, cores, *options):
-    """Viewers that stay until end_of_hold; returns once all of them are there."""
-    process = subprocess.Popen(["taskset", "-c", str(cores[-1]), str(arguments.viewers), "hold", *map(str, options)],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    ready, _, _ = select.select([process.stdout], [], [], HELD_S)
-    if not ready or process.stdout.readline().strip() != "held":
-        process.kill()
-        raise Failed(f"the viewers were not all there after {HELD_S} s: {options}")
-    return process
-
-
-def end_of_hold(process):
-    process.stdin.close()
-    process.wait(timeout=60)
 
 
 def held_bytes(side, arguments, cores, connections, *options):
     """What the server's processes have more of while so many viewers are there, a viewer."""
     before = sum(map(bench_net.pss_bytes, side.pids))
-    viewers = hold(arguments, cores, "--viewers", connections, *options)
+    viewers = subprocess.Popen(["taskset", "-c", str(cores[-1]), str(arguments.viewers), "hold", "--viewers", str(connections),
+                                *map(str, options)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
+        bench_viewers.wait_held(viewers)
         return max(0, sum(map(bench_net.pss_bytes, side.pids)) - before) / connections
     finally:
-        end_of_hold(viewers)
+        bench_viewers.end(viewers)
 
 
 def measure_side(side, arguments, connections):

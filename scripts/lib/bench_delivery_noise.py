@@ -6,21 +6,24 @@ import pathlib
 import random
 import statistics
 import subprocess
+import time
 
 import bench_delivery_warm
 import bench_pairs
+import bench_viewers
 import warmcluster
-from bench_delivery_sides import CONTENT, Nginx, Ours, Store
+from bench_delivery_sides import CONTENT, Nginx, Ours, Store, get
 from bench_pairs import Failed, say
 
 HOT, HOT_CONNECTIONS = "64k", 100
 COLD_BYTES, COLD_COUNT, COLD_VIEWERS = 1 << 20, 128, 8
 SLOW_READERS, SLOW_BYTES_S = 100, 50_000 // 8
-STALLED_VIEWERS = 50
+STALLED_VIEWERS, STALLED_PAUSE_MS = 50, 1000
 # A disk on which each read of at most 128 KiB takes 20 ms.
 DISK_MIB, DISK_READS_S = 1024, 50
 BOUND = 1.5
 NICE = 10
+CALM_S, CALM_SHARE = 0.3, 0.05
 BLKIO = pathlib.Path("/sys/fs/cgroup/blkio")
 DISTURBED = {"slow": f"{SLOW_READERS} readers of 50 kbit/s", "disk": "cold reads of a slow disk",
              "stalled": "a store that does not answer"}
@@ -82,32 +85,46 @@ def cold_names():
     return [f"cold-{i}.m4s" for i in range(COLD_COUNT)]
 
 
+def calm(side):
+    """Returns once the server does little: sockets have taken what they take of what is not read yet."""
+    def is_calm():
+        before = bench_pairs.run_ns(side.pids)
+        time.sleep(CALM_S)
+        return bench_pairs.run_ns(side.pids) - before < CALM_SHARE * CALM_S * 1e9
+
+    warmcluster.until(f"{side.name} is calm", 60, is_calm)
+
+
 @contextlib.contextmanager
-def disturbing(side, arguments, *options):
-    """Viewers who disturb, for as long as the context lasts."""
-    viewers = subprocess.Popen(["nice", "-n", str(NICE), "taskset", "-c", str(side.cores[-1]), str(arguments.viewers), "hold",
-                                *map(str, options)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+def disturbing(side, arguments, all_there, *options):
+    """Viewers who disturb, for as long as the context lasts; when all of them are there, or at once."""
+    command = ["nice", "-n", str(NICE), "taskset", "-c", str(side.cores[-1]), str(arguments.viewers), "hold",
+               *map(str, options)]
+    viewers = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     before = side.others
     side.others = [*before, viewers.pid]
     try:
+        if all_there:
+            bench_viewers.wait_held(viewers)
+            calm(side)
         yield
     finally:
         side.others = before
-        viewers.stdin.close()
-        viewers.wait(timeout=60)
+        bench_viewers.end(viewers)
 
 
 def disturbance(kind, side, arguments, disk):
     uri = f"http://{side.address}{side.path}"
     if kind == "slow":
-        return disturbing(side, arguments, "--viewers", SLOW_READERS, "--rate-bytes-s", SLOW_BYTES_S, "--receive-bytes", 4096,
-                          uri + bench_delivery_warm.names("2m")[0])
+        return disturbing(side, arguments, True, "--viewers", SLOW_READERS, "--rate-bytes-s", SLOW_BYTES_S, "--receive-bytes",
+                          4096, uri + bench_delivery_warm.names("8m")[0])
     if kind == "disk":
         disk.forget()
-        return disturbing(side, arguments, "--viewers", COLD_VIEWERS, "--count", COLD_COUNT, uri + "cold-{}.m4s")
+        disk.slow(DISK_READS_S)
+        return disturbing(side, arguments, False, "--viewers", COLD_VIEWERS, "--count", COLD_COUNT, uri + "cold-{}.m4s")
     if kind == "stalled":
-        return disturbing(side, arguments, "--viewers", STALLED_VIEWERS, "--count", 1_000_000,
-                          f"http://{side.address}{side.stalled}1024-{{}}.m4s")
+        return disturbing(side, arguments, False, "--viewers", STALLED_VIEWERS, "--pause-ms", STALLED_PAUSE_MS, "--count",
+                          1_000_000, f"http://{side.address}{side.stalled}1024-{{}}.m4s")
     return contextlib.nullcontext()
 
 
@@ -117,6 +134,10 @@ def run_of(side, arguments, disk):
     for kind in ("alone", *side.disturbed):
         with disturbance(kind, side, arguments, disk):
             run = bench_delivery_warm.run_of(side, HOT, HOT_CONNECTIONS, arguments.seconds)
+        # The next one begins when the server is free of this one.
+        if kind == "disk":
+            disk.slow(0)
+        get(side.address, side.path + bench_delivery_warm.names(HOT)[0])
         if run["errors"] > 0:
             raise Failed(f"{side.name}: {run['errors']} hot requests failed ({kind})")
         found[kind] = run["p99_us"]
@@ -162,7 +183,7 @@ def start_sides(arguments, folder, cores, store, place):
     for node in ours.nodes:
         node.cache_dir = place / node.name
     origin = ours.cluster.origin_dir
-    bench_delivery_warm.write_objects(origin, [HOT, "2m"])
+    bench_delivery_warm.write_objects(origin, [HOT, "8m"])
     for name in cold_names():
         (origin / CONTENT / name).write_bytes(random.Random(name).randbytes(COLD_BYTES))
     subprocess.run(["cp", "-r", str(origin / CONTENT), str(place / CONTENT)], check=True)
@@ -186,16 +207,13 @@ def measure(arguments, folder, cores, ending):
         if disk is not None:
             disk.take(side.pids)
         side.path, side.disturbed = side.prefix(), kinds
-        side.warm(side.path, [*bench_delivery_warm.names(HOT), *bench_delivery_warm.names("2m"), *cold_names()])
+        side.warm(side.path, [*bench_delivery_warm.names(HOT), *bench_delivery_warm.names("8m"), *cold_names()])
         side.heads = 0
         side.stalled = f"{side.token('stalled')}/stalled/" if side is sides[0] else "/stalled/"
     everybody = [pid for side in sides for pid in (*side.pids, *side.others)] + store.pids
     for side in sides:
         side.others = sorted(set(everybody) - set(side.pids))
     os.sync()
-    if disk is not None:
-        disk.slow(DISK_READS_S)
-        ending.callback(disk.slow, 0)
     rounds, void = bench_pairs.measure(sides, max(1, arguments.rounds // 2), lambda side: run_of(side, arguments, disk), text_of,
                                        arguments.any_load)
     return rows_of(rounds, kinds), len(rounds), void

@@ -5,10 +5,11 @@
  *     scale.c         the command, its table and its JSON      scale_phases.c  what is done and measured
  *     scale_net.c     links and dials                          scale_host.c    one node's process
  *     scale_count.c   bytes, copies, spread, alarms            scale_run.c     the heap of events
- *     scale_halves.c  the cluster in two halves
+ *     scale_halves.c  the cluster in two halves                scale_settled.c a cluster that begins settled
+ *     scale_memory.c  memory that replicas share
  *
  * One heap of events ordered by (time, sequence) and one seeded generator: a seed replays exactly.
- * Nothing here knows how the core spreads what it spreads: only kvs/kvs.h is used.
+ * Nothing here knows how the core spreads what it spreads: only kvs/kvs.h is used, but by scale_settled.c.
  */
 #ifndef TESTS_SCALE_H
 #define TESTS_SCALE_H
@@ -24,7 +25,12 @@ enum {
 	SCALE_VALUE_BYTES = 32,
 	SCALE_PAYLOAD_BYTES = SCALE_KEY_BYTES + SCALE_VALUE_BYTES,
 	SCALE_STORE_US = 1000,
-	SCALE_SEEDS = 3, /* the first nodes; they are never killed */
+	SCALE_SEEDS = 3,       /* the first nodes; they are never killed */
+	SCALE_CONTENTS = 1000, /* of a settled cluster */
+	/* In a settled cluster the first nodes write. A broadcast tree grows with some ten writes, and each first
+	 * byte of an owner's id has one: they have so many. */
+	SCALE_WRITERS = 64,
+	SCALE_TREES = 8,
 };
 
 struct scale_options {
@@ -35,6 +41,7 @@ struct scale_options {
 	bool stalls; /* what is lost comes 200 ms late, as TCP has it, and all behind it */
 	uint32_t idle_ms, write_ms, writes_per_s;
 	uint32_t partitions; /* how often the cluster falls into halves */
+	bool settled;        /* all have been there for long when it begins, and know all */
 	bool verbose;
 };
 
@@ -52,6 +59,11 @@ struct scale_peer {
 	uint64_t link;
 };
 
+/* A heartbeat that came, and that the core has not seen yet. */
+struct scale_heard {
+	uint64_t at_ms, link;
+};
+
 struct scale_dial {
 	size_t node;
 	bool wanted, due; /* due: an attempt is on its way or waits */
@@ -59,12 +71,16 @@ struct scale_dial {
 };
 
 struct scale_node {
-	struct kvs *k; /* NULL: not running */
+	struct kvs *k; /* NULL: not running. Between scale_enter and scale_leave only */
 	struct node_id id;
+	struct incarnation incarnation;
 	bool stopped;     /* its process does nothing any more and its links stay */
 	bool told;        /* knows all the others (boot), or that the victim is down (deaths) */
 	uint64_t wake_us; /* of the wake event that counts */
-	uint64_t seq;     /* last batch */
+	uint64_t due_ms;  /* when the core wants to be called */
+	struct scale_heard *heard;
+	size_t heard_n, heard_cap;
+	uint64_t seq; /* last batch */
 	struct scale_peer *peers;
 	size_t peers_n, peers_cap;
 	struct scale_dial *dials;
@@ -132,6 +148,11 @@ struct scale {
 	size_t told_n;                           /* of the living that know that it is down */
 	uint64_t told_us;                        /* when the last of them heard */
 	struct scale_traffic sent;
+	int shared_fd; /* what replicas are copies of; -1: they share nothing */
+	size_t inside; /* whose copy stands at its place; SIZE_MAX: none */
+	/* In a settled cluster, while nothing is timed: clocks wake at multiples of it, so that heartbeats of a
+	 * node fall together. 0: they wake when they should. */
+	uint64_t slack_us;
 	bool halved; /* nothing passes between nodes of even and of odd number */
 	bool apart;  /* halved, or not yet all the same again: who is down for whom means nothing */
 	uint64_t steps, false_alarms, errors;
@@ -181,8 +202,38 @@ void scale_boot(struct scale *s, size_t node);
 void scale_wake(struct scale *s, const struct scale_event *e);
 void scale_write(struct scale *s, const struct scale_event *e);
 void scale_step(struct scale *s, size_t node, const struct kvs_input *in);
+void scale_message(struct scale *s, size_t node, uint64_t link, const struct rpc_msg *m);
+/* A heartbeat, which the core may as well see with the next thing that happens to it, at the time when it
+ * came. */
+void scale_hear(struct scale *s, size_t node, uint64_t link);
 bool scale_runs(const struct scale *s, size_t node);
 void scale_address(size_t node, char out[24]);
+struct scale_texts {
+	char name[32], address[24], seeds[SCALE_SEEDS][24];
+	const char *seed_list[SCALE_SEEDS];
+};
+/* A node's identity, and its config, which points to `texts`. */
+void scale_make_id(struct scale *s, size_t node, uint64_t count);
+void scale_config(struct scale *s, size_t node, struct scale_texts *texts, struct kvs_config *c);
+/* It has a core now. */
+void scale_live(struct scale *s, size_t node, struct kvs *k, const struct scale_texts *texts);
+
+/* -- scale_memory.c -- */
+/* The replica of that node is what n->k points to, and what is allocated is part of it. */
+void scale_enter(struct scale *s, size_t node);
+void scale_leave(struct scale *s);
+/* One replica is made between these two, and n->k of each node that adopts it is a copy of that. Pages that a
+ * replica does not write to are shared by all. */
+void scale_memory_begin(struct scale *s);
+void scale_memory_end(struct scale *s);
+void scale_memory_adopt(struct scale *s, size_t node);
+/* The end of that node's copy. */
+void scale_memory_drop(struct scale *s, size_t node);
+void scale_memory_fini(struct scale *s);
+
+/* -- scale_settled.c -- */
+/* Makes all nodes, each with the register and the contents of all others. */
+void scale_settled(struct scale *s);
 
 /* -- scale_net.c -- */
 void scale_send(struct scale *s, size_t from, uint64_t link, struct rpc_msg *m);

@@ -14,7 +14,7 @@
 /* Not more than a server's queue takes; and often enough that a slow reader's pace is even. */
 enum { OPENING_MAX = 256, SCRATCH_BYTES = 64 << 10, TICKS_S = 10 };
 
-enum state { CLOSED, ASKING, READING, RESTING };
+enum state { CLOSED, ASKING, READING, PAUSING, RESTING };
 
 struct holder {
 	struct hold *hold;
@@ -25,6 +25,7 @@ struct holder {
 	bool opening; /* no byte of its first answer yet */
 	uint64_t object;
 	uint64_t answer_bytes; /* of the present answer, with its head */
+	uint64_t pause_ticks;  /* left, while pausing */
 	uint64_t allowance;    /* bytes that it may read until the next tick */
 	size_t asked;          /* bytes of the request that are sent */
 	struct buf request;
@@ -186,10 +187,13 @@ static void on_answer(struct holder *h)
 	if (all->o->once) {
 		h->state = RESTING;
 		settle(h);
-	} else if (h->answer.keep_alive) {
-		ask(h);
-	} else {
+	} else if (!h->answer.keep_alive) {
 		close_it(h);
+	} else if (all->o->pause_ms > 0) {
+		h->state = PAUSING;
+		h->pause_ticks = all->o->pause_ms * TICKS_S / 1000 + 1;
+	} else {
+		ask(h);
 	}
 }
 
@@ -209,6 +213,10 @@ static void receive(struct holder *h)
 {
 	struct hold *all = h->hold;
 	size_t room = wanted(h);
+	if (room == 0) { /* until the next tick */
+		watch(h, 0);
+		return;
+	}
 	ssize_t n = recv(h->fd, all->scratch, room, 0);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
@@ -216,7 +224,7 @@ static void receive(struct holder *h)
 		return;
 	}
 	/* One that rests may be closed by the server: it is no viewer any more. */
-	if (n == 0 || h->state == RESTING) {
+	if (n == 0 || h->state == RESTING || h->state == PAUSING) {
 		fail(h);
 		return;
 	}
@@ -256,6 +264,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int events)
 		h->allowance = all->o->rate_bytes_s / TICKS_S;
 		if (h->state == CLOSED && all->opening < OPENING_MAX)
 			open_it(h);
+		else if (h->state == PAUSING && --h->pause_ticks == 0)
+			ask(h);
 		else if (h->state == READING && wanted(h) > 0)
 			watch(h, EV_READ);
 	}

@@ -9,7 +9,8 @@
 
 static const char usage[] = "bench_viewers crowd [--viewers N] [--within-ms N] [--timeout-s N] URI...\n"
                             "bench_viewers hold  [--viewers N] [--count N] [--once] [--stop-bytes N] "
-                            "[--rate-bytes-s N] [--receive-bytes N] URI\n"
+                            "[--rate-bytes-s N] [--pause-ms N]\n"
+                            "                     [--receive-bytes N] URI\n"
                             "crowd: each asks once; a JSON object of times. hold: connections until standard "
                             "input ends; {} in the URI is a\n"
                             "number below --count; \"held\" once all are there, then a JSON object.\n";
@@ -31,7 +32,8 @@ static bool take(int option, const char *value, struct viewers_options *o)
 		['c'] = &o->count,
 		['s'] = &o->stop_bytes,
 		['r'] = &o->rate_bytes_s,
-		['b'] = &o->receive_bytes };
+		['b'] = &o->receive_bytes,
+		['p'] = &o->pause_ms };
 	if (option == 'o') {
 		o->once = true;
 		return true;
@@ -50,6 +52,7 @@ int main(int argc, char **argv)
 		{ "stop-bytes", required_argument, NULL, 's' },
 		{ "rate-bytes-s", required_argument, NULL, 'r' },
 		{ "receive-bytes", required_argument, NULL, 'b' },
+		{ "pause-ms", required_argument, NULL, 'p' },
 		{ "once", no_argument, NULL, 'o' },
 		{ 0 },
 	};

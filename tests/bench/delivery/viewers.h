@@ -23,6 +23,7 @@ struct viewers_options {
 	bool once;              /* nothing is asked for after the first answer */
 	uint64_t stop_bytes;    /* nothing is read after that many bytes of it; 0: no such bound */
 	uint64_t rate_bytes_s;  /* each reads at that rate; 0: as fast as it comes */
+	uint64_t pause_ms;      /* between an answer and what is asked for next, in steps of 100 ms */
 	uint64_t receive_bytes; /* SO_RCVBUF; 0: the system's */
 };
 

@@ -183,6 +183,11 @@ static void test_tells_what_came_before_a_pause(void **state)
 	release(f, &a);
 }
 
+static bool one_open(void *arg)
+{
+	return fake_opens(arg) == 1;
+}
+
 static void test_goes_on_without_waiters(void **state)
 {
 	struct origin_fixture *f = *state;
@@ -192,6 +197,7 @@ static void test_goes_on_without_waiters(void **state)
 	/* A playlist's head waits for its first bytes. */
 	ask(f, &a, "c/a.m3u8");
 	ask(f, &b, "c/a.m3u8");
+	assert_true(eventually(one_open, &f->fake)); /* what has not begun is dropped */
 	assert_true(fill_forget(f->fills, &a.waiter));
 	assert_true(fill_forget(f->fills, &b.waiter));
 	fake_set(&f->fake, set_hold_stat, 0);
@@ -232,7 +238,8 @@ static void test_revalidates_what_is_stale(void **state)
 	assert_false(a.waiter.answer.stale);
 	release(f, &a);
 	assert_int_equal(counters(f).revalidated, 1);
-	assert_int_equal(fake_opens(&f->fake), 1);
+	assert_int_equal(fake_opens(&f->fake), 2); /* by a GET alone: it is likely to be another */
+	assert_int_equal(f->fake.stats, 0);
 	set_wall_ms(1010000);
 	fake_set(&f->fake, set_etag, 2);
 	ask_and_await(f, &a, "c/a.m3u8");
