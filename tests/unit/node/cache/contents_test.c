@@ -127,6 +127,7 @@ static void much_is_told_at_once(void **state)
 	add_segments(f, 1); /* an eighth */
 	assert_true(tells(f));
 	assert_int_equal(f->told.news.objects, 18);
+	assert_false(f->told.news.fewer);
 	f->now_ms += 10 * CONTENTS_TELL_LATE_MS;
 	assert_false(tells(f));                                                  /* and not a second time */
 	assert_int_equal(add(f, "c/index.m3u8") & CONTENTS_NEWS, CONTENTS_NEWS); /* an entry */
@@ -216,6 +217,7 @@ static void a_share_shrinks_without_playlists(void **state)
 	while (f->n > 50)
 		(void)drop(f);
 	assert_true(tells(f));
+	assert_true(f->told.news.fewer);
 	assert_int_equal(f->told.news.share_permille, 400);
 	while (f->n > 1)
 		(void)drop(f);
