@@ -3,11 +3,12 @@
  *
  *     GET {http_url}/peer/{token}/{object}?purged={ids}      Cache-Control: only-if-cached
  *
- * The token (TOKEN_PEER) is signed by the keys that every node has, names origin store, content and the node
- * that is asked, and is good for a minute. A miss is 504. What does not answer within a second, or answers
- * anything else that is no object, is left alone for some seconds; so is, of an object that broke off on its
- * way here, everybody: the next try goes to the origin store. A node that is too old to know /peer/ answers
- * 404, and is left alone as well.
+ * Of an object that may be cut (slices.h) the request names a slice, by Range; the answer is 206 with it, or
+ * 200 with all of an object that is no longer than one. The token (TOKEN_PEER) is signed by the keys that
+ * every node has, names origin store, content and the node that is asked, and is good for a minute. A miss is
+ * 504. What does not answer within a second, or answers anything else that is no object, is left alone for
+ * some seconds; so is, of an object that broke off on its way here, everybody: the next try goes to the
+ * origin store. A node that is too old to know /peer/ answers 404, and is left alone as well.
  *
  * Threading: any thread; a round by one at a time. A lookup of the replica and the view is under one lock.
  */
@@ -46,6 +47,7 @@ struct origin_source *peers_source(struct peers *p);
 struct peer_round {
 	struct bytes origin, content, object;
 	uint64_t object_hash;
+	uint32_t slice; /* the caller's to set; 0: all of the object */
 	struct peer_pick picks[PEERS_ASKED_MAX];
 	size_t picks_n, at; /* `at` is the next */
 	struct rpc_command_id purged[PURGED_NAMED_MAX];
@@ -58,6 +60,7 @@ MUST_USE bool peers_look(struct peers *p, struct bytes origin, struct bytes cont
 
 struct peer_answer {
 	struct origin_info info;
+	struct origin_part part;
 	uint64_t answered_wall_ms; /* by this clock, when the origin store said so; never later (D2) */
 };
 /* Asks them in turn until one has it; then *handle is for peers_source(). ERR_NOT_FOUND: none of them has;

@@ -116,7 +116,7 @@ static void end_not_found(struct fill *f)
 	struct fills *fs = f->fills;
 	bool doomed = fill_is_doomed(f); /* then it may be there by now */
 	if (!doomed)
-		cache_remove(fs->cache, &f->key);
+		fill_is_missing(f);
 	fills_lock(fs);
 	fs->counters.not_found++;
 	fills_unlock(fs);
@@ -222,13 +222,14 @@ static void finish(struct filling *x, enum err e)
 	growing_unref(g);
 }
 
-static void take_info(struct filling *x, const struct origin_info *info)
+static enum err take_info(struct filling *x, const struct origin_info *info, const struct origin_part *part)
 {
-	x->meta.length = info->length;
+	enum err e = fill_takes(x->fill, info, part, &x->meta);
 	x->meta.modified_s = info->modified_s;
 	memcpy(x->meta.etag, info->etag, sizeof(x->meta.etag));
 	x->chunk = malloc(CHUNK_BYTES);
 	CHECK(x->chunk != NULL);
+	return e;
 }
 
 /* How long it is fresh. Of a peer the first bytes are waited for too: while nobody streams from it yet, the
@@ -262,11 +263,17 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 	struct origin_source *s = source_of(f);
 	struct filling x = { .fill = f, .source = s, .class = freshness_class(f->fills->config, f->object) };
 	struct origin_info info;
+	struct origin_part part;
 	x.meta = (struct cache_meta){
 		.content = f->content, .answered_wall_ms = f->fills->now_wall_ms(), .mark = f->mark
 	};
-	enum err e = s->open(s, f->object, &x.handle, &info);
+	enum err e = fill_open(f, s, &x.handle, &info, &part);
 	learn(f, e);
+	if (e == ERR_INVALID && f->slice > 1) {
+		cache_release(f->fills->cache, held);
+		fill_ends(f, &(struct fill_answer){ .outcome = FILL_NO_SLICE });
+		return;
+	}
 	if (e == ERR_NOT_FOUND) {
 		cache_release(f->fills->cache, held);
 		end_not_found(f);
@@ -278,11 +285,13 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 		end_without_store(f, held, e);
 		return;
 	}
-	take_info(&x, &info);
-	e = read_head(&x);
+	e = take_info(&x, &info, &part);
+	if (e == OK)
+		e = read_head(&x);
 	if (e == OK)
 		e = begin(&x);
 	if (e == OK) {
+		fill_replaces(f, &x.meta, held);
 		cache_release(f->fills->cache, held);
 		e = pump(&x);
 		if (origin_store_failed(e) && !fill_gives_up(f))
@@ -312,9 +321,10 @@ static bool take_from_peer(
 		.handle = handle,
 		.class = freshness_class(fs->config, f->object),
 		.meta = { .content = f->content, .answered_wall_ms = a->answered_wall_ms, .mark = f->mark } };
-	take_info(&x, &a->info);
-	enum err e = read_head(&x);
-	bool fresh = e == OK && freshness_holds(&x.meta, fs->now_wall_ms());
+	enum err e = take_info(&x, &a->info, &a->part);
+	if (e == OK)
+		e = read_head(&x);
+	bool fresh = e == OK && freshness_holds(&x.meta, fs->now_wall_ms()) && fill_expects(f, x.meta.etag);
 	bool begun = fresh && !fill_gives_up(f) && begin(&x) == OK;
 	if (begun)
 		e = pump(&x);
@@ -338,6 +348,7 @@ static bool fill_from_peers(struct fill *f)
 		return false;
 	if (!peers_look(fs->peers, f->key.origin, f->content, f->object, f->hash, &r))
 		return false;
+	r.slice = fills_cuts(fs, f->origin, f->object) ? f->slice : 0;
 	while (!fill_gives_up(f) && peers_open(fs->peers, &r, &handle, &a) == OK)
 		if (take_from_peer(f, &r, handle, &a))
 			return true;
@@ -382,7 +393,7 @@ void fill_run(struct fill *f)
 {
 	struct fills *fs = f->fills;
 	f->mark = cache_mark(fs->cache);
-	struct cache_unit *held = cache_look(fs->cache, &f->key);
+	struct cache_unit *held = fill_held(f);
 	enum err why;
 	if (held != NULL && freshness_holds(held->meta, fs->now_wall_ms()))
 		end_hit(f, held, false);

@@ -1,5 +1,6 @@
 #include "node/warm/ev_warmer_state.h"
 
+#include "node/cache/slices.h"
 #include "node/delivery/request.h"
 #include "node/origin/freshness.h"
 #include "node/warm/hls.h"
@@ -28,15 +29,21 @@ static uint32_t remaining_of(const struct warmer *w)
 	return (uint32_t)n;
 }
 
-/* One object is here. `fetched` for this; else it was there. */
-static void note_object(struct warmer *w, uint64_t length, bool fetched)
+/* All of an object, or a slice of it, is here. `fetched` for this; else it was there. */
+static void note_bytes(struct warmer *w, uint64_t length, bool fetched)
+{
+	warmer_lock(w);
+	w->now->s.bytes += length;
+	w->count.bytes += fetched ? length : 0;
+	warmer_unlock(w);
+}
+
+static void note_object(struct warmer *w, bool fetched)
 {
 	warmer_lock(w);
 	w->now->s.objects++;
-	w->now->s.bytes += length;
 	w->count.objects += fetched;
 	w->count.present += !fetched;
-	w->count.bytes += fetched ? length : 0;
 	warmer_unlock(w);
 }
 
@@ -161,13 +168,31 @@ static void fetch_not_found(struct warmer *w, struct fetch *f)
 	note_failure(w, f->item, entry ? "the content has none of the playlists to start with" : "not found");
 }
 
-static void take_unit(struct warmer *w, struct plan_item *item, struct cache_unit *unit, bool fetched)
+/* A unit of it is here, `total` as cache_meta has it. True: the object has one more slice. */
+static bool note_unit(
+    struct warmer *w, struct fetch *f, uint64_t length, uint64_t total, bool fetched, int fd)
 {
-	note_object(w, unit->meta->length, fetched);
-	if (item->playlist)
-		read_playlist(w, item, unit->fd, unit->meta->length);
-	cache_release(w->c.cache, unit);
+	f->state = FETCH_IDLE;
+	f->fetched = f->fetched || fetched;
+	note_bytes(w, length, fetched);
+	if (total != 0 && slice_start(f->slice + 1) < total) {
+		f->slice++;
+		return true;
+	}
+	note_object(w, f->fetched);
+	if (f->item->playlist)
+		read_playlist(w, f->item, fd, length);
+	return false;
 }
+
+static bool take_unit(struct warmer *w, struct fetch *f, struct cache_unit *unit, bool fetched)
+{
+	bool more = note_unit(w, f, unit->meta->length, unit->meta->total, fetched, unit->fd);
+	cache_release(w->c.cache, unit);
+	return more;
+}
+
+static void begin_slices(struct warmer *w, struct fetch *f);
 
 static void on_grown(struct letter *l)
 {
@@ -180,15 +205,17 @@ static void on_grown(struct letter *l)
 		return;
 	}
 	if (v.state == GROWING_WHOLE) {
-		note_object(w, f->length, true);
-		if (f->item->playlist)
-			read_playlist(w, f->item, v.fd, f->length);
-		f->state = FETCH_IDLE;
+		struct growing *g = f->growing;
+		f->growing = NULL;
+		bool more = note_unit(w, f, f->length, f->total, true, v.fd);
+		growing_unref(g);
+		if (more)
+			begin_slices(w, f);
 	} else {
+		growing_unref(f->growing);
+		f->growing = NULL;
 		fetch_failed(w, f, ERR_IO);
 	}
-	growing_unref(f->growing);
-	f->growing = NULL;
 	step(w);
 }
 
@@ -197,6 +224,7 @@ static void begin_growing(struct fetch *f, const struct fill_answer *a)
 	f->state = FETCH_GROWING;
 	f->growing = a->growing;
 	f->length = a->meta.length;
+	f->total = a->meta.total;
 	f->growing_waiter = (struct growing_waiter){ .mailbox = &f->warmer->mailbox };
 	f->growing_waiter.letter.deliver = on_grown;
 	growing_wait(f->growing, &f->growing_waiter, f->length); /* nothing is published past that: at its end */
@@ -223,11 +251,12 @@ static void on_answer(struct letter *l)
 	} else {
 		switch (a->outcome) {
 		case FILL_HIT:
-			f->state = FETCH_IDLE;
-			take_unit(w, f->item, a->unit, true);
+			if (take_unit(w, f, a->unit, true))
+				begin_slices(w, f);
 			break;
 		case FILL_GROWING: begin_growing(f, a); break;
 		case FILL_NOT_FOUND: fetch_not_found(w, f); break;
+		case FILL_NO_SLICE: fetch_failed(w, f, ERR_CORRUPT); break; /* it was a longer one before */
 		case FILL_FAILED: fetch_failed(w, f, a->error); break;
 		}
 	}
@@ -248,22 +277,39 @@ static void forget(struct warmer *w, struct fetch *f)
 	}
 }
 
-/* From the cache, or asked for. */
-static void begin(struct warmer *w, struct fetch *f, struct plan_item *item)
+/* All of the object, or the slice that it is at; NULL when it is not here and fresh. */
+static struct cache_unit *look(struct warmer *w, struct fetch *f)
 {
-	struct cache_key key = { .origin = bytes_str(w->now->origin->name), .object = object_of(item) };
+	struct cache_key key = { .origin = bytes_str(w->now->origin->name), .object = object_of(f->item) };
 	struct cache_unit *unit = cache_look(w->c.cache, &key);
-	if (unit != NULL && freshness_holds(unit->meta, w->c.now_wall_ms())) {
-		take_unit(w, item, unit, false);
-		return;
-	}
-	if (unit != NULL)
-		cache_release(w->c.cache, unit);
+	key.slice = f->slice;
+	if (unit == NULL)
+		unit = cache_look(w->c.cache, &key);
+	if (unit == NULL || freshness_holds(unit->meta, w->c.now_wall_ms()))
+		return unit;
+	cache_release(w->c.cache, unit);
+	return NULL;
+}
+
+/* From the cache, or asked for. */
+static void begin_slices(struct warmer *w, struct fetch *f)
+{
+	for (struct cache_unit *unit; (unit = look(w, f)) != NULL;)
+		if (!take_unit(w, f, unit, false))
+			return;
 	f->state = FETCH_ASKED;
-	f->item = item;
 	f->waiter = (struct fill_waiter){ .mailbox = &w->mailbox };
 	f->waiter.letter.deliver = on_answer;
-	fill_want(w->c.fills, w->now->origin, order_content(w->now), object_of(item), &f->waiter);
+	fill_want_slice(
+	    w->c.fills, w->now->origin, order_content(w->now), object_of(f->item), f->slice, NULL, &f->waiter);
+}
+
+static void begin(struct warmer *w, struct fetch *f, struct plan_item *item)
+{
+	f->item = item;
+	f->slice = 1;
+	f->fetched = false;
+	begin_slices(w, f);
 }
 
 /* -- one order -- */

@@ -25,6 +25,9 @@ struct fetch {
 	struct growing_waiter growing_waiter;
 	struct growing *growing;
 	uint64_t length;
+	uint32_t slice; /* that it is at; the object is one unit as long as no answer says otherwise */
+	uint64_t total; /* bytes of the object */
+	bool fetched;   /* some of it was not here */
 };
 
 struct order {
