@@ -162,6 +162,64 @@ class Store:
         raise AssertionError(f"no such fault: {fault}")
 
 
+class RangedStore(Store):
+    """The same for large files: answers ranges, never holds a file in memory, and counts what it sends. A fault is
+    (path, range as "first-last" or None) -> None, a status, "reset" (in the middle) or "whole" (as one that knows no
+    ranges). The ETag is of what `tags` says of a path, or its time and length."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.ranges = []   # (path, "first-last" or None) of each GET
+        self.sent = 0      # bytes of bodies
+        self.tags = {}     # path -> ETag, or None for no ETag at all
+
+    def handle(self, handler):
+        raw = handler.path.partition("?")[0]
+        path = urllib.parse.unquote(raw[len(self.prefix):])
+        self.requests.append((handler.command, path))
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", handler.headers.get("Range", ""))
+        if handler.command == "GET":
+            self.ranges.append((path, wanted and wanted[0][6:]))
+        file = self.folder / path
+        if not file.is_file():
+            return self._answer(handler, 404, b"no such object\n")
+        fault = self.fault(path, wanted and wanted[0][6:]) if self.fault else None
+        if isinstance(fault, int):
+            return self._answer(handler, fault, b"trouble\n")
+        total = file.stat().st_size
+        tag = self.tags.get(path, f'"{file.stat().st_mtime_ns}-{total}"')
+        fields = {"ETag": tag} if tag else {}
+        first, last = 0, total - 1
+        if wanted and fault != "whole":
+            first, last = int(wanted[1]), min(int(wanted[2]), total - 1)
+            if first >= total:
+                return self._answer(handler, 416, b"", **{"Content-Range": f"bytes */{total}"})
+            fields["Content-Range"] = f"bytes {first}-{last}/{total}"
+        handler.send_response(206 if "Content-Range" in fields else 200)
+        for name, value in {**fields, "Content-Length": str(last - first + 1)}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        if handler.command != "GET":
+            return None
+        return self._send(handler, file, first, last - first + 1, fault == "reset")
+
+    def _send(self, handler, file, first, left, breaks):
+        with open(file, "rb") as f:
+            f.seek(first)
+            if breaks:
+                left //= 2
+            while left > 0:
+                piece = f.read(min(left, 1 << 20))
+                handler.wfile.write(piece)
+                self.sent += len(piece)
+                left -= len(piece)
+        if breaks:
+            handler.wfile.flush()
+            handler.close_connection = True
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            handler.connection.close()
+
+
 def uri_encoded(data, keep=""):
     """URI encoding as AWS describes it: every byte but unreserved ones."""
     return urllib.parse.quote_from_bytes(data, safe="-._~" + keep)
