@@ -2,7 +2,9 @@
 
 #include "assign/rendezvous.h"
 #include "base/check.h"
+#include "base/hash.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +40,8 @@ struct key {
 /* One node as it is compared with others. */
 struct entry {
 	struct key key;
-	struct rendezvous_score score;
+	struct rendezvous_score score; /* where that orders its group */
+	uint64_t lot;                  /* where load does: among the equally full the least is first */
 };
 
 /* Load and capacity of the usable nodes that are compared with each other. */
@@ -133,8 +136,10 @@ static void sum_up(struct decision *d)
 			ages_n++;
 		}
 	}
-	uint64_t departed = capacity > 0 ? (uint64_t)(((u128)unseen << DEPARTED_BITS) / (2 * capacity)) : 0;
-	d->departed = departed < UINT32_MAX ? departed : UINT32_MAX;
+	if (unseen > 0) {
+		uint64_t departed = (uint64_t)(((u128)unseen << DEPARTED_BITS) / (2 * capacity));
+		d->departed = departed < UINT32_MAX ? departed : UINT32_MAX;
+	}
 	d->evict_age_s = ages_n > 0 ? (ages_s + ages_n - 1) / ages_n : 0;
 }
 
@@ -212,20 +217,47 @@ static uint64_t handicapped(const struct assign_node *n, const struct key *k)
 	return k->sure && holds_little(n) ? k->load + n->capacity / LITTLE_PART : k->load;
 }
 
+/* Holders, or all whose room is not sure. */
+static bool is_by_load(const struct key *k)
+{
+	return k->usable && k->group % KINDS == KIND_HOLDER;
+}
+
+/* Spreads the contents over nodes that are equally full, the same way on each api node. */
+static uint64_t lot_of(const struct decision *d, const struct node_id *id)
+{
+	uint64_t words[NODE_ID_BYTES / sizeof(uint64_t)];
+	memcpy(words, id->b, sizeof(words));
+	return hash_mix(d->seed ^ le64toh(words[0]) ^ hash_mix(le64toh(words[1])));
+}
+
+static struct entry entry_of(const struct decision *d, const struct key *k)
+{
+	struct entry e = { .key = *k };
+	if (is_by_load(k))
+		e.lot = lot_of(d, &d->r->nodes[k->node].id);
+	else
+		e.score = score_of(d, k);
+	return e;
+}
+
+static int cmp_by_load(const struct decision *d, const struct entry *a, const struct entry *b)
+{
+	const struct assign_node *na = &d->r->nodes[a->key.node], *nb = &d->r->nodes[b->key.node];
+	int c = cmp_utilisation(na, handicapped(na, &a->key), nb, handicapped(nb, &b->key));
+	if (c != 0)
+		return c;
+	return a->lot != b->lot ? (a->lot < b->lot ? -1 : 1) : node_id_cmp(&na->id, &nb->id);
+}
+
 /* The order in which nodes are tried (A1, A2, A4, A6); total, so the order of input does not matter. */
 static int cmp_entries(const void *pa, const void *pb, void *context)
 {
 	const struct decision *d = context;
 	const struct entry *a = pa, *b = pb;
-	const struct key *ka = &a->key, *kb = &b->key;
-	if (ka->group != kb->group)
-		return ka->group < kb->group ? -1 : 1;
-	int c = 0;
-	if (ka->usable && ka->group % KINDS == KIND_HOLDER) { /* or all whose room is not sure */
-		const struct assign_node *na = &d->r->nodes[ka->node], *nb = &d->r->nodes[kb->node];
-		c = cmp_utilisation(na, handicapped(na, ka), nb, handicapped(nb, kb));
-	}
-	return c != 0 ? c : rendezvous_cmp(&a->score, &b->score);
+	if (a->key.group != b->key.group)
+		return a->key.group < b->key.group ? -1 : 1;
+	return is_by_load(&a->key) ? cmp_by_load(d, a, b) : rendezvous_cmp(&a->score, &b->score);
 }
 
 /* -- the best few, without ordering the rest -- */
@@ -234,6 +266,8 @@ static int cmp_entries(const void *pa, const void *pb, void *context)
 static uint32_t last_group(const struct decision *d, size_t wanted)
 {
 	size_t counts[GROUPS] = { 0 }, sum = 0;
+	if (d->r->nodes_n <= wanted)
+		return GROUPS - 1;
 	for (size_t i = 0; i < d->r->nodes_n; i++)
 		if (d->keys[i].usable)
 			counts[d->keys[i].group]++;
@@ -253,7 +287,7 @@ static size_t pick_best(struct decision *d, struct entry best[ASSIGN_BEST])
 	for (size_t i = 0; i < d->r->nodes_n; i++) {
 		if (d->keys[i].group > last)
 			continue;
-		struct entry e = { d->keys[i], score_of(d, &d->keys[i]) };
+		struct entry e = entry_of(d, &d->keys[i]);
 		size_t at = n;
 		while (at > 0 && cmp_entries(&e, &best[at - 1], d) < 0)
 			at--;
@@ -334,7 +368,7 @@ static void explain(struct decision *d, struct entry *entries, struct assign_res
 {
 	size_t n = d->r->nodes_n;
 	for (size_t i = 0; i < n; i++)
-		entries[i] = (struct entry){ d->keys[i], score_of(d, &d->keys[i]) };
+		entries[i] = entry_of(d, &d->keys[i]);
 	qsort_r(entries, n, sizeof(*entries), cmp_entries, d);
 	for (size_t i = 0; i < n; i++) {
 		const struct key *k = &entries[i].key;

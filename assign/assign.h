@@ -8,7 +8,8 @@
  * come after all others, the least loaded first: a viewer sent there may be sent on. Who is sent on needs
  * room at once, for it happens once only (D1): so for these the reserve is large.
  *
- * Warm (A1): among holders with sure room the least loaded for its capacity, the unseen load counted in.
+ * Warm (A1): among holders with sure room the least loaded for its capacity, the unseen load counted in; of
+ * equally loaded ones by a hash of content and node.
  * That keeps several api nodes from all going for one holder between two of its reports (what old
  * knowledge does to "least loaded": Mitzenmacher, How useful is old information?, 2000): each of them
  * takes the others to do as it does itself, so a holder looks fuller the faster it is used. A holder of

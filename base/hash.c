@@ -1,6 +1,8 @@
 #include "base/hash.h"
 
+#include <endian.h>
 #include <sodium/crypto_shorthash.h>
+#include <string.h>
 
 uint64_t hash64(const struct hash_key *key, struct bytes data)
 {
@@ -8,10 +10,9 @@ uint64_t hash64(const struct hash_key *key, struct bytes data)
 	static const uint8_t nothing;
 	crypto_shorthash(out, data.n == 0 ? &nothing : data.p, data.n, key->b);
 	/* Read as little-endian whatever the machine: hashes stand in files and frames. */
-	uint64_t h = 0;
-	for (unsigned i = 0; i < 8; i++)
-		h |= (uint64_t)out[i] << (8 * i);
-	return h;
+	uint64_t h;
+	memcpy(&h, out, sizeof(h));
+	return le64toh(h);
 }
 
 uint64_t hash_mix(uint64_t x)

@@ -58,6 +58,14 @@ void cell_units(
 	table_cell(t, member_u64(object, key, &n) ? units(text, n) : NULL);
 }
 
+void cell_share(struct table *t, const json_t *holder)
+{
+	uint64_t share = 0;
+	char text[UNITS_TEXT_MAX];
+	member_u64(holder, "share_permille", &share);
+	table_cell(t, share > 0 ? units_permille(text, share) : NULL);
+}
+
 void cell_printf(struct table *t, const char *format, ...)
 {
 	char text[CELL_MAX];

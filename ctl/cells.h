@@ -24,6 +24,8 @@ int members_cmp(const json_t *a, const json_t *b, const char *const *keys);
 void cell_u64(struct table *t, const json_t *object, const char *key);
 void cell_units(
     struct table *t, const json_t *object, const char *key, char *(*units)(char[UNITS_TEXT_MAX], uint64_t));
+/* `share_permille` of a holder; one that does not know how large the content is says 0. */
+void cell_share(struct table *t, const json_t *holder);
 void cell_printf(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A table with its line of heads; and its end: printed and freed. */

@@ -227,15 +227,6 @@ enum err show_nodes(const json_t *answer, struct buf *out)
 
 /* -- holders -- */
 
-/* A holder that does not know how large the content is says 0. */
-static void cell_share(struct table *t, const json_t *holder)
-{
-	uint64_t share = 0;
-	char text[UNITS_TEXT_MAX];
-	member_u64(holder, "share_permille", &share);
-	table_cell(t, share > 0 ? units_permille(text, share) : NULL);
-}
-
 enum err show_holders(const json_t *answer, struct buf *out)
 {
 	static const char *const names[] = { "NODE", "STATE", "LIVE", "SHARE", "HELD", "OBJECTS", "ENTRY" };

@@ -79,11 +79,11 @@ static void put_now(const json_t *answer, struct buf *out)
 
 static void candidates_heads(struct table *t)
 {
-	static const char *const names[] = { "RANK", "NODE", "REASON", "STATE", "ZONE", "HELD", "OBJECTS", "LOAD",
-		"HEADROOM", "PLACES", "TOLD", "ORDER" };
+	static const char *const names[] = { "RANK", "NODE", "REASON", "STATE", "ZONE", "SHARE", "HELD",
+		"OBJECTS", "LOAD", "HEADROOM", "PLACES", "TOLD", "ORDER" };
 	cells_heads(t, names, sizeof(names) / sizeof(names[0]));
 	table_align_right(t, 0);
-	for (size_t column = 5; column <= 11; column++)
+	for (size_t column = 5; column <= 12; column++)
 		table_align_right(t, column);
 }
 
@@ -94,6 +94,7 @@ static void candidate_row(const json_t *candidate, struct table *t)
 	table_cell(t, member_str(candidate, "reason"));
 	table_cell(t, member_str(candidate, "state"));
 	table_cell(t, member_str(candidate, "zone"));
+	cell_share(t, candidate);
 	cell_held(t, candidate);
 	cell_objects(t, candidate);
 	cell_load(t, candidate);

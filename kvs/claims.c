@@ -11,6 +11,11 @@
 /* A node watches RING_NEIGHBOURS_MAX; more stand in its row while the ring changes. */
 enum { CLAIMS_MAX = 4 * RING_NEIGHBOURS_MAX, DECODE_BYTES = 4096 };
 
+/* So many accused make the next verdict wait for a millisecond: when half of a great cluster is cut off, its
+ * claims come one after the other, and a verdict on all of them each time would take all of this node's time.
+ */
+enum { ACCUSED_PER_MS = 16 };
+
 /* What is looked at in one verdict: members with claims on them, and their watchers. */
 struct hearing {
 	struct kvs *k;
@@ -57,14 +62,43 @@ static bool equal(const struct member *m, const struct member_claim *claims, siz
 	return true;
 }
 
+/* Sorted by id, as all that is walked. */
+static size_t claimers_lower(const struct kvs *k, const struct member *m)
+{
+	size_t low = 0, high = k->claimers_n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (node_id_cmp(&k->claimers[mid]->id, &m->id) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void set_claimer(struct kvs *k, struct member *m, bool claims)
+{
+	if ((m->claims_n > 0) == claims)
+		return;
+	struct member **at;
+	if (claims) {
+		k->claimers = kvs_grow(k->claimers, &k->claimers_cap, k->claimers_n + 1, sizeof(struct member *));
+		at = k->claimers + claimers_lower(k, m);
+		memmove(at + 1, at, (size_t)(k->claimers + k->claimers_n++ - at) * sizeof(struct member *));
+		*at = m;
+	} else {
+		at = k->claimers + claimers_lower(k, m);
+		memmove(at, at + 1, (size_t)(k->claimers + --k->claimers_n - at) * sizeof(struct member *));
+	}
+}
+
 void claims_read(struct kvs *k, struct member *m, const struct row *control)
 {
 	struct member_claim claims[CLAIMS_MAX];
 	size_t n = read_all(control, claims);
 	if (equal(m, claims, n))
 		return;
-	k->claimers_n -= m->claims_n > 0;
-	k->claimers_n += n > 0;
+	set_claimer(k, m, n > 0);
 	free(m->claims);
 	m->claims = NULL;
 	if (n > 0) {
@@ -150,10 +184,8 @@ static void list_claim(struct hearing *h, const struct member *by, struct member
 
 static void list_claims(struct hearing *h)
 {
-	size_t left = h->k->claimers_n;
-	for (size_t i = 0; left > 0 && i < h->k->members_n; i++) {
-		struct member *by = h->k->members[i];
-		left -= by->claims_n > 0;
+	for (size_t i = 0; i < h->k->claimers_n; i++) {
+		struct member *by = h->k->claimers[i];
 		for (size_t j = 0; by->in_ring && j < by->claims_n; j++) {
 			struct member *on = members_find(h->k, &by->claims[j].on);
 			if (on != NULL && on != by && is_of_this_run(&by->claims[j], on))
@@ -188,6 +220,11 @@ void claims_judge(struct kvs *k)
 {
 	if (!k->claims_stale)
 		return;
+	if (k->now_ms < k->verdict_ms) {
+		if (!timer_armed(&k->verdict.t))
+			timers_arm(&k->timers, &k->verdict.t, k->verdict_ms);
+		return;
+	}
 	k->claims_stale = false;
 	struct hearing h = { .k = k };
 	list_claims(&h);
@@ -208,6 +245,7 @@ void claims_judge(struct kvs *k)
 	}
 	for (size_t i = 0; i < h.n; i++)
 		h.members[i]->hearing_slot = 0;
+	k->verdict_ms = k->now_ms + h.listed_n / ACCUSED_PER_MS;
 	watch_accused(k);
 	free(h.nodes);
 	free(h.members);

@@ -61,6 +61,7 @@ struct kvs *kvs_new(const struct kvs_config *c)
 	k->digest.kind = KVS_TIMER_DIGEST;
 	k->announce.kind = KVS_TIMER_ANNOUNCE;
 	k->life.kind = KVS_TIMER_LIFE;
+	k->verdict.kind = KVS_TIMER_VERDICT;
 	k->life_wait_ms = KVS_LIFE_WAIT_MS;
 	k->seeds_timer.kind = KVS_TIMER_SEEDS;
 	k->guest_timer.kind = KVS_TIMER_GUEST;
@@ -110,6 +111,7 @@ void kvs_free(struct kvs *k)
 	free(k->dials);
 	free(k->seeds);
 	free(k->accused);
+	free(k->claimers);
 	free(k->dirty);
 	free(k->grave);
 	free(k->reg);
@@ -263,6 +265,7 @@ static void run_timers(struct kvs *k)
 				out_later(k);
 			break;
 		case KVS_TIMER_LIFE: members_on_life_timer(k); break;
+		case KVS_TIMER_VERDICT: break; /* given at the end of the step */
 		case KVS_TIMER_SEEDS: wiring_on_seeds_timer(k); break;
 		case KVS_TIMER_GUEST: wiring_on_guest_timer(k); break;
 		}

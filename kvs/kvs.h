@@ -70,7 +70,7 @@ struct kvs_config {
 	uint32_t repair_interval_ms;    /* between comparisons with a random member; 0 = default 10000 */
 	uint32_t heartbeat_interval_ms; /* 0 = default 250 */
 	uint32_t silence_beats;         /* intervals without a frame that make a claim; 0 = default 6 */
-	uint32_t announce_ms;           /* 0 = default 100 */
+	uint32_t announce_ms;           /* at the latest; at the soonest 2/5 of it. 0 = default 100 */
 	uint32_t pull_wait_ms;          /* what was announced may still be pushed; 0 = default 30 */
 	uint32_t pull_retry_ms;         /* 0 = default 50 */
 	uint32_t mesh_max;              /* members up to which owners push to everybody; 0 = default 11 */

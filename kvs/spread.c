@@ -43,11 +43,20 @@ static void find_neighbours(struct kvs *k)
 
 /* -- pushing -- */
 
+/* At a moment of each node's own: who announces first is spared the other's announcement, and the first of
+ * several neighbours mends a hole in the tree sooner than all of them would at one time. */
+static void announce_soon(struct kvs *k)
+{
+	uint32_t least = k->cfg.announce_ms / 5 * 2;
+	uint64_t wait_ms = least + prng_below(&k->prng, k->cfg.announce_ms - least + 1);
+	timers_arm(&k->timers, &k->announce.t, k->now_ms + wait_ms);
+}
+
 void spread_soon(struct kvs *k)
 {
 	k->spread_due = true;
 	if (!timer_armed(&k->announce.t))
-		timers_arm(&k->timers, &k->announce.t, k->now_ms + k->cfg.announce_ms);
+		announce_soon(k);
 }
 
 /* Below its floor a row can only be had anew, which is for the peer to ask. */
@@ -135,7 +144,7 @@ void spread_on_timer(struct kvs *k)
 			all = false;
 	}
 	if (!all)
-		timers_arm(&k->timers, &k->announce.t, k->now_ms + k->cfg.announce_ms);
+		announce_soon(k);
 }
 
 void spread_on_announce(struct kvs *k, struct kvs_link *link, const struct rpc_announce *a)

@@ -8,7 +8,7 @@
 
 #include "kvs/state.h"
 
-/* A row changed: there is something to push and, in announce_ms, to announce. */
+/* A row changed: there is something to push and, within announce_ms, to announce. */
 void spread_soon(struct kvs *k);
 /* At the end of a step: who is a neighbour, and what is to be pushed to each. */
 void spread_flush(struct kvs *k);

@@ -27,6 +27,7 @@ enum kvs_timer_kind {
 	KVS_TIMER_ANNOUNCE,
 	KVS_TIMER_PULL,
 	KVS_TIMER_COMMANDS,
+	KVS_TIMER_VERDICT,
 };
 
 struct kvs_timer {
@@ -106,6 +107,7 @@ struct kvs_link {
 	bool ask_to_end;      /* it had no upper bound */
 	uint64_t ask_applied; /* frames of this link applied since */
 	uint64_t asked_ms;
+	bool ask_shared;         /* others were asked parts of the same comparison */
 	bool ask_paused;         /* the rest is asked for when the timer is due, */
 	struct row_id ask_after; /* from there on */
 	/* What the comparison with that peer still has to look at (ranges.h). */
@@ -245,7 +247,10 @@ struct kvs {
 	size_t watches_n, near_n;
 	uint64_t on_time_ms, doubt_ms; /* watch.h: no claim before */
 	bool near_stale, claims_stale, review_due;
-	size_t claimers_n;       /* members with claims of theirs */
+	struct member **claimers; /* with claims of theirs, sorted by id */
+	size_t claimers_n, claimers_cap;
+	uint64_t verdict_ms; /* no verdict before */
+	struct kvs_timer verdict;
 	struct member **accused; /* with claims on them, at the last verdict */
 	size_t accused_n, accused_cap;
 	struct kvs_timer life, seeds_timer, guest_timer;

@@ -124,6 +124,8 @@ void sync_on_link(struct kvs *k, struct kvs_link *link)
 void sync_ended(struct kvs *k, struct kvs_link *link, bool whole)
 {
 	timers_disarm(&k->timers, &link->ask.t);
+	whole = whole && !link->ask_shared;
+	link->ask_shared = false;
 	link->compared |= whole;
 	if (whole && k->compared_n < CAUGHT_UP)
 		k->compared_n++;
@@ -274,10 +276,53 @@ static void answer(
 	};
 }
 
+/* Whether it has all that there is, as far as is known, and is not asked something else. */
+static bool has_bulk(const struct kvs_link *link, const struct kvs_link *asked)
+{
+	const struct member *m = link->member;
+	return link->speaks_ranges && !link->closing && !m->expelled && m->reg != NULL &&
+	       m->reg->state == NODE_READY && (link == asked || !timer_armed(&link->ask.t));
+}
+
+/* A peer that is ready, at random; the one that was asked so far when there is none. */
+static struct kvs_link *bulk_peer(struct kvs *k, struct kvs_link *asked)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < k->links_n; i++)
+		n += has_bulk(k->links[i], asked);
+	size_t pick = n > 0 ? prng_below(&k->prng, n) : 0;
+	for (size_t i = 0; i < k->links_n; i++)
+		if (has_bulk(k->links[i], asked) && pick-- == 0)
+			return k->links[i];
+	return asked;
+}
+
+/* Whom to ask for what is left of a comparison. Each part of what a node lacks that just came is asked of
+ * another peer: else whoever it met first, most often a seed, would serve all who come. */
+static struct kvs_link *pass_on(struct kvs *k, struct kvs_link *asked)
+{
+	if (sync_is_caught_up(k) || !asked->speaks_ranges)
+		return asked;
+	struct kvs_link *to = bulk_peer(k, asked);
+	if (to == asked)
+		return asked;
+	timers_disarm(&k->timers, &asked->ask.t);
+	asked->ask_shared = false;
+	asked->ask_due = true; /* it was not heard to its end */
+	to->ask_shared = true;
+	to->asked_ms = asked->asked_ms;
+	to->ask_end = asked->ask_end;
+	to->pending_n = asked->pending_n;
+	memcpy(to->pending, asked->pending, asked->pending_n * sizeof(asked->pending[0]));
+	timers_arm(&k->timers, &to->ask.t, k->now_ms + KVS_ASK_PATIENCE_MS);
+	return to;
+}
+
 /* Bulk is asked for at a rate, so that who has lost its disk costs the peer and the links no more than that.
  */
-static void ask_rest(struct kvs *k, struct kvs_link *link, const struct row_id *next)
+static void ask_rest(struct kvs *k, struct kvs_link *asked, const struct row_id *next)
 {
+	struct kvs_link *link = pass_on(k, asked);
 	uint64_t due_ms = link->asked_ms + (uint64_t)k->cfg.exchange_bytes * 1000 / KVS_BULK_BYTES_PER_S;
 	if (k->now_ms >= due_ms) {
 		sync_ask_range(k, link, next);

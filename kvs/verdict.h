@@ -28,7 +28,8 @@
  * small mesh down until it is answered, or until the others raise their lives: a node that is down in its own
  * view has to.
  *
- * Not found: the dead whose watchers are all dead. They remain witnesses, for others with a single claim.
+ * Not found: the dead whose watchers are all dead, or whose disks are full: what those claim may not be told
+ * (R5), and they seem to be witnesses. The dead remain witnesses, for others with a single claim.
  *
  * Monotone in the set itself (more that are down never save one), hence one least set, found in any order.
  * Not in the claims: an answer can clear a witness. Pure: no allocation, no threads.

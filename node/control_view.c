@@ -22,6 +22,15 @@ static bool is_plain_url(struct bytes url)
 	return bytes_starts_with(url, BYTES_LIT("http://")) || bytes_starts_with(url, BYTES_LIT("https://"));
 }
 
+/* In sessions: those it has, or what their Mbit/s amount to of all it can take. Whichever bound is nearer. */
+static uint32_t load_of(const struct rpc_register *reg, const struct rpc_load *l)
+{
+	uint64_t by_mbps =
+	    reg->capacity_mbps > 0 ? (uint64_t)l->reckoned_mbps * reg->capacity_sessions / reg->capacity_mbps : 0;
+	uint64_t load = by_mbps > l->sessions ? by_mbps : l->sessions;
+	return load < UINT32_MAX ? (uint32_t)load : UINT32_MAX;
+}
+
 static void fill(
     struct view_node *v, const struct kvs_member *m, struct tally *tally, const struct node_id *self)
 {
@@ -35,7 +44,7 @@ static void fill(
 	v->incarnation = m->incarnation.count;
 	v->capacity = m->reg->capacity_sessions;
 	v->has_load = m->has_load;
-	v->load = m->has_load ? m->load.sessions : 0;
+	v->load = m->has_load ? load_of(m->reg, &m->load) : 0;
 	v->load_seen_ms = m->load_seen_ms;
 	v->miss_permille = m->has_load ? m->load.miss_permille : 0;
 	v->evict_age_s = m->has_load ? m->load.evict_age_s : 0;

@@ -43,6 +43,19 @@ static uint64_t since(uint64_t *last, uint64_t now)
 	return d;
 }
 
+/* What its sessions are reckoned to take; all of the capacity when there is no room for one more like them.
+ */
+static uint32_t reckoned_mbps(const struct lease_book_view *book)
+{
+	uint64_t kbps = book->active_kbps;
+	if (book->capacity_kbps == 0)
+		return 0;
+	if (kbps < book->capacity_kbps && book->capacity_kbps - kbps < book->weight_kbps)
+		kbps = book->capacity_kbps;
+	kbps /= 1000;
+	return kbps < UINT32_MAX ? (uint32_t)kbps : UINT32_MAX;
+}
+
 static void tell_load(struct control *c)
 {
 	control_sessions_expire(c->c.sessions, control_now_ms());
@@ -67,6 +80,7 @@ static void tell_load(struct control *c)
 		.cached_bytes = held.bytes,
 		.miss_permille = miss_ratio_permille(&c->misses),
 		.evict_age_s = held.evict_age_s,
+		.reckoned_mbps = reckoned_mbps(&book),
 	};
 	c->last_load = load;
 	if (!load_damping_tells(&c->damping, &load, kvs_members_n(c->kvs), control_now_ms()))

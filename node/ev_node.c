@@ -397,6 +397,7 @@ static enum err start_admin(struct node *n)
 		.orders = n->orders,
 		.warm_orders = n->warm_orders,
 		.warmer = warming_warmer(n->warming),
+		.measurer = warming_measurer(n->warming),
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
 		.now_wall_ms = now_wall_ms,

@@ -46,6 +46,7 @@ static void on_worker_stop(void *ctx, struct http_worker *w)
 {
 	(void)ctx;
 	struct worker *own = http_worker_data(w);
+	api_worker_fini(&own->api);
 	kvs_reader_close(own->api.reader);
 	random_pool_fini(&own->random);
 	free(own);

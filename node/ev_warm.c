@@ -22,6 +22,7 @@ struct warming {
 	unsigned magic;
 	struct warming_config c;
 	struct warmer *warmer;
+	struct measurer *measurer;
 	struct letter letter;
 	ev_timer timer;
 	struct told told[WARMER_ORDERS_MAX]; /* by slot */
@@ -153,7 +154,10 @@ enum err warming_start(const struct warming_config *c, struct warming **out)
 	ev_timer_init(&w->timer, on_timer, 0.0, 0.0);
 	w->timer.data = w;
 	enum err e = warmer_start(&wc, &w->warmer);
+	if (e == OK)
+		e = measurer_start(wc.cache, &w->measurer);
 	if (e != OK) {
+		warmer_stop(w->warmer);
 		OBJ_FREE(w);
 		return e;
 	}
@@ -168,6 +172,7 @@ void warming_stop(struct warming *w)
 		return;
 	OBJ_CHECK(w, WARMING_MAGIC);
 	control_on_warm(w->c.control, RPC_WARM, NULL, NULL);
+	measurer_stop(w->measurer);
 	warmer_stop(w->warmer);
 	ev_timer_stop(w->c.loop, &w->timer);
 	mailbox_withdraw(w->c.mailbox, &w->letter);
@@ -177,4 +182,9 @@ void warming_stop(struct warming *w)
 struct warmer *warming_warmer(const struct warming *w)
 {
 	return w != NULL ? w->warmer : NULL;
+}
+
+struct measurer *warming_measurer(const struct warming *w)
+{
+	return w != NULL ? w->measurer : NULL;
 }

@@ -35,6 +35,20 @@ static void remember(struct locations *l, struct bytes key)
 	l->held[l->held_n++] = hash64(&held_key, key);
 }
 
+/* After a start nothing is measured yet, and what this node said before it stands until it is. */
+static void recall_measure(const struct locations *l, struct bytes key, struct rpc_location *out)
+{
+	struct arena a;
+	struct bytes value;
+	struct rpc_location was;
+	arena_init(&a, RPC_VALUE_MAX);
+	if (kvs_own_get(l->kvs, RPC_LOCATIONS, key, &value) && rpc_decode_location(value, &a, &was) == OK) {
+		out->share_permille = was.share_permille;
+		out->kbps = was.kbps;
+	}
+	arena_fini(&a);
+}
+
 static void on_news(void *arg, const struct cache_content_news *n)
 {
 	struct poll *p = arg;
@@ -50,7 +64,13 @@ static void on_news(void *arg, const struct cache_content_news *n)
 	}
 	if (!p->l->reconciled)
 		remember(p->l, k);
-	struct rpc_location location = { .bytes = n->bytes, .objects = n->objects, .entry = n->entry };
+	struct rpc_location location = { .bytes = n->bytes,
+		.objects = n->objects,
+		.share_permille = n->share_permille,
+		.entry = n->entry,
+		.kbps = n->kbps };
+	if (!n->measured)
+		recall_measure(p->l, k, &location);
 	struct buf value;
 	buf_init(&value, RPC_VALUE_MAX);
 	if (rpc_encode_location(&location, &value) == OK)

@@ -28,8 +28,13 @@ static void put_escaped(struct buf *out, uint8_t c)
 /* How many bytes at the start stand for themselves: nearly all of them, nearly always. */
 static size_t plain_run(struct bytes s)
 {
+	static const bool plain[256] = {
+		[' ' ... '!'] = true,
+		['#' ... '['] = true,
+		[']' ... '~'] = true,
+	};
 	size_t n = 0;
-	while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7f && s.p[n] != '"' && s.p[n] != '\\')
+	while (n < s.n && plain[s.p[n]])
 		n++;
 	return n;
 }

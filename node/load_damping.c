@@ -13,7 +13,8 @@ static bool is_much(uint64_t a, uint64_t b, uint64_t capacity)
 static bool is_same(const struct rpc_load *a, const struct rpc_load *b)
 {
 	return a->sessions == b->sessions && a->egress_mbps == b->egress_mbps &&
-	       a->hit_permille == b->hit_permille && a->cached_bytes == b->cached_bytes;
+	       a->hit_permille == b->hit_permille && a->cached_bytes == b->cached_bytes &&
+	       a->reckoned_mbps == b->reckoned_mbps;
 }
 
 static uint64_t interval_ms(size_t nodes)
@@ -25,7 +26,8 @@ static uint64_t interval_ms(size_t nodes)
 bool load_damping_tells(struct load_damping *d, const struct rpc_load *load, size_t nodes, uint64_t now_ms)
 {
 	bool much = is_much(load->sessions, d->last.sessions, d->capacity_sessions) ||
-	            is_much(load->egress_mbps, d->last.egress_mbps, d->capacity_mbps);
+	            is_much(load->egress_mbps, d->last.egress_mbps, d->capacity_mbps) ||
+	            is_much(load->reckoned_mbps, d->last.reckoned_mbps, d->capacity_mbps);
 	bool due = now_ms - d->last_ms >= interval_ms(nodes);
 	if (d->told && (is_same(load, &d->last) || (!much && !due)))
 		return false;

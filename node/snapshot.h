@@ -22,7 +22,7 @@ struct view_node {
 	uint8_t liveness;                    /* enum kvs_liveness: whether it is reached (R8) */
 	uint64_t since_ms;                   /* monotonic, since when */
 	uint64_t incarnation;                /* its count */
-	uint32_t capacity, load;             /* sessions */
+	uint32_t capacity, load;             /* sessions; load also as its Mbit/s amount to */
 	uint64_t load_seen_ms;               /* monotonic, when that load came in here */
 	uint32_t miss_permille, evict_age_s; /* as in struct rpc_load */
 	bool has_load;

@@ -12,7 +12,7 @@ enum {
 	RAW_MAX_BYTES = TOKEN_TEXT_MAX / 4 * 3,
 	/* version, key id and its length, MAC: what stands around the protobuf at most */
 	FRAME_MAX_BYTES = 2 + TOKEN_KEY_ID_MAX + TOKEN_MAC_BYTES,
-	FIELDS = 15 + TOKEN_PREFIXES_MAX, /* as many as a token can have */
+	FIELDS = 16 + TOKEN_PREFIXES_MAX, /* as many as a token can have */
 	FIELD_MAX_BYTES = 2 + 10,         /* of a number; of bytes their tag and length */
 	PB_MAX_BYTES = FIELDS * FIELD_MAX_BYTES + 3 * 16 /* ids */ + TOKEN_ORIGIN_MAX + TOKEN_CLIENT_MAX +
 	               (2 + TOKEN_PREFIXES_MAX) * TOKEN_NAME_MAX,
@@ -119,6 +119,7 @@ static size_t pack(const struct token *t, uint8_t out[PB_MAX_BYTES])
 	to = put_bytes(to, 13, t->client);
 	to = put_number(to, 14, t->lease_batch);
 	to = put_number(to, 15, t->lease_index);
+	to = put_number(to, 16, t->kbps);
 	to = put_bytes(to, 20, t->entry);
 	return (size_t)(to - out);
 }
@@ -226,6 +227,7 @@ static enum err from_pb(const Warmcast__Token *pb, struct token *t)
 	t->node_incarnation = pb->node_incarnation;
 	t->lease_batch = pb->lease_batch;
 	t->lease_index = pb->lease_index;
+	t->kbps = pb->kbps;
 	t->issued_at_s = pb->issued_at_s;
 	t->start_by_s = pb->start_by_s;
 	t->renew_after_s = pb->renew_after_s;

@@ -37,6 +37,7 @@ struct token {
 	uint64_t node_incarnation; /* its count then */
 	uint32_t lease_batch;      /* of that run: a place that is kept for this session; 0 = placeless (A3) */
 	uint32_t lease_index;
+	uint32_t kbps; /* what a viewer of the content takes; 0 = unknown */
 	uint64_t issued_at_s;
 	uint64_t start_by_s;    /* 0 = no such bound */
 	uint64_t renew_after_s; /* 0 = never */

@@ -198,6 +198,7 @@ enum err rpc_encode_load(const struct rpc_load *l, struct buf *out)
 	m.cached_bytes = l->cached_bytes;
 	m.miss_permille = l->miss_permille;
 	m.evict_age_s = l->evict_age_s;
+	m.reckoned_mbps = l->reckoned_mbps;
 	return pb_pack(&m.base, RPC_VALUE_MAX, out);
 }
 
@@ -217,6 +218,7 @@ enum err rpc_decode_load(struct bytes value, struct arena *a, struct rpc_load *l
 		.cached_bytes = m->cached_bytes,
 		.miss_permille = m->miss_permille < 1000 ? m->miss_permille : 1000,
 		.evict_age_s = m->evict_age_s,
+		.reckoned_mbps = m->reckoned_mbps,
 	};
 	return OK;
 }
@@ -232,6 +234,7 @@ enum err rpc_encode_location(const struct rpc_location *l, struct buf *out)
 	m.bytes = l->bytes;
 	m.objects = l->objects;
 	m.share_permille = l->share_permille;
+	m.kbps = l->kbps;
 	m.entry = arena_str(&a, l->entry);
 	e = m.entry == NULL ? ERR_NO_MEMORY : pb_pack(&m.base, RPC_VALUE_MAX, out);
 	arena_fini(&a);
@@ -239,7 +242,13 @@ enum err rpc_encode_location(const struct rpc_location *l, struct buf *out)
 }
 
 /* As in proto/entries.proto. */
-enum { LOCATION_BYTES = 1, LOCATION_OBJECTS = 2, LOCATION_SHARE_PERMILLE = 3, LOCATION_ENTRY = 4 };
+enum {
+	LOCATION_BYTES = 1,
+	LOCATION_OBJECTS = 2,
+	LOCATION_SHARE_PERMILLE = 3,
+	LOCATION_ENTRY = 4,
+	LOCATION_KBPS = 5,
+};
 
 /* False for a field of the wrong type. Of one that comes again the last counts. */
 static bool read_location_field(const struct pb_field *f, struct rpc_location *l)
@@ -249,6 +258,7 @@ static bool read_location_field(const struct pb_field *f, struct rpc_location *l
 	case LOCATION_BYTES: l->bytes = f->value; return is_number;
 	case LOCATION_OBJECTS: l->objects = (uint32_t)f->value; return is_number;
 	case LOCATION_SHARE_PERMILLE: l->share_permille = (uint32_t)f->value; return is_number;
+	case LOCATION_KBPS: l->kbps = (uint32_t)f->value; return is_number;
 	case LOCATION_ENTRY:
 		l->entry = f->payload;
 		return f->type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && text_is_utf8(f->payload);

@@ -41,12 +41,14 @@ struct rpc_load {
 	uint64_t cached_bytes;
 	uint32_t miss_permille; /* 0 unknown */
 	uint32_t evict_age_s;   /* 0 unknown; UINT32_MAX: it would evict nothing */
+	uint32_t reckoned_mbps; /* what its sessions are reckoned to take; 0 unknown */
 };
 
 struct rpc_location {
 	uint64_t bytes;
 	uint32_t objects, share_permille;
 	struct bytes entry;
+	uint32_t kbps; /* 0 unknown */
 };
 
 struct rpc_claim {

@@ -40,6 +40,7 @@ struct admin {
 	struct orders *orders;
 	struct warm_orders *warm_orders; /* NULL without the api role */
 	struct warmer *warmer;           /* NULL without the delivery role */
+	struct measurer *measurer;       /* the same */
 	uint64_t started_mono_ms;
 	uint64_t (*now_mono_ms)(void);
 	uint64_t (*now_wall_ms)(void);

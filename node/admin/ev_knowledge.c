@@ -221,6 +221,7 @@ static void put_holder(const struct kvs *kvs, const struct kvs_holder *h, struct
 	field_u64(out, "objects", h->location.objects);
 	field_u64(out, "share_permille", h->location.share_permille);
 	field_str(out, "entry", h->location.entry);
+	field_u64(out, "kbps", h->location.kbps);
 	field_str(out, "liveness", bytes_str(liveness_str(known ? m.liveness : KVS_DOWN)));
 	field_str(out, "state", bytes_str(node_state_str(known ? m.reg->state : NODE_LEFT)));
 	buf_put_u8(out, '}');

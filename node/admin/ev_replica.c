@@ -263,6 +263,7 @@ static bool put_location(struct bytes value, struct arena *arena, struct buf *ou
 	field_u64(out, "objects", l.objects);
 	field_u64(out, "share_permille", l.share_permille);
 	field_str(out, "entry", l.entry);
+	field_u64(out, "kbps", l.kbps);
 	buf_put_u8(out, '}');
 	return true;
 }

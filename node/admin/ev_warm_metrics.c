@@ -1,6 +1,7 @@
 /* /metrics: contents that are fetched ahead of their audience. */
 #include "node/admin/admin.h"
 #include "node/metrics.h"
+#include "node/warm/ev_measurer.h"
 #include "node/warm/ev_warmer.h"
 
 static void put_orders(const struct warm_orders *orders, struct buf *out)
@@ -43,4 +44,8 @@ void admin_put_warm_metrics(const struct admin *a, struct buf *out)
 		put_orders(a->warm_orders, out);
 	if (a->warmer != NULL)
 		put_warmer(a->warmer, out);
+	if (a->measurer != NULL)
+		metrics_counter(out, "warmcast_contents_measured_total",
+		    "Contents whose playlists were read, to know how much of them is held.",
+		    measurer_count(a->measurer));
 }

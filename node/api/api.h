@@ -20,6 +20,7 @@
 #include "node/config.h"
 #include "node/ev_revoked.h"
 #include "node/http/http.h"
+#include "node/rfc3339.h"
 #include "node/snapshot.h"
 #include "node/tally.h"
 #include "node/token.h"
@@ -47,12 +48,23 @@ struct api_config {
 	uint64_t (*now_mono_ms)(void);
 };
 
+/* What a worker keeps of one answer for the next. Zeroed at first. */
+struct session_writer {
+	struct buf text; /* its memory */
+	uint64_t not_after_s;
+	char not_after[RFC3339_SECONDS_LEN + 1]; /* the same; most sessions of a second end in one second */
+};
+
 struct api_worker {
 	struct kvs_reader *reader;
 	unsigned view_reader;
 	void (*random)(void *ctx, void *out, size_t n); /* for session ids */
 	void *random_ctx;
+	struct session_writer writer;
 };
+
+/* Frees what the worker has gathered; not its reader. */
+void api_worker_fini(struct api_worker *w);
 
 struct api_counters {
 	_Atomic uint64_t revoked, revoke_refused;

@@ -70,11 +70,8 @@ bool admit_caller(struct admit *a, struct admission *admission, struct http_exch
 static void answer_again(struct http_exchange *x, struct bytes kept)
 {
 	size_t end = bytes_index(kept, '\n');
-	struct http_response r = { .status = 201 };
-	http_add(&r, "Content-Type", BYTES_LIT("application/json"));
-	http_add(&r, "Cache-Control", BYTES_LIT("no-store"));
+	struct http_response r = { .status = 201, .constant_fields = API_JSON_FIELDS };
 	http_add(&r, "Location", bytes_head(kept, end));
-	http_add_cors(&r);
 	r.parts[0] = (struct http_part){ .kind = HTTP_PART_BYTES, .bytes = bytes_from(kept, end + 1) };
 	r.parts_n = 1;
 	http_respond(x, &r);

@@ -7,6 +7,9 @@
 
 #include "node/api/ev_admission.h"
 
+/* What the answers that carry a session have in common. */
+#define API_JSON_FIELDS "Content-Type: application/json\r\nCache-Control: no-store\r\n" HTTP_CORS_FIELDS
+
 /* One creation on its way. */
 struct admit {
 	struct admission *admission; /* NULL: everybody may, without limit */

@@ -51,12 +51,9 @@ static void unsigned_token(struct call *c, enum err e)
 
 static void answer_json(struct call *c, int status, struct bytes body, struct bytes location)
 {
-	struct http_response r = { .status = status };
-	http_add(&r, "Content-Type", BYTES_LIT("application/json"));
-	http_add(&r, "Cache-Control", BYTES_LIT("no-store"));
+	struct http_response r = { .status = status, .constant_fields = API_JSON_FIELDS };
 	if (location.n > 0)
 		http_add(&r, "Location", location);
-	http_add_cors(&r);
 	r.parts[0] = (struct http_part){ .kind = HTTP_PART_BYTES, .bytes = body };
 	r.parts_n = 1;
 	http_respond(c->x, &r);
@@ -79,19 +76,16 @@ static struct bytes location_of(struct call *c, struct bytes handle)
 static void answer_session(
     struct call *c, int status, const struct token *t, struct bytes handle, const struct place *p, size_t at)
 {
-	struct buf out;
-	buf_init(&out, SESSION_TEXT_MAX);
-	(void)buf_reserve(&out, SESSION_TEXT_USUAL);
-	enum err e = session_json(c->api, t, handle, p, at, c->now_s, c->arena, &out);
-	if (e == OK) {
-		struct bytes location = status == 201 ? location_of(c, handle) : BYTES_NONE;
-		if (status == 201)
-			admit_created(c->admit, location, buf_bytes(&out));
-		answer_json(c, status, buf_bytes(&out), location);
-	} else {
+	struct bytes json;
+	enum err e = session_json(c->api, &c->worker->writer, t, handle, p, at, c->now_s, c->arena, &json);
+	if (e != OK) {
 		unsigned_token(c, e);
+		return;
 	}
-	buf_fini(&out);
+	struct bytes location = status == 201 ? location_of(c, handle) : BYTES_NONE;
+	if (status == 201)
+		admit_created(c->admit, location, json);
+	answer_json(c, status, json, location);
 }
 
 /* -- POST /v1/sessions -- */
@@ -126,8 +120,9 @@ static const struct config_origin *one_origin(struct call *c, const struct sessi
 }
 
 static struct token handle_of(struct call *c, const struct session_request *r,
-    const struct config_origin *origin, const struct place_node *n)
+    const struct config_origin *origin, const struct place *p)
 {
+	const struct place_node *n = &p->nodes[p->decision.node];
 	struct token t = {
 		.kind = TOKEN_SESSION,
 		.origin = bytes_str(origin->name),
@@ -136,6 +131,7 @@ static struct token handle_of(struct call *c, const struct session_request *r,
 		.issued_by = *c->api->c.self,
 		.node = n->id,
 		.node_incarnation = n->incarnation,
+		.kbps = p->kbps,
 		.issued_at_s = c->now_s,
 		.not_after_s =
 		    r->not_after_s != 0 ? r->not_after_s : c->now_s + c->api->c.config->not_after_ms / 1000,
@@ -148,10 +144,10 @@ static struct token handle_of(struct call *c, const struct session_request *r,
 }
 
 /* A place that is kept, if there is one (A3); else the session is placeless. */
-static void take_place(struct call *c, const struct place_node *n, struct token *t)
+static void take_place(struct call *c, const struct place_node *n, uint64_t now_ms, struct token *t)
 {
 	struct lease_place kept;
-	enum lease_take take = lease_slots_take(c->api->c.slots, n->slot, c->api->c.now_mono_ms(), &kept);
+	enum lease_take take = lease_slots_take(c->api->c.slots, n->slot, now_ms, &kept);
 	if (take == LEASE_TAKEN) {
 		t->node_incarnation = kept.incarnation;
 		t->lease_batch = kept.batch;
@@ -167,15 +163,15 @@ static void create_placed(struct call *c, const struct session_request *r, const
     const struct place *p)
 {
 	size_t at = p->decision.node;
-	struct token t = handle_of(c, r, origin, &p->nodes[at]);
-	take_place(c, &p->nodes[at], &t);
+	struct token t = handle_of(c, r, origin, p);
+	take_place(c, &p->nodes[at], p->now_ms, &t);
 	struct bytes handle;
 	enum err e = token_sign(c->api->c.keys, &t, c->arena, &handle);
 	if (e != OK) {
 		unsigned_token(c, e);
 		return;
 	}
-	tally_add(c->api->c.tally, p->nodes[at].slot, c->api->c.now_mono_ms() / 1000);
+	tally_add(c->api->c.tally, p->nodes[at].slot, p->now_ms / 1000);
 	recall_add(c->api->recall, c->worker->view_reader, t.session, p, at);
 	answer_session(c, 201, &t, handle, p, at);
 }
@@ -357,10 +353,20 @@ static void on_heartbeat(struct call *c, struct bytes text)
 		present(c, &t, text, true);
 }
 
+void api_worker_fini(struct api_worker *w)
+{
+	buf_fini(&w->writer.text);
+}
+
 void api_handle(struct api *api, struct api_worker *w, struct http_exchange *x)
 {
 	struct call c = { api, w, x, http_request(x), http_arena(x), api->c.now_wall_ms() / 1000, NULL };
 	struct bytes path, first, second, session = BYTES_NONE, verb = BYTES_NONE;
+	if (bytes_eq(
+	        c.request->path, BYTES_LIT("/v1/sessions"))) { /* what is asked most; the rest would find it */
+		on_sessions(&c);
+		return;
+	}
 	if (http_path_decode(c.arena, c.request->path, &path) != OK) {
 		malformed(&c, "The path is malformed.");
 		return;

@@ -124,7 +124,7 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
     const struct kvs_holder *holders, size_t holders_n, struct arena *a, struct assign_node **nodes,
     struct place *p)
 {
-	uint64_t now_ms = api->c.now_mono_ms();
+	uint64_t now_ms = p->now_ms;
 	uint32_t others = count_other_apis(view);
 	*nodes = arena_array(a, view->nodes_n, sizeof(**nodes));
 	p->nodes = arena_array(a, view->nodes_n, sizeof(*p->nodes));
@@ -154,11 +154,15 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
 enum err place_among(const struct api *api, const struct cluster_view *view, const struct kvs_holder *holders,
     size_t holders_n, const struct place_wish *wish, struct arena *a, struct place *out)
 {
-	struct place p = { 0 };
+	struct place p = { .now_ms = api->c.now_mono_ms() };
 	struct assign_node *nodes = NULL;
-	for (size_t i = 0; i < holders_n && p.entry.n == 0; i++)
-		if (session_name_ok(holders[i].location.entry)) /* another node's word */
-			p.entry = holders[i].location.entry;
+	for (size_t i = 0; i < holders_n; i++) {
+		const struct rpc_location *held = &holders[i].location;
+		if (p.entry.n == 0 && session_name_ok(held->entry)) /* another node's word */
+			p.entry = held->entry;
+		if (held->kbps > p.kbps)
+			p.kbps = held->kbps;
+	}
 	enum err e = gather(api, view, holders, holders_n, a, &nodes, &p);
 	if (e != OK)
 		return e;

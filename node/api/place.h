@@ -23,7 +23,9 @@ struct place {
 	struct place_node *nodes;        /* as the decision's indices name them */
 	const struct assign_node *known; /* what was known of each when it was decided: nodes_n */
 	size_t nodes_n;
+	uint64_t now_ms;    /* monotonic, when it was decided */
 	struct bytes entry; /* what the holders say the content starts with; empty when none knows */
+	uint32_t kbps;      /* and what a viewer of it takes, by the most that any says; 0 when none knows */
 };
 
 /* What a viewer wants to watch; `zone` empty: no preference. */

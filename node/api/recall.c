@@ -100,6 +100,16 @@ static bool pack_best(const struct place *p, size_t at, uint64_t words[2 * RECAL
 	return there;
 }
 
+/* Four counts a word, none of which may run over into its neighbour. */
+static void count_reason(uint64_t words[REASON_WORDS], enum assign_reason reason)
+{
+	size_t r = at_most(reason, RECALL_REASONS - 1);
+	unsigned shift = 16 * (unsigned)(r % REASONS_A_WORD);
+	uint64_t *w = &words[r / REASONS_A_WORD];
+	if ((*w >> shift & UINT16_MAX) < UINT16_MAX)
+		*w += UINT64_C(1) << shift;
+}
+
 static void pack(const struct place *p, size_t at, uint64_t words[RECALL_WORDS])
 {
 	const struct assign_result *d = &p->decision;
@@ -107,15 +117,11 @@ static void pack(const struct place *p, size_t at, uint64_t words[RECALL_WORDS])
 	words[HEAD_WORD] = (uint64_t)d->outcome | kept << 8 | at_most(d->candidates_n, UINT16_MAX) << 16 |
 	                   at_most(d->usable_n, UINT16_MAX) << 32 | at_most(d->ordered_n, UINT16_MAX) << 48;
 	bool there = pack_best(p, at, &words[FIRST_NODE]);
-	uint32_t by_reason[RECALL_REASONS] = { 0 };
 	for (size_t i = 0; i < d->candidates_n; i++) {
-		by_reason[at_most(d->candidates[i].reason, RECALL_REASONS - 1)]++;
+		count_reason(&words[FIRST_REASON], d->candidates[i].reason);
 		if (!there && d->candidates[i].node == at)
 			pack_node(p, &d->candidates[i], &words[FIRST_NODE + 2 * (kept - 1)]);
 	}
-	for (size_t i = 0; i < RECALL_REASONS; i++)
-		words[FIRST_REASON + i / REASONS_A_WORD] |= at_most(by_reason[i], UINT16_MAX)
-		                                            << 16 * (i % REASONS_A_WORD);
 }
 
 static void unpack(const uint64_t words[RECALL_WORDS], struct recalled *out)

@@ -2,7 +2,8 @@
 
 #include "node/http/path.h"
 #include "node/json_text.h"
-#include "node/rfc3339.h"
+
+#include <string.h>
 
 /* The playback token of a session: opens its content on every node until not_after (D3). */
 static enum err sign_playback(
@@ -40,7 +41,16 @@ static const char *outcome_now(const struct place *p, size_t at)
 	return assign_outcome_str(p->nodes[at].holder ? ASSIGN_WARM : ASSIGN_COLD);
 }
 
-static void put_alternates(struct buf *out, const struct place *p, size_t at, struct bytes path)
+/* What stands in the buffer already, once more. */
+static void put_again(struct buf *out, size_t at, size_t n)
+{
+	if (buf_err(out) != OK || !buf_reserve(out, n))
+		return;
+	memcpy(out->p + out->n, out->p + at, n);
+	out->n += n;
+}
+
+static void put_alternates(struct buf *out, const struct place *p, size_t at, size_t path_at, size_t path_n)
 {
 	for (size_t i = 0, n = 0; i < p->decision.usable_n && n < SESSION_ALTERNATES; i++) {
 		uint32_t other = p->decision.candidates[i].node;
@@ -50,7 +60,7 @@ static void put_alternates(struct buf *out, const struct place *p, size_t at, st
 			buf_put_u8(out, ',');
 		buf_put_u8(out, '"');
 		buf_put_bytes(out, p->nodes[other].url);
-		buf_put_bytes(out, path);
+		put_again(out, path_at, path_n);
 		buf_put_u8(out, '"');
 	}
 }
@@ -65,19 +75,32 @@ static void put_number(struct buf *out, uint64_t n)
 	buf_put(out, digits + at, sizeof(digits) - at);
 }
 
-enum err session_json(const struct api *api, const struct token *t, struct bytes handle,
-    const struct place *p, size_t at, uint64_t now_s, struct arena *a, struct buf *out)
+static void put_not_after(struct session_writer *w, uint64_t not_after_s)
 {
+	if (w->not_after_s != not_after_s)
+		rfc3339_seconds(w->not_after, not_after_s);
+	w->not_after_s = not_after_s;
+	buf_put(&w->text, w->not_after, RFC3339_SECONDS_LEN);
+}
+
+static struct bytes entry_of(const struct token *t, const struct place *p)
+{
+	if (t->entry.n > 0)
+		return t->entry;
+	return p->entry.n > 0 ? p->entry : BYTES_LIT("master.m3u8");
+}
+
+enum err session_json(const struct api *api, struct session_writer *w, const struct token *t,
+    struct bytes handle, const struct place *p, size_t at, uint64_t now_s, struct arena *a,
+    struct bytes *json)
+{
+	struct buf *out = &w->text;
 	struct bytes token;
 	enum err e = sign_playback(api, t, now_s, a, &token);
 	if (e != OK)
 		return e;
-	char not_after[RFC3339_SECONDS_LEN + 1];
-	rfc3339_seconds(not_after, t->not_after_s);
-	struct bytes entry = t->entry;
-	if (entry.n == 0)
-		entry = p->entry.n > 0 ? p->entry : BYTES_LIT("master.m3u8");
-
+	buf_clear(out);
+	out->max = SESSION_TEXT_MAX;
 	PUT_LITERAL(out, "{\"session\":\"");
 	buf_put_bytes(out, handle); /* base64url */
 	PUT_LITERAL(out, "\",\"content\":");
@@ -90,20 +113,18 @@ enum err session_json(const struct api *api, const struct token *t, struct bytes
 	PUT_LITERAL(out, "\",\"uri\":\"");
 	buf_put_bytes(out, p->nodes[at].url);
 	size_t path_at = out->n;
-	put_path(out, token, t->content, entry);
-	if (buf_err(out) != OK)
-		return buf_err(out);
-	struct bytes path = arena_dup(a, bytes_from(buf_bytes(out), path_at));
-	if (path.p == NULL)
-		return ERR_NO_MEMORY;
+	put_path(out, token, t->content, entry_of(t, p));
+	size_t path_n = out->n - path_at;
 	PUT_LITERAL(out, "\",\"alternates\":[");
-	put_alternates(out, p, at, path);
+	put_alternates(out, p, at, path_at, path_n);
 	PUT_LITERAL(out, "],\"not_after\":\"");
-	buf_put(out, not_after, RFC3339_SECONDS_LEN);
+	put_not_after(w, t->not_after_s);
 	/* A third of the lifetime: two may be lost. */
 	uint64_t heartbeat_s = api->c.config->idle_timeout_ms / 3000;
 	PUT_LITERAL(out, "\",\"heartbeat_s\":");
 	put_number(out, heartbeat_s > 0 ? heartbeat_s : 1);
 	buf_put_u8(out, '}');
+	if (buf_err(out) == OK)
+		*json = buf_bytes(out);
 	return buf_err(out);
 }

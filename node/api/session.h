@@ -7,12 +7,13 @@
 enum {
 	SESSION_ALTERNATES = 2,
 	SESSION_TEXT_MAX = 16 * 1024,
-	SESSION_TEXT_USUAL = 2 * 1024, /* nearly every one fits into so much */
 };
 
 /* Writes the JSON body of a session on node p->nodes[at]: what POST, GET and heartbeat answer with. `handle`
- * is the session's id in the api, `t` what it says. A fresh playback token is signed. */
-MUST_USE enum err session_json(const struct api *api, const struct token *t, struct bytes handle,
-    const struct place *p, size_t at, uint64_t now_s, struct arena *a, struct buf *out);
+ * is the session's id in the api, `t` what it says. A fresh playback token is signed. *out lives until the
+ * writer is used again. */
+MUST_USE enum err session_json(const struct api *api, struct session_writer *w, const struct token *t,
+    struct bytes handle, const struct place *p, size_t at, uint64_t now_s, struct arena *a,
+    struct bytes *out);
 
 #endif

@@ -12,7 +12,7 @@
 #ifndef NODE_CACHE_CACHE_H
 #define NODE_CACHE_CACHE_H
 
-#include "base/bytes.h"
+#include "base/arena.h"
 #include "node/cache/purges.h"
 
 #include <stdbool.h>
@@ -64,11 +64,30 @@ struct cache_disk_config {
 	uint64_t size_bytes;
 };
 
+/* What was found out of a content by reading its playlists. */
+struct cache_measure {
+	uint32_t share_permille; /* held of what a viewer asks for; 0 = unknown */
+	uint32_t kbps;           /* what a viewer of it takes; 0 = unknown */
+	uint32_t segments;       /* that its playlists name */
+};
+
 struct cache_content_news {
 	struct bytes origin, content;
 	uint64_t bytes;     /* held now; 0 = nothing any more */
 	uint32_t objects;   /* units: a large object counts once for each of its slices */
 	struct bytes entry; /* "master.m3u8", "index.m3u8", "manifest.mpd" (the first of them held), or empty */
+	bool measured;      /* else share and kbps are 0 */
+	uint32_t share_permille, kbps;
+};
+
+enum { CACHE_PLAYLISTS_MAX = 64 };
+
+/* A content that is worth a look. Names live in the caller's arena. */
+struct cache_unmeasured {
+	struct bytes origin, content;
+	struct bytes playlists[CACHE_PLAYLISTS_MAX]; /* objects "....m3u8" that are held; at least one */
+	size_t playlists_n;
+	uint32_t objects; /* of the content, now */
 };
 
 struct cache_config {
@@ -157,14 +176,36 @@ void cache_purges_load(struct cache *c, struct purges *out, struct cache_purge_i
 MUST_USE enum err cache_purges_store(
     struct cache *c, const struct purges_row *rows, size_t n, const struct cache_purge_ids *ids);
 
-/* What the cache holds of each content, for the location entries. Calls `news` for every content whose
- * holding changed since it was last told (all of them the first time), at most `max`; returns how many. One
- * thread (control). Slices are valid during the call. */
+/* -- what is held of each content (fs_contents.c) -- */
+
+/* For the location entries. Calls `news` for every content of which more than a little changed since it was
+ * last told (all of them the first time), or a little a minute ago; at most `max`; returns how many. More
+ * than a little: the entry, the first or last object, an eighth of the share, or where that is unknown of the
+ * objects. One thread (control). Slices are valid during the call. */
 size_t cache_poll_news(
     struct cache *c, size_t max, void (*news)(void *arg, const struct cache_content_news *n), void *arg);
 /* Called (from any thread, cheaply) when there is news to poll. After cache_on_news(c, NULL, NULL) has
  * returned it is not called any more. It must not call the cache. */
 void cache_on_news(struct cache *c, void (*wake)(void *arg), void *arg);
+
+/* What a content is made of its playlists tell, which the cache does not read: it says which contents have
+ * changed enough since they were measured, some 100 ms after they did, or 20 s after they changed a little.
+ * After a start all that have a playlist. One thread asks. */
+/* True: *out is to be measured and not told again until it changes; the arena has no room: it is told later.
+ * False: *at_mono_ms says when there will be one; UINT64_MAX when none is known. */
+bool cache_next_unmeasured(
+    struct cache *c, struct arena *a, struct cache_unmeasured *out, uint64_t *at_mono_ms);
+/* What was found, when `objects` of it were held. */
+void cache_measured(struct cache *c, struct bytes origin, struct bytes content, uint32_t objects,
+    const struct cache_measure *m);
+/* Called (from any thread, cheaply) when the answer of cache_next_unmeasured is another. As cache_on_news. */
+void cache_on_unmeasured(struct cache *c, void (*wake)(void *arg), void *arg);
+/* Its playlists, as of cache_unmeasured; returns how many. 0 too when the arena has no room. */
+size_t cache_playlists(struct cache *c, struct bytes origin, struct bytes content, struct arena *a,
+    struct bytes names[CACHE_PLAYLISTS_MAX]);
+/* Whether all of that object is held, as one unit or in slices, fresh or not. No use of it, no hit and no
+ * miss. */
+bool cache_holds(struct cache *c, const struct cache_key *k, uint64_t *length_bytes);
 
 struct cache_counters {
 	uint64_t units, bytes, size_bytes, hits, misses, stored, evicted, write_failures, disks_down;

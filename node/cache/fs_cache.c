@@ -80,7 +80,7 @@ static void init_disk(struct cache *c, unsigned number, const struct cache_disk_
 static void free_unit(struct cache *c, struct shard *s, struct unit *u)
 {
 	units_take(&s->units, u);
-	(void)contents_remove(&c->contents, u);
+	(void)contents_remove(&c->contents, u, cache_now_mono_ms());
 	policy_remove(&c->disks[u->disk].policy, &u->policy);
 	if (u->fd >= 0)
 		(void)close(u->fd);
@@ -91,6 +91,7 @@ static void free_unit(struct cache *c, struct shard *s, struct unit *u)
 
 static void free_disk(struct cache_disk *d)
 {
+	policy_fini(&d->policy);
 	CHECK(pthread_cond_destroy(&d->wake) == 0);
 	CHECK(pthread_mutex_destroy(&d->lock) == 0);
 	CHECK(pthread_mutex_destroy(&d->index_lock) == 0);
@@ -156,17 +157,6 @@ enum err cache_open(const struct cache_config *config, struct cache **out, struc
 
 /* -- the table -- */
 
-static void told(struct cache *c, bool news)
-{
-	if (!news)
-		return;
-	/* Under the lock, so that who takes the wake back is not called any more after that. */
-	cache_lock(&c->contents_lock);
-	if (c->wake != NULL)
-		c->wake(c->wake_arg);
-	cache_unlock(&c->contents_lock);
-}
-
 /* The last pin of a unit out of the table is gone. */
 static void destroy(struct cache *c, struct unit *u)
 {
@@ -184,7 +174,7 @@ static void destroy(struct cache *c, struct unit *u)
 
 /* Under the shard's lock. True: the unit is nobody's any more, destroy it after the lock. `moved`: a unit of
  * the same key takes its place on the same disk, whose entry overwrites this one's. */
-static bool take_out(struct cache *c, struct shard *s, struct unit *u, bool moved, bool *news)
+static bool take_out(struct cache *c, struct shard *s, struct unit *u, bool moved, unsigned *changes)
 {
 	struct cache_disk *d = &c->disks[u->disk];
 	units_take(&s->units, u);
@@ -194,7 +184,7 @@ static bool take_out(struct cache *c, struct shard *s, struct unit *u, bool move
 		cache_index_later(d, &u->id, NULL);
 	cache_unlock(&d->lock);
 	cache_lock(&c->contents_lock);
-	*news |= contents_remove(&c->contents, u);
+	*changes |= contents_remove(&c->contents, u, cache_now_mono_ms());
 	cache_unlock(&c->contents_lock);
 	if (u->idle) {
 		TAILQ_REMOVE(&s->idle, u, idle_link);
@@ -209,7 +199,8 @@ bool cache_insert(struct cache *c, struct unit *u, bool store)
 {
 	struct shard *s = cache_shard(c, &u->id);
 	struct cache_disk *d = &c->disks[u->disk];
-	bool news = false, over = false;
+	unsigned changes = 0;
+	bool over = false;
 	cache_lock(&s->lock);
 	if (store && cache_barred(c, u)) {
 		cache_unlock(&s->lock);
@@ -218,38 +209,41 @@ bool cache_insert(struct cache *c, struct unit *u, bool store)
 	}
 	struct unit *old = units_at(&s->units, &u->id);
 	if (old != NULL)
-		over = take_out(c, s, old, store && old->disk == u->disk, &news);
+		over = take_out(c, s, old, store && old->disk == u->disk, &changes);
 	units_put(&s->units, u);
 	cache_lock(&d->lock);
-	policy_add(&d->policy, &u->policy, cache_now_s());
 	if (store) {
+		policy_add(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
 		u->record.sequence = ++d->sequence;
 		cache_index_later(d, &u->id, &u->record);
+	} else {
+		policy_restore(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
 	}
 	cache_unlock(&d->lock);
 	cache_lock(&c->contents_lock);
-	news |= contents_add(&c->contents, u);
+	changes |= contents_add(&c->contents, u, cache_now_mono_ms());
 	cache_unlock(&c->contents_lock);
 	cache_unlock(&s->lock);
 	if (over)
 		destroy(c, old);
-	told(c, news);
+	cache_contents_changed(c, changes);
 	return true;
 }
 
 bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file)
 {
 	struct shard *s = cache_shard(c, id);
-	bool news = false, over = false;
+	unsigned changes = 0;
+	bool over = false;
 	cache_lock(&s->lock);
 	struct unit *u = units_at(&s->units, id);
 	bool there = u != NULL && (file == NULL || memcmp(u->record.file.b, file->b, sizeof(file->b)) == 0);
 	if (there)
-		over = take_out(c, s, u, false, &news);
+		over = take_out(c, s, u, false, &changes);
 	cache_unlock(&s->lock);
 	if (over)
 		destroy(c, u);
-	told(c, news);
+	cache_contents_changed(c, changes);
 	return there;
 }
 
@@ -457,31 +451,7 @@ void cache_remove_others(struct cache *c, const struct cache_key *k, uint64_t to
 		remove_other(c, &each, etag);
 }
 
-/* -- telling -- */
-
-size_t cache_poll_news(
-    struct cache *c, size_t max, void (*news)(void *arg, const struct cache_content_news *n), void *arg)
-{
-	size_t n = 0;
-	struct contents_told one;
-	for (; n < max; n++) {
-		cache_lock(&c->contents_lock);
-		bool any = contents_tell(&c->contents, &one);
-		cache_unlock(&c->contents_lock);
-		if (!any)
-			break;
-		news(arg, &one.news);
-	}
-	return n;
-}
-
-void cache_on_news(struct cache *c, void (*wake)(void *arg), void *arg)
-{
-	cache_lock(&c->contents_lock);
-	c->wake = wake;
-	c->wake_arg = arg;
-	cache_unlock(&c->contents_lock);
-}
+/* -- counting -- */
 
 static uint32_t least(uint32_t a, uint32_t b)
 {

@@ -85,6 +85,8 @@ struct cache {
 	struct contents contents;
 	void (*wake)(void *arg);
 	void *wake_arg;
+	void (*wake_measurer)(void *arg);
+	void *wake_measurer_arg;
 	/* fs_purge.c: bars under its lock, which is taken last. */
 	pthread_mutex_t purge_lock;
 	struct bar bars[BARS_MAX]; /* by number modulo BARS_MAX */
@@ -131,6 +133,12 @@ static inline bool disk_resting(const struct cache_disk *d, uint64_t now_mono_ms
 bool cache_insert(struct cache *c, struct unit *u, bool store);
 /* Takes the unit of that id and file out, if it is still there. */
 bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file);
+
+/* -- fs_contents.c -- */
+/* After contents_add and the like, without their lock: wakes whom the change is of interest to. */
+void cache_contents_changed(struct cache *c, unsigned changes);
+/* Wakes for news that have become due; now and then. */
+void cache_contents_due(struct cache *c);
 
 /* -- fs_purge.c -- */
 /* What a unit's proof can be besides cache_mark.doubts, which begins at PROOF_RUN. */

@@ -178,6 +178,7 @@ static void *run(void *arg)
 		if (now >= s.sync_ms) {
 			sync_disk(d);
 			measure(d);
+			cache_contents_due(d->cache);
 			s.sync_ms = now + SYNC_EVERY_MS;
 		}
 		if (d->sweep.folder < FS_DISK_FOLDERS && now >= s.sweep_ms) {

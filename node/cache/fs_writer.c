@@ -56,7 +56,7 @@ static enum err make_room(struct cache_disk *d, uint64_t charge)
 			if (n == NULL)
 				break;
 			struct unit *u = CONTAINER_OF(n, struct unit, policy);
-			struct unit_id id = u->id;
+			struct unit_id id = u->id; /* it may be gone once the lock is given up */
 			struct file_id file = u->record.file;
 			cache_unlock(&d->lock);
 			if (cache_drop(d->cache, &id, &file))

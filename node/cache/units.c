@@ -35,8 +35,16 @@ void unit_free(struct unit *u)
 {
 	if (u == NULL)
 		return;
-	CHECK(!u->held && u->pins == 0 && u->fd < 0 && !u->idle && u->content == NULL && !u->policy.in);
+	CHECK(!u->held && u->pins == 0 && u->fd < 0 && !u->idle && u->content == NULL &&
+	      u->policy.place == POLICY_OUT);
 	OBJ_FREE(u);
+}
+
+uint64_t unit_key64(const struct unit *u)
+{
+	uint64_t key;
+	memcpy(&key, u->id.b, sizeof(key));
+	return key;
 }
 
 void unit_meta(const struct unit *u, struct cache_meta *out)

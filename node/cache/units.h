@@ -39,6 +39,8 @@ struct unit {
 /* A copy of the record, with its slices. Never NULL: aborts out of memory. */
 struct unit *unit_new(const struct record *r, unsigned disk);
 void unit_free(struct unit *u);
+/* 64 bits of its id. */
+uint64_t unit_key64(const struct unit *u);
 /* What cache.h tells of it; `content` points into the unit. */
 void unit_meta(const struct unit *u, struct cache_meta *out);
 

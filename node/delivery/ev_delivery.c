@@ -161,6 +161,7 @@ static bool take_place(struct delivery *d, struct http_exchange *x, const struct
 		.incarnation = t->node_incarnation,
 		.batch = t->lease_batch,
 		.index = t->lease_index,
+		.kbps = t->kbps,
 	};
 	switch (sessions_touch(d->c.sessions, &session, &claim, d->c.now_mono_ms())) {
 	case SESSION_ACTIVE: return true;

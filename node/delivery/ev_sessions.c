@@ -74,7 +74,7 @@ enum session_touch sessions_touch(struct sessions *s, const struct rpc_session_i
 	if (!sessions_table_refresh(&shard->table, id, now_mono_ms, true)) {
 		result = s->gate.admit(s->gate.ctx, claim, now_mono_ms) ? SESSION_STARTED : SESSION_FULL;
 		if (result == SESSION_STARTED) {
-			sessions_table_start(&shard->table, id, now_mono_ms);
+			sessions_table_start(&shard->table, id, claim != NULL ? claim->kbps : 0, now_mono_ms);
 			atomic_fetch_add(&s->active, 1);
 		}
 	}
@@ -82,12 +82,12 @@ enum session_touch sessions_touch(struct sessions *s, const struct rpc_session_i
 	return result;
 }
 
-static void leave(struct sessions *s, size_t n)
+static void leave(struct sessions *s, const struct session_end *ends, size_t n)
 {
 	if (n == 0)
 		return;
 	atomic_fetch_sub(&s->active, n);
-	s->gate.leave(s->gate.ctx, n);
+	s->gate.leave(s->gate.ctx, ends, n);
 }
 
 void sessions_account(struct sessions *s, const struct rpc_session_id *id, uint64_t bytes, bool hit)
@@ -108,10 +108,13 @@ bool sessions_alive(struct sessions *s, const struct rpc_session_id *id, uint64_
 bool sessions_end(
     struct sessions *s, const struct rpc_session_id *id, uint64_t now_mono_ms, struct session_end *end)
 {
+	struct session_end told;
 	struct shard *shard = lock_shard_of(s, id);
-	bool ended = sessions_table_end(&shard->table, id, now_mono_ms, end);
+	bool ended = sessions_table_end(&shard->table, id, now_mono_ms, &told);
 	unlock(shard);
-	leave(s, ended);
+	leave(s, &told, ended);
+	if (ended && end != NULL)
+		*end = told;
 	return ended;
 }
 
@@ -125,7 +128,7 @@ static size_t expire_some(struct sessions *s, struct shard *shard, uint64_t now_
 	       sessions_table_expire(&shard->table, now_ms, s->idle_timeout_ms, &ends[n]))
 		n++;
 	unlock(shard);
-	leave(s, n);
+	leave(s, ends, n);
 	return n;
 }
 

@@ -1,8 +1,10 @@
 /* The places of this delivery node: its lease book (assign/lease_book.h) behind a lock, since viewers
  * arrive on every worker (A3).
  *
- * Of Mbit/s: every active session is reckoned to take the same, what the node's egress of the last
- * minute comes to for each of them; before there is any, its share of the capacity.
+ * Of Mbit/s: a session is reckoned to take what its content takes, as its token says; where that is unknown,
+ * what the node's egress of the last minute comes to for each session, and before there is any, its share of
+ * the capacity. When all take more than they were reckoned to, those known are reckoned to take more in
+ * proportion. A place that is lent counts as the mean of the sessions here.
  *
  * Threading: any. Calls are short, and only sessions that start or end and messages of api nodes make them.
  */

@@ -19,7 +19,8 @@ struct session_end {
 	struct rpc_session_id id;
 	uint64_t started_ms, ended_ms; /* mono */
 	uint64_t bytes, hit_bytes, requests;
-	bool idle; /* by idleness, not by an end */
+	uint32_t kbps; /* what it was reckoned to take; 0 unknown */
+	bool idle;     /* by idleness, not by an end */
 };
 
 /* The place that a session's token says was kept for it (A3). */
@@ -27,12 +28,13 @@ struct session_claim {
 	bool kept; /* else placeless */
 	uint64_t incarnation;
 	uint32_t batch, index;
+	uint32_t kbps; /* what its content takes; 0 unknown */
 };
 
 /* Who keeps the places. Called from any thread, `admit` with a lock of the table held. */
 struct session_gate {
 	bool (*admit)(void *ctx, const struct session_claim *claim, uint64_t now_mono_ms);
-	void (*leave)(void *ctx, size_t n);
+	void (*leave)(void *ctx, const struct session_end *ends, size_t n);
 	void *ctx;
 };
 

@@ -1,4 +1,4 @@
-/* Control characters in text from or for the wire, eight bytes at a time. Pure. */
+/* Control characters in text from or for the wire, sixteen bytes at a time. Pure. */
 #ifndef NODE_HTTP_CLEAN_H
 #define NODE_HTTP_CLEAN_H
 

@@ -42,6 +42,9 @@ struct http_request {
 /* The first header of that name (case-insensitive), or BYTES_NONE. A present but empty one has p. */
 struct bytes http_header(const struct http_request *r, const char *name);
 bool http_header_is(struct bytes name, const char *expected);
+/* Without regard to case. One of them is a constant of letters, digits, `-` and `/`, the other has no control
+ * characters: of these, letters alone differ in the bit that tells their case. */
+bool http_name_eq(struct bytes a, struct bytes b);
 
 enum http_part_kind {
 	HTTP_PART_BYTES,   /* copied by http_respond when `stable` is false */
@@ -130,7 +133,13 @@ void http_problem(
 /* The same with one more field, of a status that demands it. */
 void http_problem_with(struct http_exchange *x, int status, const char *type, const char *detail,
     const struct http_field *field);
-/* The CORS answer fields of facts: any origin, exposed headers, Timing-Allow-Origin. */
+/* The CORS answer fields of facts: any origin (`*` and never an echo: after a cross-origin redirect Origin is
+ * null), exposed headers, Timing-Allow-Origin. */
+#define HTTP_CORS_FIELDS                                                                      \
+	"Access-Control-Allow-Origin: *\r\n"                                                      \
+	"Access-Control-Expose-Headers: Age, Cache-Status, Content-Length, Content-Range, Date, " \
+	"ETag, Retry-After\r\n"                                                                   \
+	"Timing-Allow-Origin: *\r\n"
 void http_add_cors(struct http_response *r);
 /* Answers an OPTIONS preflight, 204. `methods` like "GET, HEAD, OPTIONS". */
 void http_preflight(struct http_exchange *x, const char *methods);

@@ -2,17 +2,27 @@
 #include "node/http/http.h"
 
 #include <string.h>
-#include <strings.h>
+
+bool http_name_eq(struct bytes a, struct bytes b)
+{
+	unsigned differ = 0;
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		differ |= (unsigned)(a.p[i] ^ b.p[i]) & ~0x20u;
+	return differ == 0;
+}
 
 bool http_header_is(struct bytes name, const char *expected)
 {
-	return name.n == strlen(expected) && strncasecmp((const char *)name.p, expected, name.n) == 0;
+	return http_name_eq(name, bytes_str(expected));
 }
 
 struct bytes http_header(const struct http_request *r, const char *name)
 {
+	struct bytes wanted = bytes_str(name);
 	for (size_t i = 0; i < r->headers_n; i++)
-		if (http_header_is(r->headers[i].name, name))
+		if (r->headers[i].name.n == wanted.n && http_name_eq(r->headers[i].name, wanted))
 			return r->headers[i].value;
 	return BYTES_NONE;
 }
@@ -26,9 +36,5 @@ void http_add(struct http_response *r, const char *name, struct bytes value)
 void http_add_cors(struct http_response *r)
 {
 	CHECK(r->constant_fields == NULL);
-	/* `*` and never an echo: after a cross-origin redirect Origin is null. */
-	r->constant_fields = "Access-Control-Allow-Origin: *\r\n"
-	                     "Access-Control-Expose-Headers: Age, Cache-Status, Content-Length, Content-Range, "
-	                     "Date, ETag, Retry-After\r\n"
-	                     "Timing-Allow-Origin: *\r\n";
+	r->constant_fields = HTTP_CORS_FIELDS;
 }

@@ -1,90 +1,28 @@
 #include "node/http/parse.h"
 
 #include "base/check.h"
+#include "node/http/clean.h"
 #include "node/http/parse_head.h"
 
-#include <string.h>
+enum { PHASE_EMPTY_LINES, PHASE_LINES, PHASE_BODY, PHASE_OVER };
 
-enum { PHASE_LINES, PHASE_BODY, PHASE_OVER };
+/* Where a head ends is known when it has been copied and looked through: so much at a time. */
+enum { STEP_BYTES = 1024, PLACE_MAX = 1 << 30 };
 
 static bool refuse(struct http_parse *p, int status, const char *type, const char *detail)
 {
-	if (p->refusal.status == 0)
-		p->refusal = (struct http_refusal){ status, type, detail };
+	p->refusal = (struct http_refusal){ status, type, detail };
 	return false;
 }
-
-/* -- what the library tells -- */
-
-static void on_target(void *arg, struct bytes target)
-{
-	struct http_parse *p = arg;
-	p->request.target = target;
-}
-
-static bool on_name(void *arg, struct bytes name)
-{
-	struct http_parse *p = arg;
-	if (p->fields_n == HTTP_FIELDS_MAX)
-		return refuse(p, 431, "too-many-fields", "more than 64 header fields");
-	p->fields[p->fields_n++] = (struct http_header){ .name = name, .value = bytes_of(name.p, 0) };
-	return true;
-}
-
-static bool on_value(void *arg, struct bytes value)
-{
-	struct http_parse *p = arg;
-	CHECK(p->fields_n > 0);
-	while (value.n > 0 && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
-		value.n--;
-	p->fields[p->fields_n - 1].value = value;
-	return true;
-}
-
-static bool on_head_done(void *arg)
-{
-	struct http_parse *p = arg;
-	p->request.headers = p->fields;
-	p->request.headers_n = p->fields_n;
-	p->keep_alive = parse_lib_keep_alive(&p->lib);
-	struct http_head head = {
-		.method = parse_lib_method(&p->lib),
-		.major = parse_lib_major(&p->lib),
-		.minor = parse_lib_minor(&p->lib),
-		.body_max_bytes = p->limits.body_bytes,
-	};
-	if (!http_head_judge(&p->request, &head, p->arena, &p->refusal))
-		return false;
-	p->expect_continue = head.expect_continue;
-	return true;
-}
-
-static bool on_body(void *arg, struct bytes data)
-{
-	struct http_parse *p = arg;
-	if (data.n > p->limits.body_bytes - p->body.n)
-		return refuse(p, 413, "body-too-large", "the request's body is over the limit");
-	buf_put_bytes(&p->body, data);
-	if (buf_err(&p->body) != OK)
-		return refuse(p, 503, "no-memory", "out of memory");
-	return true;
-}
-
-static const struct parse_lib_events events = {
-	.target = on_target,
-	.name = on_name,
-	.value = on_value,
-	.head_done = on_head_done,
-	.body = on_body,
-};
 
 /* -- life -- */
 
 void http_parse_init(struct http_parse *p, const struct http_parse_limits *limits, struct arena *arena)
 {
+	CHECK(limits->request_line_bytes < PLACE_MAX && limits->headers_bytes < PLACE_MAX);
 	p->limits = *limits;
 	p->arena = arena;
-	buf_init(&p->head, limits->request_line_bytes + limits->headers_bytes + 2);
+	buf_init(&p->head, limits->request_line_bytes + limits->headers_bytes + STEP_BYTES);
 	buf_init(&p->body, limits->body_bytes);
 	http_parse_reset(p);
 }
@@ -101,10 +39,12 @@ void http_parse_reset(struct http_parse *p)
 	p->keep_alive = false;
 	p->expect_continue = false;
 	p->refusal = (struct http_refusal){ 0 };
-	p->phase = PHASE_LINES;
+	p->phase = PHASE_EMPTY_LINES;
 	p->line_at = 0;
+	p->seen = 0;
 	p->headers_at = 0;
 	p->empty_lines = 0;
+	p->after_cr = false;
 	p->fields_n = 0;
 	p->body_raw_bytes = 0;
 	buf_clear(&p->head);
@@ -113,126 +53,198 @@ void http_parse_reset(struct http_parse *p)
 
 bool http_parse_started(const struct http_parse *p)
 {
-	return p->head.n > 0;
+	return p->head.n > 0 || p->after_cr;
 }
 
 /* -- the head, line by line -- */
 
-/* The line that ends at p->head.n is whole. False when it is refused. */
-static bool check_line(struct http_parse *p, struct bytes line)
+/* RFC 9112, 2.2: an empty line before the request line is ignored. */
+static bool skip_empty_lines(struct http_parse *p, struct bytes in, size_t *used)
 {
-	if (line.n < 2 || line.p[line.n - 2] != '\r')
-		return refuse(p, 400, "malformed", "a line that does not end with CR LF");
-	line.n -= 2;
-	if (p->headers_at == 0 || line.n == 0)
-		return true;
-	if (line.p[0] == ' ' || line.p[0] == '\t')
-		return refuse(p, 400, "malformed", "a folded header field");
-	size_t colon = bytes_index(line, ':');
-	if (colon == 0 || colon == line.n || !http_head_is_token(bytes_head(line, colon)))
-		return refuse(p, 400, "malformed", "a header field without a proper name");
+	for (; *used < in.n; ++*used) {
+		uint8_t c = in.p[*used];
+		if (p->after_cr && c != '\n')
+			return refuse(p, 400, "malformed", "a CR without LF");
+		if (p->after_cr && ++p->empty_lines > HTTP_EMPTY_LINES_MAX)
+			return refuse(p, 400, "malformed", "empty lines before the request");
+		if (!p->after_cr && c != '\r') {
+			p->phase = PHASE_LINES;
+			return true;
+		}
+		p->after_cr = !p->after_cr;
+	}
 	return true;
 }
 
-/* Takes bytes of the present line from `in`; sets *line_done at its end. */
-static bool take_line(struct http_parse *p, struct bytes in, size_t *used, bool *line_done)
+static uint32_t place_in_head(const struct http_parse *p, const uint8_t *at)
 {
-	size_t n = bytes_index(in, '\n');
-	*line_done = n < in.n;
-	n += *line_done;
-	struct bytes part = bytes_head(in, n);
-	size_t room = p->headers_at == 0 ? p->limits.request_line_bytes - p->head.n
-	                                 : p->limits.headers_bytes + p->headers_at - p->head.n;
-	bool after_cr = p->head.n > p->line_at && p->head.p[p->head.n - 1] == '\r';
-	if ((after_cr && part.p[0] != '\n') || !http_head_is_clean(bytes_head(part, n < room ? n : room)))
-		return refuse(p, 400, "malformed", "a control character in the request's head");
-	if (n > room && p->headers_at == 0)
+	return (uint32_t)(at - p->head.p);
+}
+
+static bool take_request_line(struct http_parse *p, struct bytes line)
+{
+	if (!http_head_request_line(line, &p->request, &p->refusal))
+		return false;
+	p->target_at = place_in_head(p, p->request.target.p);
+	p->target_n = (uint32_t)p->request.target.n;
+	return true;
+}
+
+static bool take_field(struct http_parse *p, struct bytes line)
+{
+	struct http_header h;
+	if (p->fields_n == HTTP_FIELDS_MAX)
+		return refuse(p, 431, "too-many-fields", "more than 64 header fields");
+	if (!http_head_field(line, &h, &p->refusal))
+		return false;
+	p->places[p->fields_n++] = (struct http_field_place){
+		.name_at = place_in_head(p, h.name.p),
+		.name_n = (uint32_t)h.name.n,
+		.value_at = place_in_head(p, h.value.p),
+		.value_n = (uint32_t)h.value.n,
+	};
+	return true;
+}
+
+/* Whether the part of the head that stands before `end` is within its limit. */
+static bool fits(struct http_parse *p, size_t end)
+{
+	if (p->headers_at == 0 && end > p->limits.request_line_bytes)
 		return refuse(p, 414, "target-too-long", "the request line is over the limit");
-	if (n > room)
+	if (p->headers_at > 0 && end - p->headers_at > p->limits.headers_bytes)
 		return refuse(p, 431, "headers-too-large", "the header fields are over the limit");
-	buf_put_bytes(&p->head, part);
-	if (buf_err(&p->head) != OK)
-		return refuse(p, 503, "no-memory", "out of memory");
-	*used += n;
 	return true;
 }
 
-/* Feeds lines until the empty one; *whole when it came. */
+/* The line up to `end`, where its CR LF stands. The empty one ends the head. */
+static bool take_line(struct http_parse *p, size_t end, bool *whole)
+{
+	struct bytes line = bytes_of(p->head.p + p->line_at, end - p->line_at);
+	p->line_at = end + 2;
+	if (!fits(p, p->line_at))
+		return false;
+	*whole = line.n == 0;
+	if (*whole)
+		return true;
+	if (p->headers_at > 0)
+		return take_field(p, line);
+	p->headers_at = p->line_at;
+	return take_request_line(p, line);
+}
+
+/* Looks through what came last; *whole when the head ends in it, at p->line_at. */
+static bool look_through(struct http_parse *p, bool *whole)
+{
+	const uint8_t *head = p->head.p;
+	size_t at = p->seen, n = p->head.n;
+	*whole = false;
+	while (!*whole && (at += http_clean_run(bytes_of(head + at, n - at))) < n) {
+		if (head[at] == '\t' && p->headers_at > 0) {
+			at++;
+			continue;
+		}
+		if (head[at] == '\n')
+			return refuse(p, 400, "malformed", "a line that does not end with CR LF");
+		if (head[at] == '\r' && at + 1 == n)
+			break;
+		if (head[at] != '\r' || head[at + 1] != '\n')
+			return refuse(p, 400, "malformed", "a control character in the request's head");
+		if (!take_line(p, at, whole))
+			return false;
+		at += 2;
+	}
+	p->seen = at;
+	return *whole || fits(p, n);
+}
+
+/* Takes lines up to the empty one; *whole when it came. */
 static bool take_lines(struct http_parse *p, struct bytes in, size_t *used, bool *whole)
 {
-	*whole = false;
-	while (*used < in.n && !*whole) {
-		bool line_done;
-		if (!take_line(p, bytes_from(in, *used), used, &line_done))
+	for (*whole = false; *used < in.n && !*whole;) {
+		size_t before = p->head.n, n = in.n - *used;
+		buf_put(&p->head, in.p + *used, n < STEP_BYTES ? n : STEP_BYTES);
+		if (buf_err(&p->head) != OK)
+			return refuse(p, 503, "no-memory", "out of memory");
+		if (!look_through(p, whole))
 			return false;
-		if (!line_done)
-			return true;
-		struct bytes line = bytes_from(buf_bytes(&p->head), p->line_at);
-		if (!check_line(p, line))
-			return false;
-		if (p->headers_at > 0) {
-			*whole = line.n == 2;
-		} else if (line.n == 2) {
-			/* RFC 9112, 2.2: an empty line before the request line is ignored. */
-			if (++p->empty_lines > HTTP_EMPTY_LINES_MAX)
-				return refuse(p, 400, "malformed", "empty lines before the request");
-			p->head.n = 0;
-		} else {
-			if (!http_head_request_line(bytes_head(line, line.n - 2), &p->refusal))
-				return false;
-			p->headers_at = p->head.n;
-		}
-		p->line_at = p->head.n;
+		if (*whole)
+			p->head.n = p->line_at;
+		*used += p->head.n - before;
 	}
 	return true;
 }
 
 /* -- the whole -- */
 
-static enum http_parse_result over(struct http_parse *p)
+static enum http_parse_result refused(struct http_parse *p)
+{
+	p->phase = PHASE_OVER;
+	return HTTP_PARSE_REFUSED;
+}
+
+static enum http_parse_result done(struct http_parse *p)
 {
 	p->phase = PHASE_OVER;
 	p->request.body = buf_bytes(&p->body);
 	return HTTP_PARSE_DONE;
 }
 
-static enum http_parse_result refused(struct http_parse *p, enum parse_lib_result r)
+static enum http_parse_result on_head(struct http_parse *p)
 {
-	if (r == PARSE_LIB_BAD_METHOD)
-		refuse(p, 501, "method-unknown", "a method that this server does not know");
+	struct http_head head;
+	for (size_t i = 0; i < p->fields_n; i++) {
+		const struct http_field_place *at = &p->places[i];
+		p->fields[i].name = bytes_of(p->head.p + at->name_at, at->name_n);
+		p->fields[i].value = bytes_of(p->head.p + at->value_at, at->value_n);
+	}
+	p->request.headers = p->fields;
+	p->request.headers_n = p->fields_n;
+	p->request.target = bytes_of(p->head.p + p->target_at, p->target_n);
+	if (!http_head_judge(&p->request, p->limits.body_bytes, p->arena, &head, &p->refusal))
+		return refused(p);
+	p->keep_alive = head.keep_alive;
+	p->expect_continue = head.expect_continue;
+	if (!head.is_chunked && head.body_bytes == 0)
+		return done(p);
+	if (head.is_chunked)
+		http_body_of_chunks(&p->framing);
 	else
-		refuse(p, 400, "malformed", "not a well-formed HTTP/1.1 request");
-	p->phase = PHASE_OVER;
-	return HTTP_PARSE_REFUSED;
-}
-
-static enum http_parse_result feed_head(struct http_parse *p)
-{
-	parse_lib_init(&p->lib, &events, p);
-	size_t used;
-	enum parse_lib_result r = parse_lib_feed(&p->lib, buf_bytes(&p->head), &used);
-	if (r == PARSE_LIB_DONE && used == p->head.n)
-		return over(p);
-	if (r != PARSE_LIB_MORE || !p->lib.in_body)
-		return refused(p, r);
+		http_body_of_length(&p->framing, head.body_bytes);
 	p->phase = PHASE_BODY;
 	return HTTP_PARSE_HEAD;
 }
 
+static bool keep_body(struct http_parse *p, struct bytes data)
+{
+	if (data.n > p->limits.body_bytes - p->body.n)
+		return refuse(p, 413, "body-too-large", "the request's body is over the limit");
+	buf_put_bytes(&p->body, data);
+	if (buf_err(&p->body) != OK)
+		return refuse(p, 503, "no-memory", "out of memory");
+	return true;
+}
+
 static enum http_parse_result feed_body(struct http_parse *p, struct bytes in, size_t *used)
 {
-	size_t n;
-	enum parse_lib_result r = parse_lib_feed(&p->lib, in, &n);
-	*used += n;
-	p->body_raw_bytes += n;
-	if (r == PARSE_LIB_DONE)
-		return over(p);
-	/* Chunks of one byte each cost five more; past that it is padding, not a body. */
-	if (r == PARSE_LIB_MORE && p->body_raw_bytes > 8 * p->limits.body_bytes + p->limits.headers_bytes) {
-		refuse(p, 413, "body-too-large", "the framing of the request's body is over the limit");
-		r = PARSE_LIB_STOPPED;
+	while (*used < in.n) {
+		struct bytes data;
+		size_t n;
+		enum http_body_result r = http_body_take(&p->framing, bytes_from(in, *used), &data, &n);
+		*used += n;
+		p->body_raw_bytes += n;
+		if (r == HTTP_BODY_BAD)
+			refuse(p, 400, "malformed", "a chunked body that is not well-formed");
+		if (r == HTTP_BODY_BAD || !keep_body(p, data))
+			return refused(p);
+		if (r == HTTP_BODY_DONE)
+			return done(p);
 	}
-	return r == PARSE_LIB_MORE ? HTTP_PARSE_MORE : refused(p, r);
+	/* Chunks of one byte each cost five more; past that it is padding, not a body. */
+	if (p->body_raw_bytes > 8 * p->limits.body_bytes + p->limits.headers_bytes) {
+		refuse(p, 413, "body-too-large", "the framing of the request's body is over the limit");
+		return refused(p);
+	}
+	return HTTP_PARSE_MORE;
 }
 
 enum http_parse_result http_parse_feed(struct http_parse *p, struct bytes in, size_t *used)
@@ -243,10 +255,10 @@ enum http_parse_result http_parse_feed(struct http_parse *p, struct bytes in, si
 		return HTTP_PARSE_MORE;
 	if (p->phase == PHASE_BODY)
 		return feed_body(p, in, used);
+	if (p->phase == PHASE_EMPTY_LINES && !skip_empty_lines(p, in, used))
+		return refused(p);
 	bool whole;
-	if (!take_lines(p, in, used, &whole)) {
-		p->phase = PHASE_OVER;
-		return HTTP_PARSE_REFUSED;
-	}
-	return whole ? feed_head(p) : HTTP_PARSE_MORE;
+	if (!take_lines(p, in, used, &whole))
+		return refused(p);
+	return whole ? on_head(p) : HTTP_PARSE_MORE;
 }

@@ -1,10 +1,9 @@
 /* The incremental parser of HTTP/1.x requests (RFC 9112). Pure: bytes in, one request out.
  *
- * It gathers the head line by line and refuses as soon as it can, then lets the http-parser library
- * take it apart, and adds the refusals that the library does not make: both Transfer-Encoding and
- * Content-Length, any second Content-Length, codings other than `chunked`, a body on GET or HEAD,
- * folded fields, bare CR or LF, NUL, a name with a space, a missing or second Host, what is neither
- * HTTP/1.0 nor 1.1. Whatever is refused ends the connection.
+ * A strict one: what could mean two things to two readers is refused, and the connection ended. Both
+ * Transfer-Encoding and Content-Length, any second Content-Length, codings other than `chunked`, a body
+ * on GET or HEAD, folded fields, bare CR or LF, other control characters, a name with a space, a missing
+ * or second Host, what is neither HTTP/1.0 nor 1.1.
  *
  * Ownership: the request's slices point into the parser's buffers and live until the next
  * http_parse_reset; a target that had to be composed lives in the arena.
@@ -13,7 +12,7 @@
 #define NODE_HTTP_PARSE_H
 
 #include "node/http/http.h"
-#include "node/http/parse_lib.h"
+#include "node/http/parse_body.h"
 
 enum { HTTP_FIELDS_MAX = 64, HTTP_EMPTY_LINES_MAX = 4 };
 
@@ -37,6 +36,11 @@ enum http_parse_result {
 	HTTP_PARSE_REFUSED, /* `refusal` says why */
 };
 
+/* Where a field lies in the head, whose memory moves while it grows. */
+struct http_field_place {
+	uint32_t name_at, name_n, value_at, value_n;
+};
+
 struct http_parse {
 	struct http_parse_limits limits;
 	struct http_request request;
@@ -50,11 +54,15 @@ struct http_parse {
 	struct buf head;
 	struct buf body;
 	size_t line_at;    /* where the present line starts in `head` */
+	size_t seen;       /* up to where it has been looked through */
 	size_t headers_at; /* where the first field starts; 0: still in the request line */
+	uint32_t target_at, target_n;
 	unsigned empty_lines;
-	struct parse_lib lib;
+	bool after_cr; /* the one of an empty line before the request */
+	struct http_field_place places[HTTP_FIELDS_MAX];
 	struct http_header fields[HTTP_FIELDS_MAX];
 	size_t fields_n;
+	struct http_body framing;
 	uint64_t body_raw_bytes; /* with the framing of chunks */
 };
 

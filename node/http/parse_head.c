@@ -1,7 +1,5 @@
 #include "node/http/parse_head.h"
 
-#include "node/http/clean.h"
-
 #include <string.h>
 #include <strings.h>
 
@@ -16,72 +14,30 @@ static bool malformed(struct http_refusal *why, const char *detail)
 	return refuse(why, 400, "malformed", detail);
 }
 
-bool http_head_is_clean(struct bytes part)
+static size_t run_of(const bool set[256], struct bytes s)
 {
-	size_t n = part.n;
-	if (n >= 2 && part.p[n - 2] == '\r' && part.p[n - 1] == '\n') /* as nearly every line ends */
-		n -= 2;
-	for (size_t i = 0; (i += http_clean_run(bytes_of(part.p + i, n - i))) < n; i++) {
-		uint8_t c = part.p[i];
-		bool fine = c == '\t' || c == '\n' || (c == '\r' && (i + 1 == part.n || part.p[i + 1] == '\n'));
-		if (!fine)
-			return false;
-	}
-	return true;
+	size_t n = 0;
+	while (n < s.n && set[s.p[n]])
+		n++;
+	return n;
 }
 
-/* Whether `c` is in a set of a bit a character from 0 to 127. */
-static bool is_in(const uint64_t set[2], uint8_t c)
+size_t http_head_token_run(struct bytes s)
 {
-	return c < 128 && (set[c >> 6] >> (c & 63) & 1) != 0;
-}
-
-bool http_head_is_token(struct bytes s)
-{
-	/* Letters, digits and !#$%&'*+-.^_`|~ */
-	static const uint64_t token[2] = { 0x03ff6cfa00000000, 0x57ffffffc7fffffe };
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_in(token, s.p[i]))
-			return false;
-	return s.n > 0;
-}
-
-bool http_head_request_line(struct bytes line, struct http_refusal *why)
-{
-	size_t method_n = bytes_index(line, ' ');
-	if (method_n == line.n || !http_head_is_token(bytes_head(line, method_n)))
-		return malformed(why, "not an HTTP request line");
-	struct bytes rest = bytes_from(line, method_n + 1);
-	size_t target_n = bytes_index(rest, ' ');
-	if (target_n == 0 || target_n == rest.n)
-		return malformed(why, "a request line without a target or a version");
-	struct bytes version = bytes_from(rest, target_n + 1);
-	static const struct bytes preface = BYTES_LIT("PRI * HTTP/2.0");
-	if (bytes_eq(line, preface))
-		return malformed(why, "HTTP/2 without TLS is not spoken here");
-	bool shaped = version.n == 8 && bytes_starts_with(version, BYTES_LIT("HTTP/")) && version.p[6] == '.' &&
-	              version.p[5] >= '0' && version.p[5] <= '9' && version.p[7] >= '0' && version.p[7] <= '9';
-	if (!shaped)
-		return malformed(why, "a request line without an HTTP version");
-	if (version.p[5] != '1' || version.p[7] > '1')
-		return refuse(why, 505, "version-unknown", "HTTP/1.1 and HTTP/1.0 are spoken here");
-	return true;
-}
-
-/* -- fields -- */
-
-static const struct http_header *only(const struct http_request *r, const char *name, size_t *count)
-{
-	const struct http_header *found = NULL;
-	*count = 0;
-	for (size_t i = 0; i < r->headers_n; i++) {
-		if (!http_header_is(r->headers[i].name, name))
-			continue;
-		if (found == NULL)
-			found = &r->headers[i];
-		++*count;
-	}
-	return found;
+	static const bool token[256] = {
+		['0' ... '9'] = true,
+		['A' ... 'Z'] = true,
+		['^' ... 'z'] = true,
+		['#' ... '\''] = true,
+		['!'] = true,
+		['*'] = true,
+		['+'] = true,
+		['-'] = true,
+		['.'] = true,
+		['|'] = true,
+		['~'] = true,
+	};
+	return run_of(token, s);
 }
 
 static bool is_word(struct bytes value, const char *word)
@@ -89,78 +45,223 @@ static bool is_word(struct bytes value, const char *word)
 	return value.n == strlen(word) && strncasecmp((const char *)value.p, word, value.n) == 0;
 }
 
-/* Judges Content-Length and Transfer-Encoding (RFC 9112, section 6). */
-static bool judge_framing(
-    const struct http_request *r, const struct http_head *head, struct http_refusal *why)
+/* Without blanks around it. */
+static struct bytes trimmed(struct bytes s)
 {
-	size_t lengths, codings;
-	const struct http_header *length = only(r, "Content-Length", &lengths);
-	const struct http_header *coding = only(r, "Transfer-Encoding", &codings);
+	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = bytes_from(s, 1);
+	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
+/* -- lines -- */
+
+/* False for a name that is none of HTTP's (RFC 9110, RFC 5789). */
+static bool method_of(struct bytes name, enum http_method *method)
+{
+	static const struct {
+		struct bytes name;
+		enum http_method method;
+	} known[] = {
+		{ BYTES_LIT("GET"), HTTP_GET },
+		{ BYTES_LIT("HEAD"), HTTP_HEAD },
+		{ BYTES_LIT("POST"), HTTP_POST },
+		{ BYTES_LIT("PUT"), HTTP_PUT },
+		{ BYTES_LIT("DELETE"), HTTP_DELETE },
+		{ BYTES_LIT("OPTIONS"), HTTP_OPTIONS },
+		{ BYTES_LIT("PATCH"), HTTP_OTHER },
+		{ BYTES_LIT("TRACE"), HTTP_OTHER },
+	};
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (bytes_eq(known[i].name, name)) {
+			*method = known[i].method;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_version(struct bytes v)
+{
+	return v.n == 8 && bytes_starts_with(v, BYTES_LIT("HTTP/")) && v.p[5] >= '0' && v.p[5] <= '9' &&
+	       v.p[6] == '.' && v.p[7] >= '0' && v.p[7] <= '9';
+}
+
+bool http_head_request_line(struct bytes line, struct http_request *r, struct http_refusal *why)
+{
+	static const struct bytes preface = BYTES_LIT("PRI * HTTP/2.0");
+	size_t method_n = http_head_token_run(line);
+	if (method_n == 0 || method_n == line.n || line.p[method_n] != ' ')
+		return malformed(why, "not an HTTP request line");
+	struct bytes rest = bytes_from(line, method_n + 1);
+	size_t target_n = bytes_index(rest, ' ');
+	if (target_n == 0 || target_n == rest.n)
+		return malformed(why, "a request line without a target or a version");
+	struct bytes version = bytes_from(rest, target_n + 1);
+	if (bytes_eq(line, preface))
+		return malformed(why, "HTTP/2 without TLS is not spoken here");
+	if (!is_version(version))
+		return malformed(why, "a request line without an HTTP version");
+	if (version.p[5] != '1' || version.p[7] > '1')
+		return refuse(why, 505, "version-unknown", "HTTP/1.1 and HTTP/1.0 are spoken here");
+	if (!method_of(bytes_head(line, method_n), &r->method))
+		return refuse(why, 501, "method-unknown", "a method that this server does not know");
+	r->target = bytes_head(rest, target_n);
+	r->http10 = version.p[7] == '0';
+	return true;
+}
+
+bool http_head_field(struct bytes line, struct http_header *out, struct http_refusal *why)
+{
+	size_t name_n = http_head_token_run(line);
+	if (line.p[0] == ' ' || line.p[0] == '\t')
+		return malformed(why, "a folded header field");
+	if (name_n == 0 || name_n == line.n || line.p[name_n] != ':')
+		return malformed(why, "a header field without a proper name");
+	out->name = bytes_head(line, name_n);
+	out->value = trimmed(bytes_from(line, name_n + 1));
+	return true;
+}
+
+/* -- fields that the parser obeys -- */
+
+enum known { HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, EXPECT, KNOWN };
+
+/* What they say. */
+struct said {
+	struct {
+		unsigned n;
+		struct bytes value; /* the first's */
+	} fields[KNOWN];
+	bool close, keep_alive;
+};
+
+static enum known known_of(struct bytes name)
+{
+	static const struct bytes names[KNOWN] = {
+		[HOST] = BYTES_LIT("Host"),
+		[CONTENT_LENGTH] = BYTES_LIT("Content-Length"),
+		[TRANSFER_ENCODING] = BYTES_LIT("Transfer-Encoding"),
+		[CONNECTION] = BYTES_LIT("Connection"),
+		[EXPECT] = BYTES_LIT("Expect"),
+	};
+	for (enum known k = 0; k < KNOWN; k++)
+		if (name.n == names[k].n && http_name_eq(name, names[k]))
+			return k;
+	return KNOWN;
+}
+
+static void read_connection(struct bytes options, struct said *said)
+{
+	while (options.n > 0) {
+		size_t end = bytes_index(options, ',');
+		struct bytes option = trimmed(bytes_head(options, end));
+		said->close |= is_word(option, "close");
+		said->keep_alive |= is_word(option, "keep-alive");
+		options = bytes_from(options, end < options.n ? end + 1 : end);
+	}
+}
+
+static void read_fields(const struct http_request *r, struct said *said)
+{
+	for (size_t i = 0; i < r->headers_n; i++) {
+		const struct http_header *h = &r->headers[i];
+		enum known k = known_of(h->name);
+		if (k == KNOWN)
+			continue;
+		if (said->fields[k].n++ == 0)
+			said->fields[k].value = h->value;
+		if (k == CONNECTION)
+			read_connection(h->value, said);
+	}
+}
+
+/* -- framing -- */
+
+static bool read_length(struct bytes text, uint64_t *length)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < text.n; i++) {
+		uint8_t c = text.p[i];
+		if (c < '0' || c > '9' || __builtin_mul_overflow(n, 10u, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(c - '0'), &n))
+			return false;
+	}
+	*length = n;
+	return text.n > 0;
+}
+
+/* Judges Content-Length and Transfer-Encoding (RFC 9112, section 6). */
+static bool judge_framing(const struct http_request *r, const struct said *said, size_t body_max_bytes,
+    struct http_head *head, struct http_refusal *why)
+{
+	unsigned lengths = said->fields[CONTENT_LENGTH].n, codings = said->fields[TRANSFER_ENCODING].n;
 	bool bodiless = r->method == HTTP_GET || r->method == HTTP_HEAD;
 	if (codings > 0 && lengths > 0)
 		return malformed(why, "both Transfer-Encoding and Content-Length");
 	if (codings > 1 || lengths > 1)
 		return malformed(why, "a second Transfer-Encoding or Content-Length");
-	if (coding != NULL) {
-		if (r->http10)
-			return malformed(why, "Transfer-Encoding in HTTP/1.0");
-		if (bodiless)
-			return malformed(why, "a body on GET or HEAD");
-		if (!is_word(coding->value, "chunked"))
-			return refuse(why, 501, "coding-unknown", "a transfer coding other than chunked");
-	}
-	if (length == NULL)
-		return true;
-	uint64_t n = 0;
-	for (size_t i = 0; i < length->value.n; i++) {
-		uint8_t c = length->value.p[i];
-		if (c < '0' || c > '9')
-			return malformed(why, "a Content-Length that is not a number");
-		n = n > UINT64_MAX / 16 ? n : n * 10 + (uint64_t)(c - '0');
-	}
-	if (length->value.n == 0)
-		return malformed(why, "a Content-Length that is not a number");
-	if (n > 0 && bodiless)
+	if (codings > 0 && r->http10)
+		return malformed(why, "Transfer-Encoding in HTTP/1.0");
+	if (codings > 0 && bodiless)
 		return malformed(why, "a body on GET or HEAD");
-	if (n > head->body_max_bytes)
+	if (codings > 0 && !is_word(said->fields[TRANSFER_ENCODING].value, "chunked"))
+		return refuse(why, 501, "coding-unknown", "a transfer coding other than chunked");
+	head->is_chunked = codings > 0;
+	head->body_bytes = 0;
+	if (lengths > 0 && !read_length(said->fields[CONTENT_LENGTH].value, &head->body_bytes))
+		return malformed(why, "a Content-Length that is not a number");
+	if (head->body_bytes > 0 && bodiless)
+		return malformed(why, "a body on GET or HEAD");
+	if (head->body_bytes > body_max_bytes)
 		return refuse(why, 413, "body-too-large", "the request's body is over the limit");
 	return true;
 }
 
+/* -- host, expectation -- */
+
 static bool is_host(struct bytes host)
 {
-	/* Letters, digits and -._~!$&'()*+,;=%:[] */
-	static const uint64_t allowed[2] = { 0x2fff7ff200000000, 0x47fffffeaffffffe };
-	for (size_t i = 0; i < host.n; i++)
-		if (!is_in(allowed, host.p[i]))
-			return false;
-	return true;
+	static const bool allowed[256] = {
+		['0' ... '9'] = true,
+		['A' ... 'Z'] = true,
+		['a' ... 'z'] = true,
+		['$' ... '.'] = true,
+		['!'] = true,
+		[':'] = true,
+		[';'] = true,
+		['='] = true,
+		['['] = true,
+		[']'] = true,
+		['_'] = true,
+		['~'] = true,
+	};
+	return run_of(allowed, host) == host.n;
 }
 
-static bool judge_host(struct http_request *r, struct http_refusal *why)
+static bool judge_host(struct http_request *r, const struct said *said, struct http_refusal *why)
 {
-	size_t hosts;
-	const struct http_header *host = only(r, "Host", &hosts);
+	unsigned hosts = said->fields[HOST].n;
+	struct bytes host = said->fields[HOST].value;
 	if (hosts > 1)
 		return malformed(why, "a second Host");
-	if (host == NULL && !r->http10)
+	if (hosts == 0 && !r->http10)
 		return malformed(why, "no Host");
-	if (host != NULL && !is_host(host->value))
+	if (!is_host(host))
 		return malformed(why, "a Host that cannot be one");
 	/* The authority of an absolute target wins (RFC 9112, 3.2.2). */
-	if (host != NULL && r->host.p == NULL)
-		r->host = host->value;
+	if (hosts > 0 && r->host.p == NULL)
+		r->host = host;
 	return true;
 }
 
-static bool judge_expect(const struct http_request *r, struct http_head *head, struct http_refusal *why)
+static bool judge_expect(
+    const struct http_request *r, const struct said *said, struct http_head *head, struct http_refusal *why)
 {
-	struct bytes expect = http_header(r, "Expect");
-	if (expect.p == NULL || r->http10)
-		return true;
-	if (!is_word(expect, "100-continue"))
+	head->expect_continue = said->fields[EXPECT].n > 0 && !r->http10;
+	if (head->expect_continue && !is_word(said->fields[EXPECT].value, "100-continue"))
 		return refuse(why, 417, "expectation-failed", "an expectation other than 100-continue");
-	head->expect_continue = true;
 	return true;
 }
 
@@ -205,34 +306,14 @@ static bool judge_target(struct http_request *r, struct arena *a, struct http_re
 	return true;
 }
 
-static enum http_method method_of(const char *name)
-{
-	static const struct {
-		const char *name;
-		enum http_method method;
-	} known[] = {
-		{ "GET", HTTP_GET },
-		{ "HEAD", HTTP_HEAD },
-		{ "POST", HTTP_POST },
-		{ "PUT", HTTP_PUT },
-		{ "DELETE", HTTP_DELETE },
-		{ "OPTIONS", HTTP_OPTIONS },
-	};
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(known[i].name, name) == 0)
-			return known[i].method;
-	return HTTP_OTHER;
-}
+/* -- the whole -- */
 
-bool http_head_judge(
-    struct http_request *r, struct http_head *head, struct arena *a, struct http_refusal *why)
+bool http_head_judge(struct http_request *r, size_t body_max_bytes, struct arena *a, struct http_head *out,
+    struct http_refusal *why)
 {
-	if (head->major != 1 || head->minor > 1)
-		return refuse(why, 505, "version-unknown", "HTTP/1.1 and HTTP/1.0 are spoken here");
-	r->http10 = head->minor == 0;
-	r->method = method_of(head->method);
-	if (strcmp(head->method, "CONNECT") == 0)
-		return refuse(why, 501, "method-unknown", "CONNECT is not done here");
-	return judge_target(r, a, why) && judge_host(r, why) && judge_framing(r, head, why) &&
-	       judge_expect(r, head, why);
+	struct said said = { 0 };
+	read_fields(r, &said);
+	out->keep_alive = !said.close && (!r->http10 || said.keep_alive);
+	return judge_target(r, a, why) && judge_host(r, &said, why) &&
+	       judge_framing(r, &said, body_max_bytes, out, why) && judge_expect(r, &said, out, why);
 }

@@ -1,29 +1,32 @@
-/* The parser's judgement of a request's head: every refusal that needs no state. Pure.
+/* What the parser says of a request's head, line by line and of the whole: every refusal that needs no
+ * state. Pure.
  */
 #ifndef NODE_HTTP_PARSE_HEAD_H
 #define NODE_HTTP_PARSE_HEAD_H
 
 #include "node/http/parse.h"
 
-/* No control character other than HT, and CR and LF (whose places the caller checks): a CR only at
- * the end or before LF. */
-bool http_head_is_clean(struct bytes part);
-/* One or more of the characters of RFC 9110's `token`. */
-bool http_head_is_token(struct bytes s);
+/* How many bytes at the start are characters of RFC 9110's `token`. */
+size_t http_head_token_run(struct bytes s);
 
-/* Looks at a request line, without its CR LF, before the rest of the head has come: method, target
- * and version in their places, version 1.x. */
-bool http_head_request_line(struct bytes line, struct http_refusal *why);
+/* All of these take text without control characters, but for HT in fields, and return false when it is
+ * refused: *why says why. Slices are of what was given. */
+
+/* Method, target and version of a request line, without its CR LF, before the rest of the head has come:
+ * sets r->method, r->target and r->http10. */
+bool http_head_request_line(struct bytes line, struct http_request *r, struct http_refusal *why);
+/* A field's line, without its CR LF and not empty. */
+bool http_head_field(struct bytes line, struct http_header *out, struct http_refusal *why);
 
 struct http_head {
-	const char *method;
-	unsigned major, minor;
-	size_t body_max_bytes;
-	bool expect_continue; /* set by http_head_judge */
+	bool keep_alive;
+	bool expect_continue;
+	bool is_chunked;
+	uint64_t body_bytes; /* when it is not chunked */
 };
 
-/* Completes `r` (method, path, query, host) from its target and fields. False: *why says why not. */
-bool http_head_judge(
-    struct http_request *r, struct http_head *head, struct arena *a, struct http_refusal *why);
+/* Completes `r` (target, path, query, host) from its target and fields. */
+bool http_head_judge(struct http_request *r, size_t body_max_bytes, struct arena *a, struct http_head *out,
+    struct http_refusal *why);
 
 #endif

@@ -54,29 +54,37 @@ bool http_path_next(struct bytes *path, struct bytes *segment)
 	return true;
 }
 
-/* What stands for itself in a path: unreserved characters (RFC 3986, 2.3) and the slash. */
-static bool is_plain(uint8_t c)
+/* How many bytes at the start stand for themselves in a path: unreserved characters (RFC 3986, 2.3) and the
+ * slash. */
+static size_t plain_run(struct bytes s)
 {
-	/* A bit a character from 32 to 127. */
-	static const uint32_t plain[4] = { 0, 0x03ffe000, 0x87fffffe, 0x47fffffe };
-	return c < 128 && (plain[c >> 5] >> (c & 31) & 1) != 0;
+	static const bool plain[256] = {
+		['0' ... '9'] = true,
+		['A' ... 'Z'] = true,
+		['a' ... 'z'] = true,
+		['-' ... '/'] = true,
+		['_'] = true,
+		['~'] = true,
+	};
+	size_t n = 0;
+	while (n < s.n && plain[s.p[n]])
+		n++;
+	return n;
 }
 
 void http_path_encode(struct buf *out, struct bytes path)
 {
 	static const char hex[] = "0123456789ABCDEF";
-	size_t at = 0;
-	for (size_t i = 0; i < path.n; i++) {
-		uint8_t c = path.p[i];
-		if (is_plain(c))
-			continue;
+	for (;;) {
+		size_t plain = plain_run(path);
+		buf_put_bytes(out, bytes_head(path, plain));
+		if (plain == path.n)
+			return;
+		uint8_t c = path.p[plain];
 		uint8_t escaped[3] = { '%', (uint8_t)hex[c >> 4], (uint8_t)hex[c & 15] };
-		buf_put(out, path.p + at, i - at);
 		buf_put(out, escaped, sizeof(escaped));
-		at = i + 1;
+		path = bytes_from(path, plain + 1);
 	}
-	if (at < path.n)
-		buf_put(out, path.p + at, path.n - at);
 }
 
 struct bytes http_query(struct bytes query, const char *name)

@@ -3,14 +3,13 @@
 #include "node/cache/slices.h"
 #include "node/delivery/request.h"
 #include "node/origin/freshness.h"
+#include "node/warm/fs_playlist.h"
 #include "node/warm/hls.h"
 #include "node/warm/resolve.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { RETRY_DEFAULT_MS = 1000, YIELD_DEFAULT_MS = 50, NAMES_MAX_BYTES = 1 << 20 };
 
@@ -71,32 +70,16 @@ struct naming {
 	struct bytes content, base;
 };
 
-static void on_name(void *arg, enum hls_kind kind, struct bytes uri)
+static void on_name(void *arg, const struct hls_item *item)
 {
 	struct naming *n = arg;
 	struct bytes object;
-	if (warm_resolve(n->content, n->base, uri, &n->w->names, &object) != OK)
+	if (warm_resolve(n->content, n->base, item->uri, &n->w->names, &object) != OK)
 		return;
-	if (kind == HLS_OBJECT && freshness_class(n->w->c.config, object) == CLASS_KEY)
-		return;
-	plan_add(n->w->plan, object, kind == HLS_PLAYLIST);
+	bool playlist = hls_is_playlist(item->kind);
+	if (playlist || freshness_class(n->w->c.config, object) != CLASS_KEY)
+		plan_add(n->w->plan, object, playlist);
 	arena_reset(&n->w->names);
-}
-
-/* All of it, or NULL. */
-static uint8_t *read_whole(int fd, uint64_t length)
-{
-	uint8_t *text = length <= WARMER_PLAYLIST_MAX_BYTES ? malloc(length + 1) : NULL;
-	for (uint64_t at = 0; text != NULL && at < length;) {
-		ssize_t n = pread(fd, text + at, length - at, (off_t)at);
-		if (n > 0)
-			at += (uint64_t)n;
-		else if (n == 0 || errno != EINTR) {
-			free(text);
-			text = NULL;
-		}
-	}
-	return text;
 }
 
 static bool is_dash(const struct plan_item *item)
@@ -107,13 +90,13 @@ static bool is_dash(const struct plan_item *item)
 static void read_playlist(struct warmer *w, const struct plan_item *item, int fd, uint64_t length)
 {
 	struct naming n = { w, order_content(w->now), object_of(item) };
-	uint8_t *text = is_dash(item) ? NULL : read_whole(fd, length);
+	uint8_t *text = is_dash(item) ? NULL : playlist_read(fd, length, WARMER_PLAYLIST_MAX_BYTES);
 	const char *trouble = NULL;
 	if (is_dash(item))
 		trouble = "only the manifest of a DASH content is fetched";
 	else if (text == NULL)
 		trouble = "this playlist could not be read";
-	else if (hls_names(bytes_of(text, length), on_name, &n) != OK)
+	else if (hls_read(bytes_of(text, length), on_name, &n) != OK)
 		trouble = "this is no HLS playlist";
 	free(text);
 	warmer_lock(w);

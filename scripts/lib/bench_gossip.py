@@ -308,7 +308,7 @@ def main():
     bench_net.enter()
     for signum in (signal.SIGTERM, signal.SIGALRM, signal.SIGHUP):
         signal.signal(signum, give_up)
-    signal.alarm(900)
+    signal.alarm(2400)
     plan = plan_of(arguments.quick)
     addresses = [f"127.1.0.{i + 1}" for i in range(arguments.nodes)]
     figures = {"warmcast": {}, "serf": {}}

@@ -54,6 +54,9 @@ ROWS = [
     ("links a node", "", lambda r: f"{r['links']:.1f}"),
     ("killed: the last knows, ms", "<= 400", lambda r: f"{r['kill_ms']:.0f}"),
     ("silent: the last knows, ms", "<= 2,000", lambda r: f"{r['stop_ms']:.0f}"),
+    ("halves apart for 30 s: all equal after, median, s", "", lambda r: f"{r['halves']['p50_ms'] / 1000:.1f}"),
+    ("the longest of three, s", "", lambda r: f"{r['halves']['max_ms'] / 1000:.1f}"),
+    ("bytes a node until then", "", lambda r: f"{r['halves']['bytes']:,.0f}"),
     ("false alarms", "0", lambda r: f"{r['false_alarms']}"),
 ]
 

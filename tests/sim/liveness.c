@@ -7,6 +7,7 @@
  * writes, within `equal_ms` all core replicas are equal (I5) and whoever does not run is down to all.
  */
 #include "base/check.h"
+#include "kvs/state.h"
 #include "sim.h"
 
 #include <stdio.h>
@@ -251,6 +252,19 @@ static bool may_return(const struct sim *s, const struct node_id *id)
 	return false;
 }
 
+/* A watcher whose disk is full lives, and may not tell what it claims (R5): to the others it is a witness. */
+static bool has_mute_watcher(const struct sim *s, const struct kvs *k, const struct node_id *id)
+{
+	void *watchers[RING_NEIGHBOURS_MAX];
+	size_t n = ring_neighbours(&k->ring, id, NULL, NULL, watchers);
+	for (size_t i = 0; i < n; i++) {
+		const struct sim_node *w = running_as(s, &((const struct member *)watchers[i])->id);
+		if (w != NULL && w->disk_full_ms == UINT64_MAX)
+			return true;
+	}
+	return false;
+}
+
 /* A core node to which somebody who does not run is not down; nodes_n: none. Late news of the dead make them
  * seem alive for a while, so this is demanded only where nothing is new any more. */
 static size_t believes_the_dead(const struct sim *s, struct node_id *dead)
@@ -262,6 +276,8 @@ static size_t believes_the_dead(const struct sim *s, struct node_id *dead)
 			/* Of whom not even the register came, nobody will make use. */
 			bool known = m.reg != NULL && m.reg->state != NODE_LEFT;
 			if (m.liveness == KVS_DOWN || !known || may_return(s, &m.id))
+				continue;
+			if (m.liveness == KVS_SUSPECT && has_mute_watcher(s, s->nodes[i].k, &m.id))
 				continue;
 			*dead = m.id;
 			return i;

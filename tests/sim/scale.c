@@ -1,5 +1,5 @@
 /* kvs_scale --nodes 10,40,200 [--loss 10] [--stalls] [--seed 1] [--latency-us 500,2000] [--idle-s 60]
- *           [--write-s 10] [--rate 200] [--kinds] [--json] [--verbose]
+ *           [--write-s 10] [--rate 200] [--partitions 3] [--kinds] [--json] [--verbose]
  *
  * Measures a cluster of each size and prints a row for each, with --kinds also what each kind of message
  * had of the bytes. Exit 1 when a size did not converge: not
@@ -82,6 +82,7 @@ static bool option(struct args *a, int c, const char *text)
 	case 'i': return seconds(text, &a->o.idle_ms);
 	case 'w': return seconds(text, &a->o.write_ms);
 	case 'r': return number(text, 100000, &a->o.writes_per_s) && a->o.writes_per_s > 0;
+	case 'p': return number(text, 100, &a->o.partitions);
 	case 'k': return a->kinds = true;
 	case 'j': return a->json = true;
 	case 'v': return a->o.verbose = true;
@@ -95,15 +96,17 @@ static bool parse(int argc, char **argv, struct args *a)
 		{ "loss", required_argument, NULL, 'l' }, { "stalls", no_argument, NULL, 't' },
 		{ "seed", required_argument, NULL, 's' }, { "latency-us", required_argument, NULL, 'u' },
 		{ "idle-s", required_argument, NULL, 'i' }, { "write-s", required_argument, NULL, 'w' },
-		{ "rate", required_argument, NULL, 'r' }, { "kinds", no_argument, NULL, 'k' },
-		{ "json", no_argument, NULL, 'j' }, { "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
+		{ "rate", required_argument, NULL, 'r' }, { "partitions", required_argument, NULL, 'p' },
+		{ "kinds", no_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },
+		{ "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
 	*a = (struct args){ .o = { .seed = 1,
 		                    .latency_min_us = 500,
 		                    .latency_max_us = 2000,
 		                    .loss_per_mille = 10,
 		                    .idle_ms = 60000,
 		                    .write_ms = 10000,
-		                    .writes_per_s = 200 } };
+		                    .writes_per_s = 200,
+		                    .partitions = 3 } };
 	int c;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (!option(a, c, optarg))
@@ -119,13 +122,14 @@ static void print_head(const struct scale_options *o)
 	       "\n",
 	    o->writes_per_s, SCALE_PAYLOAD_BYTES, o->latency_min_us / 1000.0, o->latency_max_us / 1000.0,
 	    o->loss_per_mille / 10.0, o->stalls ? "as stalls of 200 ms" : "dropped", o->seed);
-	printf("%6s %6s %6s | %-13s | %-41s | %-41s | %-15s |\n", "", "", "", "idle B/s node",
-	    "no loss: bytes in payloads, last node ms", "loss: bytes in payloads, last node ms",
-	    "death known ms");
+	printf("%6s %6s %6s | %-13s | %-41s | %-41s | %-15s | %-19s |\n", "", "", "", "idle B/s node",
+	    "no loss: bytes in payloads, last node ms", "loss: bytes in payloads, last node ms", "death known ms",
+	    "halves mended s");
 	printf("%6s %6s %6s | %6s %6s |", "nodes", "links", "boot s", "frames", "+TCP");
 	for (int i = 0; i < 2; i++)
 		printf(" %6s %5s %7s %7s %7s %4s |", "copies", "bytes", "p50", "p99", "max", "lost");
-	printf(" %7s %7s | %5s %6s\n", "killed", "stopped", "false", "errors");
+	printf(
+	    " %7s %7s | %5s %5s %7s | %5s %6s\n", "killed", "stopped", "p50", "max", "B/node", "false", "errors");
 }
 
 static void print_spread(const struct scale_spread *w)
@@ -140,8 +144,9 @@ static void print_row(const struct scale_report *r)
 	    r->idle_tcp_bytes);
 	print_spread(&r->clean);
 	print_spread(&r->lossy);
-	printf(" %7.0f %7.0f | %5" PRIu64 " %6" PRIu64 " %s\n", r->kill_ms, r->stop_ms, r->false_alarms,
-	    r->errors, !r->booted ? "not all knew all" : (r->converged ? "" : "replicas differ"));
+	printf(" %7.0f %7.0f | %5.1f %5.1f %7.0f | %5" PRIu64 " %6" PRIu64 " %s\n", r->kill_ms, r->stop_ms,
+	    r->halves.p50_ms / 1000, r->halves.max_ms / 1000, r->halves.bytes, r->false_alarms, r->errors,
+	    !r->booted ? "not all knew all" : (r->converged ? "" : "replicas differ"));
 }
 
 static void print_kinds(const char *what, const struct scale_traffic *t, double shares)
@@ -164,9 +169,10 @@ static void print_all_kinds(const struct scale_options *o, const struct scale_re
 
 static void print_goals(void)
 {
-	printf("%6s %6s %6s | %6s %6s | %6s %5s %7s %7s %7s %4d | %6s %5s %7s %7s %7s %4d | %7s %7s | %5d %6d\n",
+	printf("%6s %6s %6s | %6s %6s | %6s %5s %7s %7s %7s %4d | %6s %5s %7s %7s %7s %4d | %7s %7s | %5s %5s "
+	       "%7s | %5d %6d\n",
 	    "goal", "", "", "<=1000", "", "<=1.05", "<=3", "", "", "", 0, "<=1.2", "<=3", "", "<=250", "", 0,
-	    "<=400", "<=2000", 0, 0);
+	    "<=400", "<=2000", "", "", "", 0, 0);
 	printf("%6s %6s %6s | %6s %6s | 2000 bytes from 1000 nodes on; with stalls 1.5 copies\n", "", "", "", "",
 	    "");
 }
@@ -211,7 +217,10 @@ static void json_row(const struct scale_report *r, bool first)
 	json_traffic("idle", &r->idle);
 	json_spread("no_loss", &r->clean);
 	json_spread("loss", &r->lossy);
-	printf("}");
+	printf(",\n   \"halves\": {\"rounds\": %u, \"failed\": %u, \"updates\": %" PRIu64
+	       ", \"p50_ms\": %.0f, \"max_ms\": %.0f, \"bytes\": %.0f}}",
+	    r->halves.rounds, r->halves.failed, r->halves.updates, r->halves.p50_ms, r->halves.max_ms,
+	    r->halves.bytes);
 }
 
 static void json_head(const struct scale_options *o)
@@ -228,7 +237,8 @@ int main(int argc, char **argv)
 	if (!parse(argc, argv, &a)) {
 		fprintf(stderr,
 		    "usage: %s --nodes N[,N...] [--loss PER_MILLE] [--stalls] [--seed S] [--latency-us MIN,MAX]\n"
-		    "       [--idle-s S] [--write-s S] [--rate WRITES_PER_S] [--kinds] [--json] [--verbose]\n",
+		    "       [--idle-s S] [--write-s S] [--rate WRITES_PER_S] [--partitions N] [--kinds] [--json] "
+		    "[--verbose]\n",
 		    argv[0]);
 		return 2;
 	}
@@ -245,7 +255,8 @@ int main(int argc, char **argv)
 		if (a.kinds && !a.json && r.booted)
 			print_all_kinds(&a.o, &r);
 		fflush(stdout);
-		ok = ok && r.booted && r.converged && r.clean.missing == 0 && r.lossy.missing == 0;
+		ok = ok && r.booted && r.converged && r.halves.failed == 0 && r.clean.missing == 0 &&
+		     r.lossy.missing == 0;
 	}
 	if (a.json)
 		printf("\n]}\n");

@@ -5,6 +5,7 @@
  *     scale.c         the command, its table and its JSON      scale_phases.c  what is done and measured
  *     scale_net.c     links and dials                          scale_host.c    one node's process
  *     scale_count.c   bytes, copies, spread, alarms            scale_run.c     the heap of events
+ *     scale_halves.c  the cluster in two halves
  *
  * One heap of events ordered by (time, sequence) and one seeded generator: a seed replays exactly.
  * Nothing here knows how the core spreads what it spreads: only kvs/kvs.h is used.
@@ -33,6 +34,7 @@ struct scale_options {
 	uint32_t loss_per_mille;                 /* of the second round of writes */
 	bool stalls; /* what is lost comes 200 ms late, as TCP has it, and all behind it */
 	uint32_t idle_ms, write_ms, writes_per_s;
+	uint32_t partitions; /* how often the cluster falls into halves */
 	bool verbose;
 };
 
@@ -99,7 +101,7 @@ struct scale_event {
 	uint64_t at_us, order;
 	enum scale_event_kind kind;
 	size_t node, other;
-	bool bye;
+	bool bye, refused;
 	uint64_t number; /* link, batch or update */
 	uint8_t *bytes;
 	size_t bytes_n;
@@ -130,6 +132,8 @@ struct scale {
 	size_t told_n;                           /* of the living that know that it is down */
 	uint64_t told_us;                        /* when the last of them heard */
 	struct scale_traffic sent;
+	bool halved; /* nothing passes between nodes of even and of odd number */
+	bool apart;  /* halved, or not yet all the same again: who is down for whom means nothing */
 	uint64_t steps, false_alarms, errors;
 };
 
@@ -141,6 +145,14 @@ struct scale_spread {
 	struct scale_traffic sent;
 };
 
+/* After the halves can meet again, until all replicas are equal and nobody is down for anybody. */
+struct scale_mending {
+	uint32_t rounds, failed; /* failed: not in time */
+	uint64_t updates;        /* written while apart, by both, a round */
+	double p50_ms, max_ms;
+	double bytes; /* a node and round: all that was sent until then */
+};
+
 struct scale_report {
 	size_t nodes;
 	bool booted, converged;
@@ -149,6 +161,7 @@ struct scale_report {
 	double idle_bytes, idle_tcp_bytes; /* a second and node; with 52 bytes of headers a frame */
 	struct scale_traffic idle;
 	struct scale_spread clean, lossy;
+	struct scale_mending halves;
 	double kill_ms, stop_ms; /* until the last knew; < 0: not all knew in time */
 	uint64_t false_alarms, errors, steps;
 	double virtual_s;
@@ -184,6 +197,9 @@ void scale_link_down(struct scale *s, const struct scale_event *e);
 void scale_close(struct scale *s, size_t from, uint64_t link);
 /* The process ends: its links close without a BYE, and who dials it is refused. */
 void scale_kill(struct scale *s, size_t node);
+/* From now on nothing passes between the halves; or it does again, over new links. */
+void scale_halve(struct scale *s);
+void scale_join_halves(struct scale *s);
 
 /* -- scale_count.c -- */
 void scale_key(size_t update, uint8_t key[SCALE_KEY_BYTES]);
@@ -206,5 +222,15 @@ uint64_t scale_traffic_frames(const struct scale_traffic *t);
 
 /* -- scale_phases.c -- */
 void scale_measure(const struct scale_options *o, struct scale_report *r);
+void scale_say(const struct scale *s, const char *phase);
+/* Writes of random nodes at random times from now on. */
+void scale_plan_writes(struct scale *s, size_t n, uint64_t within_us);
+/* By size, for qsort. */
+int scale_by_size(const void *a, const void *b);
+/* All replicas that run have one fingerprint. */
+bool scale_all_equal(struct scale *s);
+
+/* -- scale_halves.c -- */
+void scale_halves(struct scale *s, struct scale_mending *m);
 
 #endif

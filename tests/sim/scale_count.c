@@ -181,14 +181,14 @@ void scale_count_events(struct scale *s, size_t node)
 		const struct kvs_event *e = &s->out->events[i];
 		switch (e->kind) {
 		case KVS_EVENT_NODE_DOWN:
-			if (scale_runs(s, scale_node_of(&e->node))) {
+			if (!s->apart && scale_runs(s, scale_node_of(&e->node))) {
 				s->false_alarms++;
 				say(s, node, e, "false alarm");
 			}
 			break;
 		case KVS_EVENT_NODE_SUSPECT:
 		case KVS_EVENT_CLAIM:
-			if (scale_runs(s, scale_node_of(&e->node))) {
+			if (!s->apart && scale_runs(s, scale_node_of(&e->node))) {
 				s->errors++;
 				say(s, node, e, "false suspicion");
 			}
@@ -196,6 +196,10 @@ void scale_count_events(struct scale *s, size_t node)
 		case KVS_EVENT_CLAIM_WITHDRAWN:
 		case KVS_EVENT_NODE_ALIVE:
 		case KVS_EVENT_NODE_STATE: break;
+		case KVS_EVENT_LIFE_RAISED:
+			if (!s->apart)
+				s->errors++;
+			break;
 		default: s->errors++; say(s, node, e, "error");
 		}
 	}

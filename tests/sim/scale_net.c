@@ -12,7 +12,8 @@
 #include <string.h>
 
 enum {
-	STALL_US = 200 * 1000, /* the least time after which TCP sends a last segment again */
+	CONNECT_TIMEOUT_US = 2000 * 1000, /* of rpc/nng_dial.c */
+	STALL_US = 200 * 1000,            /* the least time after which TCP sends a last segment again */
 	/* A dialler is let in four one-way trips after it began: SYN, SYN and hello, hello, first frame. */
 	TRIPS_ACCEPTED = 3,
 	TRIPS_DIALLED = 4,
@@ -31,6 +32,11 @@ static void count_sent(struct scale *s, enum rpc_kind kind, size_t bytes)
 	CHECK((unsigned)kind < SCALE_KINDS);
 	s->sent.frames[kind]++;
 	s->sent.bytes[kind] += bytes;
+}
+
+static bool is_cut(const struct scale *s, size_t a, size_t b)
+{
+	return s->halved && a % 2 != b % 2;
 }
 
 /* -- frames -- */
@@ -59,7 +65,7 @@ void scale_send(struct scale *s, size_t from, uint64_t link, struct rpc_msg *m)
 	CHECK(rpc_encode_named(m, l->names[side], &s->encode_arena, &s->frame) == OK);
 	count_sent(s, m->kind, FRAME_PREFIX_BYTES + s->frame.n);
 	bool lost = prng_chance(&s->prng, s->loss_per_mille);
-	if (l->closed || (lost && !s->o.stalls))
+	if (l->closed || is_cut(s, l->ends[0], l->ends[1]) || (lost && !s->o.stalls))
 		return; /* as if it was never said: the names on both ends stay the same */
 	rpc_names_said(l->names[side]);
 	if (m->acked_bytes != 0)
@@ -175,14 +181,20 @@ void scale_dial(struct scale *s, const struct scale_event *e)
 	d->due = false;
 	if (!d->wanted || has_link(n, e->other))
 		return;
-	if (scale_runs(s, e->other)) {
+	bool cut = is_cut(s, e->node, e->other);
+	if (scale_runs(s, e->other) && !cut) {
 		connect(s, e->node, e->other);
 		return;
 	}
 	d->attempts++;
 	d->due = true;
-	uint64_t answer_us = peer->stopped ? RPC_HELLO_TIMEOUT_MS * 1000 : 2 * new_latency_us(s);
-	scale_push(s, answer_us, SCALE_DIAL_FAILED, e->node)->other = e->other;
+	uint64_t answer_us = 2 * new_latency_us(s);
+	bool silent = cut || peer->stopped;
+	if (silent)
+		answer_us = cut ? CONNECT_TIMEOUT_US : RPC_HELLO_TIMEOUT_MS * 1000;
+	struct scale_event *failed = scale_push(s, answer_us, SCALE_DIAL_FAILED, e->node);
+	failed->other = e->other;
+	failed->refused = !silent;
 }
 
 void scale_dial_failed(struct scale *s, const struct scale_event *e)
@@ -193,6 +205,8 @@ void scale_dial_failed(struct scale *s, const struct scale_event *e)
 		return;
 	dial_in(s, e->node, d,
 	    backoff_ms(&s->prng, d->attempts, RPC_DIAL_BACKOFF_MIN_MS, RPC_DIAL_BACKOFF_MAX_MS) * 1000);
+	if (!e->refused)
+		return;
 	char address[24];
 	scale_address(e->other, address);
 	struct kvs_input in = { .kind = KVS_IN_DIAL_FAILED };
@@ -268,11 +282,14 @@ void scale_close(struct scale *s, size_t from, uint64_t link)
 {
 	CHECK(link >= 1 && link <= s->links_n);
 	struct scale_link *l = &s->links[link - 1];
-	if (l->closed)
+	bool cut = is_cut(s, l->ends[0], l->ends[1]);
+	if (l->closed && !cut)
 		return;
 	l->closed = true;
 	size_t side = side_of(l, from);
 	for (size_t i = 0; i < 2; i++) {
+		if (cut && i != side)
+			continue; /* its end hears of it when the halves meet, or gives up as well */
 		/* What was sent before arrives first. */
 		uint64_t at_us = i == side ? s->now_us : arrival_us(s, l, i, false);
 		struct scale_event *e = scale_push(s, at_us - s->now_us, SCALE_LINK_DOWN, l->ends[i]);
@@ -296,4 +313,30 @@ void scale_kill(struct scale *s, size_t node)
 		scale_push(s, at_us - s->now_us, SCALE_LINK_DOWN, l->ends[far])->number = n->peers[i].link;
 	}
 	n->peers_n = 0;
+}
+
+/* -- halves -- */
+
+void scale_halve(struct scale *s)
+{
+	s->halved = true;
+}
+
+/* Of what was said over a link meanwhile nothing came through: it is gone, and whoever still has an end of it
+ * hears so. */
+static void break_link(struct scale *s, size_t link)
+{
+	struct scale_link *l = &s->links[link];
+	l->closed = true;
+	for (size_t i = 0; i < 2; i++)
+		if (l->up[i])
+			scale_push(s, prng_below(&s->prng, STALL_US), SCALE_LINK_DOWN, l->ends[i])->number = link + 1;
+}
+
+void scale_join_halves(struct scale *s)
+{
+	for (size_t i = 0; i < s->links_n; i++)
+		if (is_cut(s, s->links[i].ends[0], s->links[i].ends[1]))
+			break_link(s, i);
+	s->halved = false;
 }

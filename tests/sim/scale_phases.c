@@ -18,7 +18,7 @@ enum {
 	TCP_HEADERS = 52, /* IPv4 and TCP with timestamps */
 };
 
-static void say(const struct scale *s, const char *phase)
+void scale_say(const struct scale *s, const char *phase)
 {
 	if (s->o.verbose)
 		fprintf(stderr, "%6zu nodes at %8.1f s, %12" PRIu64 " steps: %s\n", s->o.nodes,
@@ -57,10 +57,10 @@ static bool boot(struct scale *s, struct scale_report *r)
 	for (size_t i = 0; i < s->o.nodes; i++)
 		scale_push(s, i < SCALE_SEEDS ? 0 : scale_between(s, 1, within_us), SCALE_BOOT, i);
 	scale_run_until(s, within_us);
-	say(s, "all have started");
+	scale_say(s, "all have started");
 	r->booted = wait_until(s, all_know_all);
 	r->boot_ms = (double)(s->now_us - within_us) / 1000;
-	say(s, r->booted ? "all know all" : "not all know all");
+	scale_say(s, r->booted ? "all know all" : "not all know all");
 	return r->booted;
 }
 
@@ -71,7 +71,7 @@ static void idle(struct scale *s, struct scale_report *r)
 	for (size_t i = 0; i < s->o.nodes; i++)
 		scale_push(s, scale_between(s, 0, READY_WITHIN_US), SCALE_STATE, i);
 	scale_run_until(s, s->now_us + SETTLE_US);
-	say(s, "settled");
+	scale_say(s, "settled");
 	struct scale_traffic then = s->sent;
 	scale_run_until(s, s->now_us + s->o.idle_ms * (uint64_t)1000);
 	scale_traffic_since(s, &then, &r->idle);
@@ -82,21 +82,20 @@ static void idle(struct scale *s, struct scale_report *r)
 	for (size_t i = 0; i < s->o.nodes; i++)
 		links += s->nodes[i].peers_n;
 	r->links = (double)links / (double)s->o.nodes;
-	say(s, "has idled");
+	scale_say(s, "has idled");
 }
 
 /* -- writes -- */
 
-static void plan_writes(struct scale *s)
+void scale_plan_writes(struct scale *s, size_t n, uint64_t within_us)
 {
-	size_t n = s->o.writes_per_s * (size_t)s->o.write_ms / 1000;
 	s->updates = scale_grow(s->updates, &s->updates_cap, s->updates_n + n, sizeof(*s->updates));
 	for (size_t i = 0; i < n; i++) {
 		struct scale_update *u = &s->updates[s->updates_n];
 		*u = (struct scale_update){ .owner = prng_below(&s->prng, s->o.nodes) };
 		u->known = calloc(s->o.nodes / 64 + 1, sizeof(*u->known));
 		CHECK(u->known != NULL);
-		uint64_t at_us = prng_below(&s->prng, s->o.write_ms * (uint64_t)1000);
+		uint64_t at_us = prng_below(&s->prng, within_us);
 		scale_push(s, at_us, SCALE_WRITE, u->owner)->number = s->updates_n++;
 	}
 }
@@ -106,7 +105,7 @@ static bool all_spread(struct scale *s)
 	return s->spread_n == s->updates_n;
 }
 
-static int by_size(const void *a, const void *b)
+int scale_by_size(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 	return x < y ? -1 : x > y;
@@ -124,7 +123,7 @@ static void sum_up(const struct scale *s, size_t first, struct scale_spread *w)
 		if (u->known_n == s->living_n)
 			ms[n++] = (double)(u->last_us - u->at_us) / 1000;
 	}
-	qsort(ms, n, sizeof(*ms), by_size);
+	qsort(ms, n, sizeof(*ms), scale_by_size);
 	w->updates = s->updates_n - first;
 	w->missing = w->updates - n;
 	w->copies = (double)copies / (double)w->updates / (double)(s->o.nodes - 1);
@@ -141,7 +140,7 @@ static void writes(struct scale *s, uint32_t loss_per_mille, double idle_bytes, 
 	size_t first = s->updates_n;
 	struct scale_traffic then = s->sent;
 	s->loss_per_mille = loss_per_mille;
-	plan_writes(s);
+	scale_plan_writes(s, s->o.writes_per_s * (size_t)s->o.write_ms / 1000, s->o.write_ms * (uint64_t)1000);
 	uint64_t window_us = s->o.write_ms * (uint64_t)1000 + DRAIN_US;
 	scale_run_until(s, s->now_us + window_us);
 	scale_traffic_since(s, &then, &w->sent);
@@ -154,7 +153,7 @@ static void writes(struct scale *s, uint32_t loss_per_mille, double idle_bytes, 
 	w->bytes = bytes / shares;
 	w->idle_free_bytes = (bytes - idling) / shares;
 	s->loss_per_mille = 0;
-	say(s, w->missing == 0 ? "writes are known to all" : "writes are not known to all");
+	scale_say(s, w->missing == 0 ? "writes are known to all" : "writes are not known to all");
 	scale_run_until(s, s->now_us + QUIET_US);
 }
 
@@ -182,7 +181,7 @@ static double death(struct scale *s, bool silent)
 	}
 	bool all = wait_until(s, all_told);
 	uint64_t took_us = s->told_us - died_us;
-	say(s, silent ? "one was stopped" : "one was killed");
+	scale_say(s, silent ? "one was stopped" : "one was killed");
 	scale_run_until(s, s->now_us + QUIET_US);
 	s->victim = SIZE_MAX;
 	return all ? (double)took_us / 1000 : -1;
@@ -190,7 +189,7 @@ static double death(struct scale *s, bool silent)
 
 /* -- the end -- */
 
-static bool all_equal(struct scale *s)
+bool scale_all_equal(struct scale *s)
 {
 	uint64_t first = 0;
 	bool has_first = false;
@@ -215,10 +214,11 @@ void scale_measure(const struct scale_options *o, struct scale_report *r)
 		idle(&s, r);
 		writes(&s, 0, r->idle_bytes, &r->clean);
 		writes(&s, o->loss_per_mille, r->idle_bytes, &r->lossy);
+		scale_halves(&s, &r->halves);
 		r->kill_ms = death(&s, false);
 		r->stop_ms = death(&s, true);
-		r->converged = all_equal(&s) || wait_until(&s, all_equal);
-		say(&s, r->converged ? "all are equal" : "not all are equal");
+		r->converged = scale_all_equal(&s) || wait_until(&s, scale_all_equal);
+		scale_say(&s, r->converged ? "all are equal" : "not all are equal");
 	}
 	r->false_alarms = s.false_alarms;
 	r->errors = s.errors;

@@ -95,6 +95,27 @@ static void one_value_has_one_spelling(void **state)
 	assert_int_equal(taken, 256);
 }
 
+/* In longer text, which is read in groups, each character counts in each place. */
+static void base64url_knows_each_character(void **state)
+{
+	(void)state;
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	for (size_t at = 0; at < 44; at++) {
+		for (unsigned c = 0; c < 256; c++) {
+			uint8_t text[44], plain[33] = { 0 };
+			size_t n = sizeof(plain);
+			memset(text, 'A', sizeof(text));
+			text[at] = (uint8_t)c;
+			const char *digit = c == 0 ? NULL : strchr(digits, (int)c);
+			enum err e = text_unbase64url(plain, &n, bytes_of(text, sizeof(text)));
+			assert_int_equal(e, digit != NULL ? OK : ERR_INVALID);
+			uint32_t value = digit == NULL ? 0 : (uint32_t)(digit - digits) << (18 - 6 * (at % 4));
+			for (size_t i = 0; digit != NULL && i < sizeof(plain); i++)
+				assert_int_equal(plain[i], i / 3 == at / 4 ? value >> (16 - 8 * (i % 3)) & 0xff : 0);
+		}
+	}
+}
+
 static void base64url_refuses(void **state)
 {
 	(void)state;
@@ -234,6 +255,7 @@ int main(void)
 		cmocka_unit_test(base64url_examples),
 		cmocka_unit_test(base64url_comes_back),
 		cmocka_unit_test(one_value_has_one_spelling),
+		cmocka_unit_test(base64url_knows_each_character),
 		cmocka_unit_test(base64url_refuses),
 		cmocka_unit_test(utf8_table),
 		cmocka_unit_test(utf8_of_every_code_point),

@@ -14,15 +14,16 @@
 
 #define HANDLE "AQJrMQgCEhDGn7aTeJTZEGJQ7veHwNoSGgRtYWluIgZ2b2QvZTEyECFB9UoO_vka2j-17qyuibM6"
 
-#define CONTENT_ANSWER                                                                                 \
-	"{\"content\":\"lv1\",\"origin\":\"main\",\"zone\":\"\",\"asked\":\"api-1\",\"outcome\":\"warm\"," \
-	"\"node\":\"delivery-2\",\"holders\":1,\"candidates\":["                                           \
-	"{\"rank\":1,\"node\":\"delivery-2\",\"reason\":\"taken\",\"state\":\"ready\",\"zone\":\"a\","     \
-	"\"holder\":true,\"objects\":6,\"bytes\":2048,\"capacity\":5000,\"load\":12,\"headroom\":4988,"    \
-	"\"places\":20,\"age_ms\":340,\"order\":2},"                                                       \
-	"{\"rank\":null,\"node\":\"d1\",\"reason\":\"no headroom\",\"state\":\"ready\",\"zone\":\"b\","    \
-	"\"holder\":false,\"objects\":0,\"bytes\":0,\"capacity\":10,\"load\":10,\"headroom\":0,"           \
-	"\"places\":null,\"age_ms\":1290,\"order\":1},"                                                    \
+#define CONTENT_ANSWER                                                                                   \
+	"{\"content\":\"lv1\",\"origin\":\"main\",\"zone\":\"\",\"asked\":\"api-1\",\"outcome\":\"warm\","   \
+	"\"node\":\"delivery-2\",\"holders\":1,\"candidates\":["                                             \
+	"{\"rank\":1,\"node\":\"delivery-2\",\"reason\":\"taken\",\"state\":\"ready\",\"zone\":\"a\","       \
+	"\"holder\":true,\"objects\":6,\"bytes\":2048,\"share_permille\":250,\"capacity\":5000,\"load\":12," \
+	"\"headroom\":4988,"                                                                                 \
+	"\"places\":20,\"age_ms\":340,\"order\":2},"                                                         \
+	"{\"rank\":null,\"node\":\"d1\",\"reason\":\"no headroom\",\"state\":\"ready\",\"zone\":\"b\","      \
+	"\"holder\":false,\"objects\":0,\"bytes\":0,\"capacity\":10,\"load\":10,\"headroom\":0,"             \
+	"\"places\":null,\"age_ms\":1290,\"order\":1},"                                                      \
 	"{\"rank\":null,\"node\":\"d3\",\"reason\":\"from a later version\",\"age_ms\":180000}]}"
 
 #define SESSION_ANSWER                                                                                 \
@@ -88,14 +89,14 @@ static void a_content(void **state)
 	    "decided now  warm, taken by delivery-2\n"
 	    "as known by  api-1\n"
 	    "\n"
-	    "RANK  NODE        REASON                STATE  ZONE      HELD  OBJECTS     LOAD  HEADROOM  PLACES  "
-	    "  TOLD  ORDER\n"
-	    "   1  delivery-2  taken                 ready  a     2.00 KiB        6  12/5000      4988      20  "
-	    "340 ms      2\n"
-	    "   -  d1          no headroom           ready  b            -        -    10/10         0       -  "
-	    " 1.2 s      1\n"
-	    "   -  d3          from a later version  -      -            -        -        -         -       -  "
-	    " 3 min      -\n");
+	    "RANK  NODE        REASON                STATE  ZONE  SHARE      HELD  OBJECTS     LOAD  HEADROOM  "
+	    "PLACES    TOLD  ORDER\n"
+	    "   1  delivery-2  taken                 ready  a      25 %  2.00 KiB        6  12/5000      4988  "
+	    "    20  340 ms      2\n"
+	    "   -  d1          no headroom           ready  b         -         -        -    10/10         0  "
+	    "     -   1.2 s      1\n"
+	    "   -  d3          from a later version  -      -         -         -        -        -         -  "
+	    "     -   3 min      -\n");
 	said_free(&s);
 	s = run("200 OK", CONTENT_ANSWER, true, "lv1", 1);
 	assert_string_equal(s.out, CONTENT_ANSWER "\n");

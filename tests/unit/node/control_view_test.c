@@ -100,6 +100,30 @@ static void members_become_nodes(void **state)
 	tally_free(t);
 }
 
+/* A node may be full in Mbit/s before it is full in sessions. */
+static void load_is_of_the_nearer_bound(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t capacity_mbps, sessions, reckoned_mbps, load;
+	} cases[] = { { 1000, 42, 0, 42 }, { 1000, 42, 80, 42 }, { 1000, 42, 600, 300 }, { 1000, 42, 1000, 500 },
+		{ 1000, 42, 2000, 1000 }, { 0, 42, 600, 42 }, { 1, 1, UINT32_MAX, UINT32_MAX } };
+	struct tally *t = tally_new();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rpc_register r = reg("x");
+		struct kvs k = { .n = 0 };
+		r.capacity_mbps = cases[i].capacity_mbps;
+		struct kvs_member *m = add(&k, 1, &r);
+		m->has_load = true;
+		m->load.sessions = cases[i].sessions;
+		m->load.reckoned_mbps = cases[i].reckoned_mbps;
+		struct cluster_view *v = view_of(&k, t);
+		assert_int_equal(v->nodes[0].load, cases[i].load);
+		cluster_view_free(v);
+	}
+	tally_free(t);
+}
+
 static void members_never_heard_of_are_left_out(void **state)
 {
 	(void)state;
@@ -175,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(members_become_nodes),
+		cmocka_unit_test(load_is_of_the_nearer_bound),
 		cmocka_unit_test(members_never_heard_of_are_left_out),
 		cmocka_unit_test(texts_are_bounded),
 		cmocka_unit_test(what_is_no_plain_url_is_none),

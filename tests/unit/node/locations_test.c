@@ -55,6 +55,18 @@ void kvs_each_entry(const struct kvs *k, const struct node_id *owner, enum rpc_s
 	((struct kvs *)(uintptr_t)k)->walking = false;
 }
 
+bool kvs_own_get(const struct kvs *k, enum rpc_stream stream, struct bytes key, struct bytes *value)
+{
+	assert_int_equal(stream, RPC_LOCATIONS);
+	for (size_t i = 0; i < k->n; i++) {
+		if (!bytes_eq(k->entries[i].key, key) || k->entries[i].deleted)
+			continue;
+		*value = k->entries[i].value;
+		return true;
+	}
+	return false;
+}
+
 /* -- what was put -- */
 
 struct put {
@@ -152,6 +164,39 @@ static void what_is_held_is_told(void **state)
 	assert_put(f, 1, "lv/2", false);
 	assert_false(poll(f));
 	assert_int_equal(f->puts_n, 2);
+}
+
+static struct rpc_location told_measured(struct fixture *f, bool measured, uint32_t share, uint32_t kbps)
+{
+	tell(f, "lv1", 1000, 3, "");
+	f->cache.news[f->cache.n - 1].measured = measured;
+	f->cache.news[f->cache.n - 1].share_permille = share;
+	f->cache.news[f->cache.n - 1].kbps = kbps;
+	assert_false(poll(f));
+	return f->puts[f->puts_n - 1].location;
+}
+
+static void what_was_said_of_the_share_stands_until_it_is_measured(void **state)
+{
+	struct fixture *f = *state;
+	struct rpc_location was = { .share_permille = 250, .kbps = 4500 }, is;
+	struct buf value;
+	is = told_measured(f, false, 0, 0);
+	assert_int_equal(is.share_permille, 0);
+	said_before(f, "lv1", false);
+	buf_init(&value, RPC_VALUE_MAX);
+	assert_int_equal(rpc_encode_location(&was, &value), OK);
+	f->kvs.entries[0].value = buf_bytes(&value);
+	is = told_measured(f, false, 0, 0);
+	assert_int_equal(is.share_permille, 250);
+	assert_int_equal(is.kbps, 4500);
+	assert_int_equal(is.objects, 3);
+	is = told_measured(f, true, 500, 3000);
+	assert_int_equal(is.share_permille, 500);
+	assert_int_equal(is.kbps, 3000);
+	is = told_measured(f, true, 0, 0);
+	assert_int_equal(is.share_permille, 0);
+	buf_fini(&value);
 }
 
 static void what_is_held_no_more_is_taken_back(void **state)
@@ -265,6 +310,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_is_held_is_told),
+		T(what_was_said_of_the_share_stands_until_it_is_measured),
 		T(what_is_held_no_more_is_taken_back),
 		T(what_an_earlier_run_said_is_taken_back_once),
 		T(entries_of_other_classes_are_left_alone),

@@ -89,6 +89,7 @@ static void assert_same(const struct token *a, const struct token *b)
 	assert_int_equal(a->node_incarnation, b->node_incarnation);
 	assert_int_equal(a->lease_batch, b->lease_batch);
 	assert_int_equal(a->lease_index, b->lease_index);
+	assert_int_equal(a->kbps, b->kbps);
 	assert_int_equal(a->issued_at_s, b->issued_at_s);
 	assert_int_equal(a->start_by_s, b->start_by_s);
 	assert_int_equal(a->renew_after_s, b->renew_after_s);
@@ -110,6 +111,7 @@ static void test_round_trip(void **state)
 		t.kind = kind;
 		t.lease_batch = 9;
 		t.lease_index = 4095;
+		t.kbps = 4500;
 		struct bytes text = sign(f, &t);
 		assert_int_equal(token_verify(&f->keys, text, kind, &f->arena, &back), OK);
 		assert_same(&t, &back);
@@ -188,6 +190,7 @@ static void test_packs_as_protobuf_does(void **state)
 		t.node_incarnation = random_number(&r, 64);
 		t.lease_batch = (uint32_t)random_number(&r, 32);
 		t.lease_index = (uint32_t)random_number(&r, 32);
+		t.kbps = (uint32_t)random_number(&r, 32);
 		t.issued_at_s = random_number(&r, 64);
 		t.start_by_s = random_number(&r, 64);
 		t.renew_after_s = random_number(&r, 64);
@@ -418,7 +421,7 @@ static void test_limits(void **state)
 		t.prefixes[i] = t.content;
 	t.entry = t.content;
 	t.node_incarnation = t.issued_at_s = t.start_by_s = t.renew_after_s = t.not_after_s = UINT64_MAX;
-	t.lease_batch = t.lease_index = UINT32_MAX;
+	t.lease_batch = t.lease_index = t.kbps = UINT32_MAX;
 	assert_int_equal(token_sign(&f->keys, &t, &f->arena, &text), ERR_TOO_BIG);
 }
 

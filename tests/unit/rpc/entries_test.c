@@ -149,7 +149,8 @@ static void load(void **state)
 	struct rpc_load l = { .sessions = 1,
 		.egress_mbps = UINT32_MAX,
 		.hit_permille = 999,
-		.cached_bytes = UINT64_MAX },
+		.cached_bytes = UINT64_MAX,
+		.reckoned_mbps = 70 },
 	                got;
 	assert_int_equal(rpc_encode_load(&l, &b->out), OK);
 	assert_int_equal(rpc_decode_load(buf_bytes(&b->out), &b->arena, &got), OK);
@@ -157,6 +158,7 @@ static void load(void **state)
 	assert_int_equal(got.egress_mbps, UINT32_MAX);
 	assert_int_equal(got.hit_permille, 999);
 	assert_true(got.cached_bytes == UINT64_MAX);
+	assert_int_equal(got.reckoned_mbps, 70);
 	assert_int_equal(rpc_decode_load(BYTES_LIT("\x08"), &b->arena, &got), ERR_INVALID);
 	assert_int_equal(rpc_decode_load(BYTES_NONE, &b->arena, &got), OK);
 	assert_int_equal(got.sessions, 0);
@@ -170,13 +172,15 @@ static void location(void **state)
 	struct rpc_location l = { .bytes = 1u << 30,
 		.objects = 3,
 		.share_permille = 1000,
-		.entry = bytes_of(name, RPC_ENTRY_NAME_MAX) },
+		.entry = bytes_of(name, RPC_ENTRY_NAME_MAX),
+		.kbps = 4500 },
 	                    got;
 	assert_int_equal(rpc_encode_location(&l, &b->out), OK);
 	assert_int_equal(rpc_decode_location(buf_bytes(&b->out), &b->arena, &got), OK);
 	assert_int_equal(got.bytes, 1u << 30);
 	assert_int_equal(got.objects, 3);
 	assert_int_equal(got.share_permille, 1000);
+	assert_int_equal(got.kbps, 4500);
 	assert_bytes_equal(got.entry, l.entry);
 	l.entry.n++;
 	assert_int_equal(rpc_encode_location(&l, &b->out), ERR_TOO_BIG);

@@ -290,6 +290,10 @@ static void the_bytes_of_entries(void **state)
 	};
 	assert_int_equal(rpc_encode_location(&o, &out), OK);
 	assert_hex(buf_bytes(&out), "08808040100c18f403220b6d61737465722e6d337538");
+	buf_clear(&out);
+	o.kbps = 4500;
+	assert_int_equal(rpc_encode_location(&o, &out), OK);
+	assert_hex(buf_bytes(&out), "08808040100c18f403220b6d61737465722e6d337538289423");
 	buf_fini(&out);
 }
 

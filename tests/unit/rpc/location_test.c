@@ -16,7 +16,7 @@ static enum err by_library(struct bytes value, struct arena *a, struct rpc_locat
 	if (e != OK)
 		return e;
 	const Warmcast__Location *m = (const Warmcast__Location *)(const void *)pb;
-	*l = (struct rpc_location){ m->bytes, m->objects, m->share_permille, bytes_str(m->entry) };
+	*l = (struct rpc_location){ m->bytes, m->objects, m->share_permille, bytes_str(m->entry), m->kbps };
 	return l->entry.n > RPC_ENTRY_NAME_MAX ? ERR_TOO_BIG : OK;
 }
 
@@ -37,6 +37,7 @@ static bool same_by_both(struct bytes value)
 		assert_int_equal(hand.objects, library.objects);
 		assert_int_equal(hand.share_permille, library.share_permille);
 		assert_bytes_equal(hand.entry, library.entry);
+		assert_int_equal(hand.kbps, library.kbps);
 	}
 	arena_fini(&a);
 	free(copy);
@@ -53,7 +54,7 @@ static void sound_ones(void **state)
 			struct buf out;
 			buf_init(&out, RPC_VALUE_MAX);
 			struct rpc_location l = { numbers[i], (uint32_t)numbers[6 - i], (uint32_t)numbers[i],
-				bytes_str(entries[k]) };
+				bytes_str(entries[k]), (uint32_t)numbers[i] };
 			assert_int_equal(rpc_encode_location(&l, &out), OK);
 			assert_true(same_by_both(buf_bytes(&out)));
 			buf_fini(&out);

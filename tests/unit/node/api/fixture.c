@@ -111,6 +111,7 @@ int fixture_setup(void **state)
 int fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
+	api_worker_fini(&f->worker);
 	view_publisher_fini(&f->views); /* checks that the worker let go of its view */
 	tally_free(f->tally);
 	lease_slots_free(f->slots);

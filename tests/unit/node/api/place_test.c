@@ -65,6 +65,19 @@ static void a_holder_is_warm(void **state)
 	assert_string_equal(f->reader.content, "lv1");
 }
 
+static void the_most_that_a_holder_says_it_takes(void **state)
+{
+	struct fixture *f = *state;
+	fixture_add(f, 1);
+	fixture_hold(f, 1, "");
+	assert_int_equal(decide(f).kbps, 0);
+	fixture_hold(f, 2, "");
+	fixture_hold(f, 3, "");
+	f->reader.holders[1].location.kbps = 4500;
+	f->reader.holders[2].location.kbps = 800;
+	assert_int_equal(decide(f).kbps, 4500);
+}
+
 static void an_entry_that_leads_out_of_the_content_is_not_believed(void **state)
 {
 	struct fixture *f = *state;
@@ -399,6 +412,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_holder_is_warm),
+		T(the_most_that_a_holder_says_it_takes),
 		T(an_entry_that_leads_out_of_the_content_is_not_believed),
 		T(only_delivery_nodes_with_a_url),
 		T(no_nodes_at_all_is_no_error),

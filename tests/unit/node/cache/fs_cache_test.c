@@ -178,6 +178,7 @@ static void test_evicts_the_unused_first(void **state)
 	}
 	assert_int_equal(count(f).evicted, 0);
 	assert_true(holds(f->cache, "c/0.m4s", MIB, 0));
+	assert_true(holds(f->cache, "c/0.m4s", MIB, 0));
 	assert_int_equal(store(f->cache, "c/9.m4s", "\"e\"", MIB, 9), OK);
 	assert_true(holds(f->cache, "c/0.m4s", MIB, 0));
 	assert_false(holds(f->cache, "c/1.m4s", MIB, 1));

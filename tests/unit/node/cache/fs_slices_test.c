@@ -141,6 +141,20 @@ static void test_others_go(void **state)
 	assert_true(has(f->cache, "c1/a.mp4", 2, LONGER, 2) && has(f->cache, "c1/b.mp4", 1, LONGER, 1));
 }
 
+static void test_all_of_them_are_the_object(void **state)
+{
+	struct fixture *f = *state;
+	struct cache_key k = key_of("c1/a.mp4");
+	uint64_t length = 0;
+	assert_int_equal(store_slice(f->cache, "c1/a.mp4", 2, TOTAL, "\"e\"", 2), OK);
+	assert_false(cache_holds(f->cache, &k, &length));
+	assert_int_equal(store_slice(f->cache, "c1/a.mp4", 1, TOTAL, "\"e\"", 1), OK);
+	assert_true(cache_holds(f->cache, &k, &length) && length == TOTAL);
+	assert_int_equal(store_slice(f->cache, "c1/b.mp4", 1, TOTAL, "\"e\"", 1), OK);
+	k = key_of("c1/b.mp4");
+	assert_false(cache_holds(f->cache, &k, &length));
+}
+
 static void test_a_purge_takes_all_of_them(void **state)
 {
 	struct fixture *f = *state;
@@ -158,6 +172,7 @@ int main(void)
 		CASE(test_what_no_object_has_is_refused),
 		CASE(test_one_that_is_whole_is_found_for_its_slices),
 		CASE(test_others_go),
+		CASE(test_all_of_them_are_the_object),
 		CASE(test_a_purge_takes_all_of_them),
 	};
 	return cmocka_run_group_tests_name("fs_slices", tests, NULL, NULL);

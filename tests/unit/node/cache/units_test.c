@@ -55,37 +55,37 @@ static void test_counts_contents(void **state)
 	struct contents t;
 	struct contents_told told;
 	contents_init(&t);
-	assert_false(contents_tell(&t, &told));
+	assert_false(contents_tell(&t, 0, &told));
 	struct unit *index = make("a/b", "a/b/index.m3u8", 10), *master = make("a/b", "a/b/master.m3u8", 20);
 	struct unit *deep = make("a/b", "a/b/x/manifest.mpd", 5), *other = make("z", "z/1.m4s", 1);
-	assert_true(contents_add(&t, deep));
-	assert_false(contents_add(&t, index));
-	assert_false(contents_add(&t, master));
-	assert_false(contents_add(&t, other));
+	assert_true((contents_add(&t, deep, 0) & CONTENTS_NEWS) != 0);
+	assert_false((contents_add(&t, index, 0) & CONTENTS_NEWS) != 0);
+	assert_false((contents_add(&t, master, 0) & CONTENTS_NEWS) != 0);
+	assert_false((contents_add(&t, other, 0) & CONTENTS_NEWS) != 0);
 	assert_int_equal(t.units, 4);
 	assert_int_equal(t.bytes, 36);
-	assert_true(contents_tell(&t, &told));
+	assert_true(contents_tell(&t, 0, &told));
 	assert_true(
 	    bytes_eq(told.news.content, BYTES_LIT("a/b")) && bytes_eq(told.news.origin, BYTES_LIT("main")));
 	assert_true(bytes_eq(told.news.entry, BYTES_LIT("master.m3u8")));
 	assert_int_equal(told.news.bytes, 35);
 	assert_int_equal(told.news.objects, 3);
-	assert_true(contents_tell(&t, &told));
+	assert_true(contents_tell(&t, 0, &told));
 	assert_true(bytes_eq(told.news.content, BYTES_LIT("z")));
 	assert_int_equal(told.news.entry.n, 0);
-	assert_false(contents_tell(&t, &told));
-	assert_true(contents_remove(&t, master));
-	assert_true(contents_tell(&t, &told));
+	assert_false(contents_tell(&t, 0, &told));
+	assert_true((contents_remove(&t, master, 0) & CONTENTS_NEWS) != 0);
+	assert_true(contents_tell(&t, 0, &told));
 	assert_true(bytes_eq(told.news.entry, BYTES_LIT("index.m3u8")));
-	assert_true(contents_remove(&t, index));
-	assert_true(contents_tell(&t, &told));
+	assert_true((contents_remove(&t, index, 0) & CONTENTS_NEWS) != 0);
+	assert_true(contents_tell(&t, 0, &told));
 	assert_int_equal(told.news.entry.n, 0); /* x/manifest.mpd is not the content's own */
-	assert_true(contents_remove(&t, deep));
-	assert_false(contents_remove(&t, other));
-	assert_true(contents_tell(&t, &told));
+	assert_true((contents_remove(&t, deep, 0) & CONTENTS_NEWS) != 0);
+	assert_false((contents_remove(&t, other, 0) & CONTENTS_NEWS) != 0);
+	assert_true(contents_tell(&t, 0, &told));
 	assert_int_equal(told.news.objects, 0);
-	assert_true(contents_tell(&t, &told));
-	assert_false(contents_tell(&t, &told));
+	assert_true(contents_tell(&t, 0, &told));
+	assert_false(contents_tell(&t, 0, &told));
 	assert_int_equal(t.n, 0); /* told to the end: forgotten */
 	unit_free(index);
 	unit_free(master);
@@ -107,15 +107,15 @@ static void test_many_contents(void **state)
 		(void)snprintf(content, sizeof(content), "c%u", i);
 		(void)snprintf(object, sizeof(object), "c%u/manifest.mpd", i);
 		units[i] = make(content, object, 1);
-		assert_int_equal(contents_add(&t, units[i]), i == 0);
+		assert_int_equal(contents_add(&t, units[i], 0), i == 0 ? CONTENTS_NEWS : 0);
 	}
 	for (unsigned i = 0; i < N; i++) {
-		assert_true(contents_tell(&t, &told)); /* in the order in which they changed */
+		assert_true(contents_tell(&t, 0, &told)); /* in the order in which they changed */
 		(void)snprintf(content, sizeof(content), "c%u", i);
 		assert_true(bytes_eq(told.news.content, bytes_str(content)));
 	}
 	for (unsigned i = 0; i < N; i++) {
-		(void)contents_remove(&t, units[i]);
+		(void)contents_remove(&t, units[i], 0);
 		unit_free(units[i]);
 	}
 	contents_fini(&t);

@@ -25,9 +25,10 @@ static bool room_admit(void *ctx, const struct session_claim *claim, uint64_t no
 	return false;
 }
 
-static void room_leave(void *ctx, size_t n)
+static void room_leave(void *ctx, const struct session_end *ends, size_t n)
 {
 	struct room *r = ctx;
+	(void)ends;
 	atomic_fetch_add(&r->left, n);
 }
 

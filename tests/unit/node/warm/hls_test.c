@@ -9,16 +9,24 @@
 
 #include <cmocka.h>
 
-static void note(void *arg, enum hls_kind kind, struct bytes uri)
+static void note(void *arg, const struct hls_item *i)
 {
-	buf_printf(arg, "%c %.*s\n", kind == HLS_PLAYLIST ? 'p' : 'o', (int)uri.n, (const char *)uri.p);
+	buf_printf(arg, "%c %.*s\n", hls_is_playlist(i->kind) ? 'p' : 'o', (int)i->uri.n, (const char *)i->uri.p);
+}
+
+/* All that is read. */
+static void note_more(void *arg, const struct hls_item *i)
+{
+	static const char *const kinds[] = { "variant", "rendition", "segment", "object" };
+	buf_printf(arg, "%s %.*s %u %u %u\n", kinds[i->kind], (int)i->uri.n, (const char *)i->uri.p,
+	    i->duration_ms, i->peak_bps, i->average_bps);
 }
 
 static void assert_names(const char *playlist, const char *expected)
 {
 	struct buf got;
 	buf_init(&got, 4096);
-	assert_int_equal(hls_names(bytes_str(playlist), note, &got), OK);
+	assert_int_equal(hls_read(bytes_str(playlist), note, &got), OK);
 	buf_put_u8(&got, '\0');
 	assert_string_equal((const char *)got.p, expected);
 	buf_fini(&got);
@@ -63,6 +71,40 @@ static void odd_attributes(void **state)
 	assert_names("#EXTM3U\n#EXT-X-MAPS:URI=\"other tag\"\n#EXT-X-MAP:XURI=\"other name\"\n", "");
 }
 
+static void assert_items(const char *playlist, const char *expected)
+{
+	struct buf got;
+	buf_init(&got, 4096);
+	assert_int_equal(hls_read(bytes_str(playlist), note_more, &got), OK);
+	buf_put_u8(&got, '\0');
+	assert_string_equal((const char *)got.p, expected);
+	buf_fini(&got);
+}
+
+static void bandwidths(void **state)
+{
+	(void)state;
+	assert_items("#EXTM3U\n"
+	             "#EXT-X-MEDIA:TYPE=AUDIO,BANDWIDTH=5,URI=\"a.m3u8\"\n"
+	             "#EXT-X-STREAM-INF:AVERAGE-BANDWIDTH=900000,CODECS=\"x,BANDWIDTH=7\",BANDWIDTH=1280000\n"
+	             "low.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=2560000\nhigh.m3u8\n"
+	             "#EXT-X-STREAM-INF:BANDWIDTH=1e6,AVERAGE-BANDWIDTH=99999999999\nodd.m3u8\nplain\n",
+	    "rendition a.m3u8 0 0 0\nvariant low.m3u8 0 1280000 900000\nvariant high.m3u8 0 2560000 0\n"
+	    "variant odd.m3u8 0 0 0\nsegment plain 0 0 0\n");
+}
+
+static void durations(void **state)
+{
+	(void)state;
+	assert_items("#EXTM3U\n#EXTINF:4,\na\n#EXTINF:6.006,title, more\n#EXT-X-MAP:URI=\"i\"\nb\n"
+	             "#EXTINF:0.5\nc\n#EXTINF:12.34567,\nd\ne\n",
+	    "segment a 4000 0 0\nobject i 0 0 0\nsegment b 6006 0 0\nsegment c 500 0 0\nsegment d 12345 0 0\n"
+	    "segment e 0 0 0\n");
+	assert_items(
+	    "#EXTM3U\n#EXTINF:-1,\na\n#EXTINF:,\nb\n#EXTINF:4.x,\nc\n#EXTINF:3601,\nd\n#EXTINF:3600.9\ne\n",
+	    "segment a 0 0 0\nsegment b 0 0 0\nsegment c 0 0 0\nsegment d 0 0 0\nsegment e 3600000 0 0\n");
+}
+
 static void what_is_no_playlist(void **state)
 {
 	(void)state;
@@ -71,7 +113,7 @@ static void what_is_no_playlist(void **state)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct buf got;
 		buf_init(&got, 64);
-		assert_int_equal(hls_names(bytes_str(texts[i]), note, &got), ERR_INVALID);
+		assert_int_equal(hls_read(bytes_str(texts[i]), note, &got), ERR_INVALID);
 		assert_int_equal(got.n, 0);
 		buf_fini(&got);
 	}
@@ -83,6 +125,8 @@ int main(void)
 		cmocka_unit_test(a_master_playlist),
 		cmocka_unit_test(a_media_playlist),
 		cmocka_unit_test(odd_attributes),
+		cmocka_unit_test(bandwidths),
+		cmocka_unit_test(durations),
 		cmocka_unit_test(what_is_no_playlist),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
