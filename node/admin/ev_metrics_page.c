@@ -268,6 +268,8 @@ static void put_fills(const struct admin *a, struct buf *out)
 	    out, "warmcast_fills_revalidated_total", "Units confirmed by the origin store.", f.revalidated);
 	metrics_counter(out, "warmcast_fills_negative_hits_total", "Misses answered from memory of the last one.",
 	    f.negative_hits);
+	metrics_counter(out, "warmcast_origin_requests_total",
+	    "Attempts at the origin stores, for an object or to confirm one.", f.origin_requests);
 	metrics_counter(
 	    out, "warmcast_origin_bytes_total", "Bytes read from the origin stores.", f.bytes_from_origin);
 }

@@ -151,6 +151,19 @@ void fill_ends(struct fill *f, const struct fill_answer *a)
 	OBJ_FREE(f);
 }
 
+bool fill_drops_unawaited(struct fill *f)
+{
+	struct fills *fs = f->fills;
+	fills_lock(fs);
+	bool drops = f->waiters == NULL;
+	if (drops)
+		take_out(fs, f);
+	fills_unlock(fs);
+	if (drops)
+		OBJ_FREE(f);
+	return drops;
+}
+
 bool fill_gives_up(struct fill *f)
 {
 	fills_lock(f->fills);

@@ -107,6 +107,9 @@ void fill_grows(struct fill *f, struct growing *g, const struct cache_meta *meta
 /* Takes the fill out of the table, answers who still waits (`a`'s unit is pinned once more for each), and
  * frees it. */
 void fill_ends(struct fill *f, const struct fill_answer *a);
+/* Frees one that has not begun, if all who waited for it gave up: a store that was slow is not asked for what
+ * nobody wants any more. */
+bool fill_drops_unawaited(struct fill *f);
 /* Whether the fills end, or this one was purged: a long one gives up. */
 bool fill_gives_up(struct fill *f);
 bool fill_is_doomed(struct fill *f);

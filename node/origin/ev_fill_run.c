@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { CHUNK_BYTES = 256 * 1024 };
+enum { CHUNK_BYTES = 256 * 1024, CORRUPT_REST_MS = 1000 };
 
 static struct origin_source *source_of(struct fill *f)
 {
@@ -22,6 +22,7 @@ static bool may_ask(struct fill *f, enum err *why)
 	fills_lock(fs);
 	bool may = backoff_may_ask(b, fills_now_mono_ms());
 	*why = b->error;
+	fs->counters.origin_requests += may;
 	fills_unlock(fs);
 	return may;
 }
@@ -72,7 +73,8 @@ static bool is_news(struct fill_origin *o, bool failing, uint64_t now)
 	return true;
 }
 
-static void learn(struct fill *f, enum err e)
+/* `whole`: no more is to come that could fail. */
+static void learn(struct fill *f, enum err e, bool whole)
 {
 	struct fills *fs = f->fills;
 	struct fill_origin *o = &fs->origins[f->origin];
@@ -81,9 +83,11 @@ static void learn(struct fill *f, enum err e)
 	fills_lock(fs);
 	if (failing)
 		backoff_failed(&o->backoff, e, now, prng_next(&fs->prng));
-	else
+	else if (whole)
 		backoff_well(&o->backoff);
-	bool news = !fs->stopping && is_news(o, failing, now);
+	else
+		backoff_answers(&o->backoff, now);
+	bool news = !fs->stopping && (failing || whole) && is_news(o, failing, now);
 	fills_unlock(fs);
 	if (news)
 		tell_store(f, e, failing);
@@ -109,6 +113,18 @@ static void remember_missing(struct fill *f)
 	if (!f->doomed)
 		negative_put(&fs->negative, f->hash, fills_now_mono_ms(), fs->negative_ttl_ms);
 	fills_unlock(fs);
+}
+
+/* What is held of it is served all the same. */
+static void remember_corrupt(struct fill *f)
+{
+	struct fills *fs = f->fills;
+	struct cache_unit *held = fill_held(f);
+	fills_lock(fs);
+	if (!f->doomed && held == NULL)
+		negative_put(&fs->negative, f->hash, fills_now_mono_ms(), CORRUPT_REST_MS);
+	fills_unlock(fs);
+	cache_release(fs->cache, held);
 }
 
 static void end_not_found(struct fill *f)
@@ -143,6 +159,18 @@ static void end_without_store(struct fill *f, struct cache_unit *held, enum err 
 	}
 	cache_release(f->fills->cache, held);
 	end_failed(f, e);
+}
+
+/* How an object that was opened ended. One that is not what its store said is left alone a little: whoever
+ * plays it asks again and again. */
+static void learn_end(struct fill *f, enum err e)
+{
+	if (e == OK || (origin_store_failed(e) && !fill_gives_up(f)))
+		learn(f, e, true);
+	else
+		tell_object(f, e);
+	if (e == ERR_CORRUPT && f->slice == 1)
+		remember_corrupt(f);
 }
 
 /* -- filling -- */
@@ -268,7 +296,7 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 		.content = f->content, .answered_wall_ms = f->fills->now_wall_ms(), .mark = f->mark
 	};
 	enum err e = fill_open(f, s, &x.handle, &info, &part);
-	learn(f, e);
+	learn(f, e, false);
 	if (e == ERR_INVALID && f->slice > 1) {
 		cache_release(f->fills->cache, held);
 		fill_ends(f, &(struct fill_answer){ .outcome = FILL_NO_SLICE });
@@ -294,14 +322,10 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 		fill_replaces(f, &x.meta, held);
 		cache_release(f->fills->cache, held);
 		e = pump(&x);
-		if (origin_store_failed(e) && !fill_gives_up(f))
-			learn(f, e);
-		else if (e != OK)
-			tell_object(f, e);
+		learn_end(f, e);
 		finish(&x, e);
 	} else {
-		if (origin_store_failed(e))
-			learn(f, e);
+		learn_end(f, e);
 		end_without_store(f, held, e);
 	}
 	s->close(s, x.handle);
@@ -365,7 +389,7 @@ static bool revalidate(struct fill *f, struct cache_unit *held)
 	struct origin_info info;
 	uint64_t asked_wall_ms = fs->now_wall_ms();
 	enum err e = s->stat(s, f->object, &info);
-	learn(f, e);
+	learn(f, e, false);
 	if (e == ERR_NOT_FOUND) {
 		cache_release(fs->cache, held);
 		end_not_found(f);
@@ -392,6 +416,8 @@ static bool revalidate(struct fill *f, struct cache_unit *held)
 void fill_run(struct fill *f)
 {
 	struct fills *fs = f->fills;
+	if (fill_drops_unawaited(f))
+		return;
 	f->mark = cache_mark(fs->cache);
 	struct cache_unit *held = fill_held(f);
 	enum err why;

@@ -93,7 +93,8 @@ void fills_purge(struct fills *f, struct bytes content);
 struct fills_counters {
 	uint64_t running, queued, started, joined, whole, failed, not_found, negative_hits, revalidated;
 	uint64_t bytes_from_origin, unstored;
-	uint64_t from_peers; /* whole, out of another node's cache */
+	uint64_t origin_requests; /* attempts at any origin store, for an object or its head */
+	uint64_t from_peers;      /* whole, out of another node's cache */
 	uint64_t bytes_from_peers, peer_misses, peer_failures;
 };
 void fills_count(const struct fills *f, struct fills_counters *out);

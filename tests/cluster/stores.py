@@ -2,7 +2,7 @@
 
     with Store(folder) as store:                     # a plain web server
         overrides = {"*": {"origins": [store.origin()]}}
-        store.fault = lambda path, data: "reset"     # or None, a status, "short", "held"
+        store.fault = lambda path, data: "reset"     # or None, a status, "short", "slow" (1 KiB/s), "held"
         store.stop(); store.start()                  # dies, and is back on the same port
 
 S3Store is the same for a bucket, and verifies each request's signature as AWS describes Signature Version 4, with nothing
@@ -22,6 +22,7 @@ import urllib.parse
 
 HELD_MAX_S = 20.0
 SKEW_MAX_S = 15 * 60
+SLOW_BYTES = 1024
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -143,6 +144,21 @@ class Store:
         if handler.command == "GET":
             handler.wfile.write(body)
 
+    def _drip(self, handler, data):
+        """A kibibyte a second, until there is no fault any more."""
+        self._answer(handler, 200, b"", length=len(data), ETag=f'"{hashlib.md5(data).hexdigest()}"')
+        if handler.command != "GET":
+            return
+        at = 0
+        while at < len(data):
+            n = SLOW_BYTES if self.fault else len(data)
+            handler.wfile.write(data[at:at + n])
+            handler.wfile.flush()
+            at += n
+            for _ in range(20):
+                if self.fault and at < len(data):
+                    self.release.wait(0.05)
+
     def _fail(self, handler, fault, data):
         handler.close_connection = True
         if isinstance(fault, int):
@@ -153,6 +169,8 @@ class Store:
         half = data[:len(data) // 2]
         if fault == "short":
             return self._answer(handler, 200, half, length=len(data))
+        if fault == "slow":
+            return self._drip(handler, data)
         if fault == "reset":
             self._answer(handler, 200, half, length=len(data))
             handler.wfile.flush()
