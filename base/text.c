@@ -180,27 +180,60 @@ static size_t utf8_sequence(struct bytes s)
 	return n;
 }
 
-/* ASCII without NUL, as nearly all names are. A borrow can hide none, and invent a zero only above one that
- * is there. */
-static bool is_plain_word(const uint8_t *p)
+/* A borrow can hide none, and invent a zero only above one that is there. */
+static bool is_plain_word(uint64_t word)
 {
 	static const uint64_t ones = UINT64_MAX / 255, highs = UINT64_MAX / 255 * 128;
+	return ((word | (word - ones)) & highs) == 0;
+}
+
+static uint64_t word_at(const uint8_t *p)
+{
 	uint64_t word;
 	memcpy(&word, p, sizeof(word));
-	return ((word | (word - ones)) & highs) == 0;
+	return word;
+}
+
+/* ASCII without NUL, as nearly all names are. The last word overlaps the one before. */
+static bool is_plain(struct bytes s)
+{
+	if (s.n >= sizeof(uint64_t)) {
+		for (size_t i = 0; i + sizeof(uint64_t) < s.n; i += sizeof(uint64_t))
+			if (!is_plain_word(word_at(s.p + i)))
+				return false;
+		return is_plain_word(word_at(s.p + s.n - sizeof(uint64_t)));
+	}
+	uint32_t head, tail;
+	if (s.n >= sizeof(head)) {
+		memcpy(&head, s.p, sizeof(head));
+		memcpy(&tail, s.p + s.n - sizeof(tail), sizeof(tail));
+		return is_plain_word((uint64_t)head << 32 | tail);
+	}
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == 0 || s.p[i] >= 0x80)
+			return false;
+	return true;
 }
 
 bool text_is_utf8(struct bytes s)
 {
-	for (size_t i = 0, n; i < s.n; i += n) {
-		if (s.n - i >= sizeof(uint64_t) && is_plain_word(s.p + i))
-			n = sizeof(uint64_t);
-		else if (s.p[i] - 1u < 0x7f) /* ASCII without NUL */
-			n = 1;
-		else if ((n = utf8_sequence(bytes_from(s, i))) == 0)
+	if (is_plain(s))
+		return true;
+	for (size_t i = 0, n; i < s.n; i += n)
+		if ((n = utf8_sequence(bytes_from(s, i))) == 0)
 			return false;
-	}
 	return true;
+}
+
+size_t text_decimal(char out[TEXT_DECIMAL_MAX], uint64_t v)
+{
+	char digits[TEXT_DECIMAL_MAX];
+	size_t at = sizeof(digits);
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while ((v /= 10) > 0);
+	memcpy(out, digits + at, sizeof(digits) - at);
+	return sizeof(digits) - at;
 }
 
 enum err text_u64(struct bytes s, uint64_t max, uint64_t *out)

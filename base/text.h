@@ -20,6 +20,10 @@ MUST_USE enum err text_unbase64url(uint8_t *out, size_t *out_n, struct bytes in)
 /* Well-formed UTF-8 (no surrogates, no overlong forms) without NUL. */
 bool text_is_utf8(struct bytes s);
 
+/* The digits of v, no NUL; returns how many. */
+enum { TEXT_DECIMAL_MAX = 20 };
+size_t text_decimal(char out[TEXT_DECIMAL_MAX], uint64_t v);
+
 /* Whole decimal number without sign or leading zero, in [0, max]. */
 MUST_USE enum err text_u64(struct bytes s, uint64_t max, uint64_t *out);
 

@@ -14,7 +14,7 @@ enum { CLAIMS_MAX = 4 * RING_NEIGHBOURS_MAX, DECODE_BYTES = 4096 };
 /* So many accused make the next verdict wait for a millisecond: when half of a great cluster is cut off, its
  * claims come one after the other, and a verdict on all of them each time would take all of this node's time.
  */
-enum { ACCUSED_PER_MS = 16 };
+enum { ACCUSED_PER_MS = 8 };
 
 /* What is looked at in one verdict: members with claims on them, and their watchers. */
 struct hearing {

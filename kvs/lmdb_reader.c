@@ -19,8 +19,9 @@ enum { WHOSE_MAX = 4096 }; /* a power of two */
 struct kvs_reader {
 	unsigned magic;
 	struct kvs_store *store;
-	MDB_txn *txn; /* reset between calls */
+	MDB_txn *txn; /* reset between calls, or rests */
 	MDB_cursor *bundles;
+	bool keeps, open;
 	uint64_t drops; /* of the store, when `whose` was begun */
 	struct whose whose[WHOSE_MAX];
 	struct kvs_bundle_reader bundle;
@@ -64,6 +65,8 @@ void kvs_reader_close(struct kvs_reader *r)
 
 static enum err begin(struct kvs_reader *r)
 {
+	if (r->open)
+		return OK;
 	/* Before the transaction: when a row is dropped in between, the next lookup forgets. */
 	uint64_t drops = atomic_load(&r->store->drops);
 	if (drops != r->drops) {
@@ -73,11 +76,32 @@ static enum err begin(struct kvs_reader *r)
 	int rc = mdb_txn_renew(r->txn);
 	if (rc != 0)
 		return lmdb_err(rc);
+	r->open = true;
 	rc = mdb_cursor_renew(r->txn, r->bundles);
-	if (rc == 0)
-		return OK;
-	mdb_txn_reset(r->txn);
+	if (rc != 0)
+		kvs_reader_rest(r);
 	return lmdb_err(rc);
+}
+
+/* After an error nothing is kept: what is read next begins anew. */
+static void end(struct kvs_reader *r, enum err e)
+{
+	if (!r->keeps || (e != OK && e != ERR_NOT_FOUND))
+		kvs_reader_rest(r);
+}
+
+void kvs_reader_keep(struct kvs_reader *r)
+{
+	OBJ_CHECK(r, KVS_READER_MAGIC);
+	r->keeps = true;
+}
+
+void kvs_reader_rest(struct kvs_reader *r)
+{
+	OBJ_CHECK(r, KVS_READER_MAGIC);
+	if (r->open)
+		mdb_txn_reset(r->txn);
+	r->open = false;
 }
 
 /* NULL: no row has that slot any more. */
@@ -202,7 +226,7 @@ enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct by
 		return e;
 	struct sorted l = { .h = out, .max = max };
 	e = scan_holders(r, bytes_of(key, key_n), a, &l);
-	mdb_txn_reset(r->txn);
+	end(r, e);
 	if (e == OK)
 		*n = l.n;
 	return e;
@@ -256,6 +280,6 @@ enum err kvs_reader_get(struct kvs_reader *r, const struct node_id *owner, enum 
 	if (e != OK)
 		return e;
 	e = get_copy(r, owner, stream, key, a, value);
-	mdb_txn_reset(r->txn);
+	end(r, e);
 	return e;
 }

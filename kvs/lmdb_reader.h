@@ -2,7 +2,8 @@
  *
  * Threading: one reader a thread; not shared. Every call renews the reader's transaction and resets
  * it before it returns, so that none is ever left open (a forgotten one makes the file grow without
- * bound). What is returned is copied.
+ * bound). A thread that looks up much at once may keep the transaction of its first lookup for the others
+ * (kvs_reader_keep), and rests when it has nothing to do. What is returned is copied.
  */
 #ifndef KVS_LMDB_READER_H
 #define KVS_LMDB_READER_H
@@ -18,6 +19,11 @@ struct kvs_holder {
 
 MUST_USE enum err kvs_reader_open(struct kvs_store *s, struct kvs_reader **out);
 void kvs_reader_close(struct kvs_reader *r);
+
+/* From now on lookups see what the first one after a rest saw, until the next rest. */
+void kvs_reader_keep(struct kvs_reader *r);
+/* To be called before the thread waits for anything. */
+void kvs_reader_rest(struct kvs_reader *r);
 
 /* The nodes with a location for (origin, content), dead ones too, in order of id, at most `max`. */
 MUST_USE enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct bytes content,

@@ -119,7 +119,7 @@ const struct setting config_settings[] = {
 	    .example = "[{path: /var/cache/warmcast, size: 10GiB}]",
 	    .doc = "Each with its own index: a lost disk loses only its own." },
 	{ "cache.ram", SETTING_SIZE, FIELD(config, ram_bytes), .max = PIB, .def = "1GiB", .note = "0 = none",
-	    .doc = "For hot small objects; 0 = none." },
+	    .doc = "Half of it for hot small objects, all that is left for fills that no disk takes; 0 = none." },
 
 	{ "capacity.sessions", SETTING_U32, FIELD(config, capacity_sessions), .max = 1000000, .def = "5000",
 	    .note = "0 = takes none", .doc = "Sessions that a delivery node carries at once; never exceeded." },

@@ -348,6 +348,7 @@ static enum err start_viewers(struct node *n)
 		.store = n->store,
 		.api = (n->config->roles & RPC_ROLE_API) != 0 ? &n->api : NULL,
 		.delivery = n->delivery,
+		.egress_bytes_per_s = (uint64_t)n->config->capacity_mbps * (KBIT_OF_MBIT * 1000 / 8),
 	};
 	e = viewers_start(&v, &n->viewers);
 	if (e != OK)

@@ -4,6 +4,7 @@
 #include "node/delivery/delivery.h"
 #include "node/fs_log.h"
 #include "node/fs_random.h"
+#include "node/fs_room.h"
 
 #define VIEWERS_MAGIC 0x76696577u
 
@@ -39,7 +40,14 @@ static void on_worker_start(void *ctx, struct http_worker *w)
 		    LOG_ERROR, "http", "no-reader", "a worker cannot read the replica", LOG_STR("error", err_str(e)));
 		CHECK(e == OK);
 	}
+	kvs_reader_keep(own->api.reader);
 	http_worker_set_data(w, own);
+}
+
+static void on_worker_rest(void *ctx, struct http_worker *w)
+{
+	(void)ctx;
+	kvs_reader_rest(((struct worker *)http_worker_data(w))->api.reader);
 }
 
 static void on_worker_stop(void *ctx, struct http_worker *w)
@@ -75,15 +83,19 @@ enum err viewers_start(const struct viewers_config *c, struct viewers **out)
 {
 	struct viewers *v = OBJ_NEW(struct viewers, VIEWERS_MAGIC);
 	v->c = *c;
+	struct http_limits limits = http_limits_default;
+	limits.connections = fs_room_connections();
+	limits.egress_bytes_per_s = c->egress_bytes_per_s;
 	struct http_server_config s = {
 		.listeners = c->listeners,
 		.listeners_n = c->listeners_n,
 		.workers = c->workers,
-		.limits = &http_limits_default,
+		.limits = &limits,
 		.handler = on_request,
 		.ctx = v,
 		.worker_start = on_worker_start,
 		.worker_stop = on_worker_stop,
+		.worker_rest = on_worker_rest,
 	};
 	enum err e = http_server_start(&s, &v->server);
 	if (e != OK) {
@@ -91,6 +103,8 @@ enum err viewers_start(const struct viewers_config *c, struct viewers **out)
 		return e;
 	}
 	v->c.listeners = NULL;
+	LOG_EVENT(LOG_INFO, "http", "limits", "what viewers may take", LOG_U64("connections", limits.connections),
+	    LOG_U64("egress_bytes_per_s", limits.egress_bytes_per_s));
 	*out = v;
 	return OK;
 }

@@ -16,9 +16,10 @@ struct viewers_config {
 	const int *listeners; /* taken on success */
 	size_t listeners_n;
 	unsigned workers;
-	struct kvs_store *store;   /* for the workers' readers */
-	struct api *api;           /* NULL without the api role */
-	struct delivery *delivery; /* NULL without the delivery role */
+	struct kvs_store *store;     /* for the workers' readers */
+	struct api *api;             /* NULL without the api role */
+	struct delivery *delivery;   /* NULL without the delivery role */
+	uint64_t egress_bytes_per_s; /* past it new sessions go elsewhere; 0: no bound */
 };
 
 MUST_USE enum err viewers_start(const struct viewers_config *c, struct viewers **out);

@@ -42,6 +42,8 @@ static void put_turned_away(const struct admin *a, struct buf *out)
 	delivery_count(a->delivery, &d);
 	metrics_counter(out, "warmcast_media_sent_elsewhere_total",
 	    "Requests sent on to a node with room, by 307.", d.sent_elsewhere);
+	metrics_counter(out, "warmcast_media_shed_total",
+	    "Requests of new sessions sent away while the node sent more than capacity.egress_mbps.", d.shed);
 	metrics_counter(
 	    out, "warmcast_media_no_place_total", "Requests that found no node with room: 404.", d.no_place);
 }

@@ -3,6 +3,8 @@
 #include "node/fs_log.h"
 #include "node/metrics.h"
 
+#include <stdio.h>
+
 static void labelled(struct buf *out, const char *name, const char *label, const char *value, uint64_t n)
 {
 	struct metric_label l = { label, bytes_str(value) };
@@ -141,11 +143,34 @@ static void put_links(const struct admin *a, struct buf *out)
 	    "Heartbeats and ends that found their batch full.", c.news_dropped);
 }
 
+/* Whether the workers carry the same. */
+static void put_workers(const struct http_server *s, struct buf *out)
+{
+	struct http_counters c;
+	char number[16];
+	metrics_family(out, "warmcast_http_worker_sent_bytes_total", METRIC_COUNTER, "Bytes sent, by worker.");
+	for (unsigned i = 0; i < http_server_workers(s); i++) {
+		http_server_count_worker(s, i, &c);
+		snprintf(number, sizeof(number), "%u", i);
+		labelled(out, "warmcast_http_worker_sent_bytes_total", "worker", number, c.bytes_sent);
+	}
+	metrics_family(out, "warmcast_http_worker_connections", METRIC_GAUGE, "Open connections, by worker.");
+	for (unsigned i = 0; i < http_server_workers(s); i++) {
+		http_server_count_worker(s, i, &c);
+		snprintf(number, sizeof(number), "%u", i);
+		labelled(out, "warmcast_http_worker_connections", "worker", number, c.connections_open);
+	}
+}
+
 static void put_http(const struct admin *a, struct buf *out)
 {
 	struct http_counters c = { 0 };
 	http_server_count(a->viewers, &c);
 	metrics_gauge(out, "warmcast_http_connections", "Open connections of viewers.", c.connections_open);
+	metrics_gauge(out, "warmcast_http_connections_max", "How many there may be; past it they are reset.",
+	    http_server_limits(a->viewers)->connections);
+	metrics_gauge(out, "warmcast_http_egress_bytes_per_second", "Sent to viewers, of about the last second.",
+	    http_server_egress_bytes_per_s(a->viewers));
 	metrics_counter(out, "warmcast_http_connections_total", "Connections accepted.", c.connections_accepted);
 	metrics_counter(
 	    out, "warmcast_http_connections_refused_total", "Connections over a limit.", c.connections_refused);
@@ -158,7 +183,10 @@ static void put_http(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_http_sent_bytes_total", "Bytes sent to viewers.", c.bytes_sent);
 	metrics_counter(out, "warmcast_http_resets_total", "Connections ended by a reset.", c.resets);
 	metrics_counter(out, "warmcast_http_timeouts_total", "Connections that took too long.", c.timeouts);
+	put_workers(a->viewers, out);
 	metrics_counter(out, "warmcast_http_malformed_total", "Requests that were no sound HTTP.", c.malformed);
+	metrics_counter(
+	    out, "warmcast_http_cold_reads_total", "Sends that waited for a disk, aside.", c.cold_reads);
 }
 
 static void put_api(const struct api *api, struct buf *out)
@@ -212,6 +240,10 @@ static void put_delivery(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_media_bytes_total", "Bytes of objects sent.", d.bytes);
 	metrics_counter(
 	    out, "warmcast_media_hit_bytes_total", "Those of them that came from the cache.", d.hit_bytes);
+	metrics_counter(
+	    out, "warmcast_media_hot_total", "Objects served out of memory, from cache.ram.", d.hot_hits);
+	metrics_gauge(out, "warmcast_media_hot_bytes", "Memory that such objects take.", d.hot_bytes);
+	metrics_gauge(out, "warmcast_media_hot_objects", "How many there are, one a worker each.", d.hot_objects);
 	metrics_counter(
 	    out, "warmcast_tokens_refused_total", "Requests with a wrong or expired token.", d.token_refused);
 	metrics_counter(

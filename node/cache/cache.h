@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "node/cache/purges.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -121,6 +122,20 @@ struct cache_unit *cache_look(struct cache *c, const struct cache_key *k);
 void cache_release(struct cache *c, struct cache_unit *u);
 /* One more pin of the same unit, for another reader; never NULL. */
 struct cache_unit *cache_pin(struct cache *c, const struct cache_unit *u);
+
+/* For a copy that somebody keeps of a unit elsewhere: whether the cache still hands out that unit,
+ * unconfirmed and undoubted since. Says "changed" too often, never too seldom; then the copy looks again. */
+enum { CACHE_FILE_BYTES = 16 };
+struct cache_watch {
+	const _Atomic uint64_t *changes; /* of a part of the cache, as long as that is open */
+	uint64_t seen;
+	uint8_t file[CACHE_FILE_BYTES]; /* no two units ever have the same */
+};
+struct cache_watch cache_watch(const struct cache *c, const struct cache_unit *u);
+static inline bool cache_unchanged(const struct cache_watch *w)
+{
+	return atomic_load_explicit(w->changes, memory_order_acquire) == w->seen;
+}
 
 /* -- filling: by one thread a writer -- */
 struct cache_writer;

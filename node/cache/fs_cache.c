@@ -17,6 +17,7 @@ struct pin {
 	struct cache_unit public;
 	struct cache_meta meta;
 	struct unit *unit;
+	uint64_t changes; /* of its shard, when it was taken */
 };
 
 uint64_t cache_now_mono_ms(void)
@@ -157,6 +158,14 @@ enum err cache_open(const struct cache_config *config, struct cache **out, struc
 
 /* -- the table -- */
 
+void cache_disk_rest(struct cache_disk *d)
+{
+	cache_lock(&d->lock);
+	d->rest_until_ms = cache_now_mono_ms() + REST_AFTER_ERROR_MS;
+	CHECK(pthread_cond_signal(&d->wake) == 0);
+	cache_unlock(&d->lock);
+}
+
 /* The last pin of a unit out of the table is gone. */
 static void destroy(struct cache *c, struct unit *u)
 {
@@ -178,6 +187,7 @@ static bool take_out(struct cache *c, struct shard *s, struct unit *u, bool move
 {
 	struct cache_disk *d = &c->disks[u->disk];
 	units_take(&s->units, u);
+	shard_changed(s);
 	cache_lock(&d->lock);
 	policy_remove(&d->policy, &u->policy);
 	if (!moved)
@@ -211,6 +221,7 @@ bool cache_insert(struct cache *c, struct unit *u, bool store)
 	if (old != NULL)
 		over = take_out(c, s, old, store && old->disk == u->disk, &changes);
 	units_put(&s->units, u);
+	shard_changed(s);
 	cache_lock(&d->lock);
 	if (store) {
 		policy_add(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
@@ -311,10 +322,12 @@ static bool open_pinned(struct cache *c, struct unit *u)
 	return true;
 }
 
-static struct cache_unit *hand_out(struct cache *c, struct unit *u, int fd, const struct cache_meta *meta)
+static struct cache_unit *hand_out(
+    struct cache *c, struct unit *u, int fd, const struct cache_meta *meta, uint64_t changes)
 {
 	struct pin *p = OBJ_NEW(struct pin, PIN_MAGIC);
 	p->unit = u;
+	p->changes = changes;
 	p->meta = *meta;
 	p->public = (struct cache_unit){ .fd = fd, .meta = &p->meta };
 	atomic_fetch_add_explicit(&c->pinned, 1, memory_order_relaxed);
@@ -327,12 +340,14 @@ struct cache_unit *cache_look(struct cache *c, const struct cache_key *k)
 	struct unit *u = NULL;
 	struct unit_id id;
 	struct cache_meta meta;
+	uint64_t changes = 0;
 	int fd = -1;
 	if (record_key_fits(k)) {
 		record_unit_id(k, &id);
 		struct shard *s = cache_shard(c, &id);
 		cache_lock(&s->lock);
 		u = units_find(&s->units, &id, k);
+		changes = atomic_load_explicit(&s->changes, memory_order_relaxed);
 		if (u != NULL) {
 			pin_it(s, u);
 			fd = u->fd;
@@ -349,7 +364,7 @@ struct cache_unit *cache_look(struct cache *c, const struct cache_key *k)
 			fd = u->fd; /* fixed while it is pinned */
 		}
 	}
-	return u != NULL ? hand_out(c, u, fd, &meta) : NULL;
+	return u != NULL ? hand_out(c, u, fd, &meta, changes) : NULL;
 }
 
 static struct pin *pin_of(const struct cache_unit *u)
@@ -380,7 +395,16 @@ struct cache_unit *cache_pin(struct cache *c, const struct cache_unit *unit)
 	CHECK(p->unit->pins > 0);
 	p->unit->pins++;
 	cache_unlock(&s->lock);
-	return hand_out(c, p->unit, p->public.fd, &p->meta);
+	return hand_out(c, p->unit, p->public.fd, &p->meta, p->changes);
+}
+
+struct cache_watch cache_watch(const struct cache *c, const struct cache_unit *unit)
+{
+	_Static_assert(CACHE_FILE_BYTES == sizeof(((struct file_id *)0)->b), "as it is said outside");
+	const struct pin *p = pin_of(unit);
+	struct cache_watch w = { &c->shards[p->unit->id.b[0] % CACHE_SHARDS].changes, p->changes, { 0 } };
+	memcpy(w.file, p->unit->record.file.b, sizeof(w.file));
+	return w;
 }
 
 void cache_release(struct cache *c, struct cache_unit *unit)
@@ -412,6 +436,7 @@ void cache_refresh(struct cache *c, const struct cache_key *k, const char *etag,
 			u->record.answered_wall_ms = answered_wall_ms;
 		if (mark.doubts > u->proof)
 			u->proof = mark.doubts;
+		shard_changed(s);
 	}
 	cache_unlock(&s->lock);
 }

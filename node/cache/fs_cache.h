@@ -1,4 +1,4 @@
-/* Inside of the cache: what fs_cache.c, fs_load.c, fs_writer.c and fs_upkeep.c share.
+/* Inside of the cache: what its fs_*.c share.
  *
  * Locks, in the order in which they may be taken: a shard's, a disk's, the contents'. None is held during
  * I/O. shard    its units (by the first byte of the id): table, pins, open descriptors disk     order of
@@ -21,7 +21,7 @@
 enum {
 	CACHE_SHARDS = 64, /* at most 256: chosen by the first byte of the id */
 	CACHE_DISKS_MAX = 16,
-	INDEX_OPS_MAX = 65536,      /* changes that wait for the index; past it they are dropped (fs_upkeep.c) */
+	INDEX_OPS_MAX = 65536,      /* changes that wait for the index; past it they are dropped (fs_index.c) */
 	REST_AFTER_ERROR_MS = 5000, /* a disk that was full or failed takes no new unit for that long */
 };
 
@@ -30,6 +30,7 @@ struct shard {
 	struct units units;
 	TAILQ_HEAD(shard_idle, unit) idle; /* open descriptors that nobody uses, the longest unused first */
 	unsigned open_n, open_max;
+	_Atomic uint64_t changes; /* of what a look at any of its units would tell; raised under the lock */
 };
 
 /* A content that was purged: what was asked for before is not let in. */
@@ -40,10 +41,12 @@ struct bar {
 
 enum { BARS_MAX = 1024 };
 
+struct known_file;
+
 struct sweep_state {
-	struct file_id *known; /* files that the index named at open, sorted */
-	size_t known_n;
-	unsigned folder; /* the next to sweep; FS_DISK_FOLDERS: done */
+	struct known_file *known;    /* what the index named at open, by folder */
+	size_t end[FS_DISK_FOLDERS]; /* of each folder's in it */
+	unsigned folder;             /* the next to sweep; FS_DISK_FOLDERS: done */
 };
 
 struct cache_disk {
@@ -114,6 +117,12 @@ static inline struct shard *cache_shard(struct cache *c, const struct unit_id *i
 	return &c->shards[id->b[0] % CACHE_SHARDS];
 }
 
+/* After what changed; of units, under its lock. */
+static inline void shard_changed(struct shard *s)
+{
+	atomic_fetch_add_explicit(&s->changes, 1, memory_order_release);
+}
+
 uint64_t cache_now_mono_ms(void);
 static inline uint32_t cache_now_s(void)
 {
@@ -133,6 +142,8 @@ static inline bool disk_resting(const struct cache_disk *d, uint64_t now_mono_ms
 bool cache_insert(struct cache *c, struct unit *u, bool store);
 /* Takes the unit of that id and file out, if it is still there. */
 bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file);
+/* The disk was full or failed: it rests. */
+void cache_disk_rest(struct cache_disk *d);
 
 /* -- fs_contents.c -- */
 /* After contents_add and the like, without their lock: wakes whom the change is of interest to. */
@@ -155,16 +166,28 @@ MUST_USE enum err cache_purges_read(struct cache_disk *d, bool holds_any);
 MUST_USE enum err cache_disk_load(
     struct cache_disk *d, const char *boot_id, struct cache_disk_report *report);
 
-/* -- fs_upkeep.c -- */
-/* One thread a disk: writes waiting changes to the index every 250 ms, syncs and measures the disk every 5 s,
- * and sweeps files without an entry, a folder at a time. */
-void cache_upkeep_start(struct cache_disk *d);
-void cache_upkeep_stop(struct cache_disk *d); /* writes and syncs what waits; closes the index and the disk */
-/* Writes what waits, now. */
-enum err cache_index_flush(struct cache_disk *d);
+/* Everything written, synced and closed; nobody uses it. */
+void cache_disk_close(struct cache_disk *d);
+
+/* -- fs_index.c -- */
 /* Queues a change of the index; record NULL: delete. The disk's lock is held. */
 void cache_index_later(struct cache_disk *d, const struct unit_id *id, const struct record *r);
-/* The disk was full or failed: it rests. */
-void cache_disk_rest(struct cache_disk *d);
+/* Writes what waits, now. */
+enum err cache_index_flush(struct cache_disk *d);
+/* Syncs what was stored, and marks it. By the upkeep thread, or when there is none. */
+void cache_disk_sync(struct cache_disk *d);
+
+/* -- fs_sweep.c: by the upkeep thread, or when there is none -- */
+/* units: all that the index named. */
+void cache_sweep_begin(struct cache_disk *d, struct unit *const *units, size_t n);
+/* Sweeps one folder. False: it was the last. */
+bool cache_sweep_turn(struct cache_disk *d);
+void cache_sweep_end(struct cache_disk *d);
+
+/* -- fs_upkeep.c -- */
+/* One thread a disk: writes waiting changes to the index every 250 ms, syncs and measures the disk every 5 s,
+ * and sweeps, a folder at a time. */
+void cache_upkeep_start(struct cache_disk *d);
+void cache_upkeep_stop(struct cache_disk *d); /* and closes the disk */
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sodium/crypto_generichash.h>
 #include <sodium/randombytes.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 enum { NAME_CHARS = 2 * FILE_ID_BYTES, PATH_CHARS = 3 + NAME_CHARS, CORRUPT_MAX = 1000 };
+enum { LOCK_WAIT_MS = 1000, LOCK_STEP_MS = 20 };
 
 static void name_of(const struct file_id *id, char out[NAME_CHARS + 1])
 {
@@ -72,8 +74,15 @@ static enum err take_lock(struct fs_disk *d, const char *path, char detail[200])
 	d->lock = openat(d->root, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (d->lock < 0)
 		return say(detail, "cannot open the lock file of", path, errno);
-	if (flock(d->lock, LOCK_EX | LOCK_NB) == 0)
-		return OK;
+	/* A process that was killed while it opened the disk may have left a child that is about to let go of it
+	 * (lmdb_index.c). */
+	for (unsigned waited_ms = 0;; waited_ms += LOCK_STEP_MS) {
+		if (flock(d->lock, LOCK_EX | LOCK_NB) == 0)
+			return OK;
+		if (errno != EWOULDBLOCK || waited_ms >= LOCK_WAIT_MS)
+			break;
+		(void)poll(NULL, 0, LOCK_STEP_MS);
+	}
 	if (errno != EWOULDBLOCK)
 		return say(detail, "cannot lock", path, errno);
 	(void)snprintf(detail, 200, "another process uses %.150s", path);
@@ -337,15 +346,16 @@ static bool sweep_file(void *arg, int folder, const char *file)
 	return true;
 }
 
-uint64_t fs_disk_sweep(
-    struct fs_disk *d, unsigned folder, bool (*keep)(void *arg, const struct file_id *id), void *arg)
+enum err fs_disk_sweep(struct fs_disk *d, unsigned folder, bool (*keep)(void *arg, const struct file_id *id),
+    void *arg, uint64_t *removed)
 {
 	char name[3];
 	CHECK(folder < FS_DISK_FOLDERS);
 	(void)snprintf(name, sizeof(name), "%02x", folder & 0xffu);
 	struct sweep s = { .keep = keep, .arg = arg };
-	(void)each_file(d->objects, name, sweep_file, &s);
-	return s.removed;
+	enum err e = each_file(d->objects, name, sweep_file, &s);
+	*removed = s.removed;
+	return e;
 }
 
 enum err fs_disk_set_index_aside(struct fs_disk *d, unsigned *n)

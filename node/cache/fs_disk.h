@@ -54,10 +54,10 @@ MUST_USE enum err fs_disk_sync(struct fs_disk *d);
 /* What the file system has left for us, and in all. */
 MUST_USE enum err fs_disk_room(struct fs_disk *d, uint64_t *left_bytes, uint64_t *total_bytes);
 
-/* Removes the files of one folder of objects/ (0-255) that `keep` does not want; returns how many. What
- * cannot be read or removed is left alone. */
-uint64_t fs_disk_sweep(
-    struct fs_disk *d, unsigned folder, bool (*keep)(void *arg, const struct file_id *id), void *arg);
+/* Removes the files of one folder of objects/ (0-255) that `keep` does not want, and says how many. A file
+ * that cannot be removed is left alone. An error: the folder was not read to its end. */
+MUST_USE enum err fs_disk_sweep(struct fs_disk *d, unsigned folder,
+    bool (*keep)(void *arg, const struct file_id *id), void *arg, uint64_t *removed);
 
 /* Renames DISK/index to the first free DISK/index.corrupt-N. */
 MUST_USE enum err fs_disk_set_index_aside(struct fs_disk *d, unsigned *n);

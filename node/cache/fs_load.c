@@ -91,23 +91,6 @@ static int by_sequence(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int by_file(const void *a, const void *b)
-{
-	return memcmp(a, b, FILE_ID_BYTES);
-}
-
-static void remember_files(struct loading *l)
-{
-	struct sweep_state *s = &l->disk->sweep;
-	s->folder = 0;
-	s->known_n = l->n;
-	s->known = calloc(l->n + 1, sizeof(s->known[0]));
-	CHECK(s->known != NULL);
-	for (size_t i = 0; i < l->n; i++)
-		s->known[i] = l->units[i]->record.file;
-	qsort(s->known, s->known_n, sizeof(s->known[0]), by_file);
-}
-
 /* The same key on two disks: a crash came between the new unit and the end of the old one. */
 static bool stands_newer(struct cache *c, const struct unit *u)
 {
@@ -168,7 +151,7 @@ static enum err load_units(struct cache_disk *d, const char *boot_id, struct cac
 	}
 	if (e == OK) {
 		free_drops(&l);
-		remember_files(&l);
+		cache_sweep_begin(d, l.units, l.n);
 		insert_all(&l, report);
 		report->dropped += l.dropped;
 	}
@@ -254,4 +237,14 @@ enum err cache_disk_load(struct cache_disk *d, const char *boot_id, struct cache
 		fs_disk_close(&d->files);
 	}
 	return e;
+}
+
+void cache_disk_close(struct cache_disk *d)
+{
+	cache_disk_sync(d);
+	(void)cache_index_flush(d);
+	cache_sweep_end(d);
+	lmdb_index_close(d->index);
+	d->index = NULL;
+	fs_disk_close(&d->files);
 }

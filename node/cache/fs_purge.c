@@ -126,6 +126,8 @@ void cache_prove(struct cache *c)
 void cache_doubt(struct cache *c)
 {
 	atomic_store(&c->proven_from, atomic_fetch_add(&c->doubts, 1) + 1);
+	for (unsigned i = 0; i < CACHE_SHARDS; i++)
+		shard_changed(&c->shards[i]);
 	for (size_t i = 0; i < c->disks_n; i++) {
 		struct cache_disk *d = &c->disks[i];
 		cache_lock(&d->lock);

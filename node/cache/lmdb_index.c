@@ -148,6 +148,8 @@ static _Noreturn void probe_child(const char *folder)
 {
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
 	struct rlimit no_core = { 0, 0 }, seconds = { CHILD_CPU_S, CHILD_CPU_S };
+	/* If its parent is killed now, the lock of the disk must not live on in the child. */
+	(void)close_range(STDERR_FILENO + 1, ~0u, 0);
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	(void)setrlimit(RLIMIT_CPU, &seconds); /* damaged pages may lead in a circle */
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)

@@ -54,7 +54,9 @@ void delivery_handle_peer(struct delivery *d, struct http_exchange *x);
 
 struct delivery_counters {
 	uint64_t requests, hits, misses, collapsed, bytes, hit_bytes, token_refused, not_found, failed;
-	uint64_t sent_elsewhere, no_place; /* requests of sessions that found no place here (D1) */
+	uint64_t sent_elsewhere, no_place;         /* requests of sessions that found no place here (D1) */
+	uint64_t shed;                             /* those of them that the egress of the node had no room for */
+	uint64_t hot_objects, hot_bytes, hot_hits; /* held in workers' memory, and answered out of it */
 	uint64_t peer_served, peer_bytes, peer_misses, peer_refused; /* what other nodes asked for */
 };
 void delivery_count(const struct delivery *d, struct delivery_counters *out);

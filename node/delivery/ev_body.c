@@ -5,7 +5,6 @@
 
 #include "node/http/ev_server.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* The next slice is asked for when no more than this is left of the present one. */
@@ -171,11 +170,11 @@ void body_begin(struct media_job *j, const struct cache_meta *m, const struct ht
 	*from = (struct body_source){ .unit = NULL };
 	b->at = s->first;
 	b->end = s->first + s->length;
-	b->total = cache_object_bytes(m);
-	(void)snprintf(b->etag, sizeof(b->etag), "%s", m->etag);
 	r->parts[r->parts_n++] = next_part(j);
 	if (b->at == b->end)
 		return;
+	b->total = cache_object_bytes(m);
+	memcpy(b->etag, m->etag, sizeof(b->etag));
 	r->parts[r->parts_n++] = (struct http_part){
 		.kind = HTTP_PART_MORE, .length = b->end - b->at, .more = on_more, .more_arg = j
 	};

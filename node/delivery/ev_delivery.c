@@ -5,6 +5,7 @@
 #include "node/delivery/ev_job.h"
 #include "node/delivery/respond.h"
 #include "node/ev_revoked.h"
+#include "node/http/ev_server.h"
 #include "node/http/path.h"
 #include "node/origin/freshness.h"
 
@@ -47,6 +48,10 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 		.peer_bytes = read_count(&d->n.peer_bytes),
 		.peer_misses = read_count(&d->n.peer_misses),
 		.peer_refused = read_count(&d->n.peer_refused),
+		.shed = read_count(&d->n.shed),
+		.hot_objects = read_count(&d->hot_objects),
+		.hot_bytes = read_count(&d->hot_bytes),
+		.hot_hits = read_count(&d->hot_hits),
 	};
 }
 
@@ -56,6 +61,7 @@ void delivery_free(struct delivery *d)
 		return;
 	OBJ_CHECK(d, DELIVERY_MAGIC);
 	media_jobs_end_orphans(d);
+	media_workers_free(d);
 	CHECK(pthread_mutex_destroy(&d->orphans_lock) == 0);
 	OBJ_FREE(d);
 }
@@ -107,7 +113,7 @@ static bool renew(struct delivery *d, struct http_exchange *x, const struct toke
 	uint64_t now_s = d->c.now_wall_ms() / 1000;
 	struct rpc_session_id id;
 	memcpy(id.b, t->session, sizeof(id.b));
-	if (freshness_class(d->c.config, object) != CLASS_PLAYLIST || !token_wants_renewal(t, now_s) ||
+	if (!token_wants_renewal(t, now_s) || freshness_class(d->c.config, object) != CLASS_PLAYLIST ||
 	    !sessions_alive(d->c.sessions, &id, d->c.now_mono_ms()))
 		return false;
 	struct token fresh = *t;
@@ -131,8 +137,8 @@ static bool was_sent_on(struct http_exchange *x)
 	return bytes_eq(http_query(http_request(x)->query, "hop"), BYTES_LIT("1"));
 }
 
-/* D1: one hop to a node with room, never two; else an answer that lets the player fail over at once. */
-static void send_elsewhere(struct delivery *d, struct http_exchange *x, const struct token *t)
+/* D1: one hop to a node with room, never two. False: there is none. */
+static bool send_on(struct delivery *d, struct http_exchange *x, const struct token *t)
 {
 	const struct http_request *r = http_request(x);
 	struct bytes url = was_sent_on(x) ? BYTES_NONE : d->c.elsewhere(d->c.ctx, x, t);
@@ -141,13 +147,42 @@ static void send_elsewhere(struct delivery *d, struct http_exchange *x, const st
 		location = arena_printf(http_arena(x), "%.*s%.*s?%.*s%shop=1", (int)url.n, (const char *)url.p,
 		    (int)r->path.n, (const char *)r->path.p, (int)r->query.n, (const char *)r->query.p,
 		    r->query.n > 0 ? "&" : "");
-	if (location != NULL) {
-		delivery_add(&d->n.sent_elsewhere, 1);
-		media_send_redirect(x, location);
+	if (location == NULL)
+		return false;
+	delivery_add(&d->n.sent_elsewhere, 1);
+	media_send_redirect(x, location);
+	return true;
+}
+
+/* Else an answer that lets the player fail over at once. */
+static void send_elsewhere(struct delivery *d, struct http_exchange *x, const struct token *t)
+{
+	if (send_on(d, x, t))
 		return;
-	}
 	delivery_add(&d->n.no_place, 1);
 	http_problem(x, 404, "no-place", "This node is full, and so are those that it knows of.", 0);
+}
+
+/* While the node sends more than capacity.egress_mbps, who is served keeps his pace, and who is not yet goes
+ * to another node. If there is none, a place that was promised counts (A3), and without one he is told at
+ * once (D1). True: answered. */
+static bool shed(
+    struct delivery *d, struct http_exchange *x, const struct token *t, const struct session_claim *claim)
+{
+	struct rpc_session_id session;
+	memcpy(session.b, t->session, sizeof(session.b));
+	if (!http_overloaded(http_worker_of(x)) || sessions_alive(d->c.sessions, &session, d->c.now_mono_ms()))
+		return false;
+	bool sent_on = send_on(d, x, t);
+	if (!sent_on && claim->kept)
+		return false;
+	delivery_add(&d->n.shed, 1);
+	if (sent_on)
+		return true;
+	delivery_add(&d->n.no_place, 1);
+	http_problem(
+	    x, 404, "no-place", "This node sends as much as it may, and so do those that it knows of.", 0);
+	return true;
 }
 
 /* A3: a place is taken by the session's first request here, or its first after a pause. False: answered. */
@@ -163,6 +198,8 @@ static bool take_place(struct delivery *d, struct http_exchange *x, const struct
 		.index = t->lease_index,
 		.kbps = t->kbps,
 	};
+	if (shed(d, x, t, &claim))
+		return false;
 	switch (sessions_touch(d->c.sessions, &session, &claim, d->c.now_mono_ms())) {
 	case SESSION_ACTIVE: return true;
 	case SESSION_STARTED:
@@ -220,8 +257,8 @@ void delivery_handle(struct delivery *d, struct http_exchange *x)
 		return;
 	}
 	struct token t;
-	enum media_access access =
-	    media_authorize(d->c.keys, &path, http_arena(x), d->c.now_wall_ms() / 1000, &t);
+	enum media_access access = media_authorize(
+	    d->c.keys, media_tokens_of(d, x), &path, http_arena(x), d->c.now_wall_ms() / 1000, &t);
 	if (access == MEDIA_ALLOWED && is_revoked(d, &t))
 		access = MEDIA_TOKEN_REVOKED;
 	if (access == MEDIA_ALLOWED)

@@ -9,6 +9,11 @@
 
 enum { TURNS_MAX = 4 };
 
+static struct cache_key key_of(const struct media_job *j)
+{
+	return (struct cache_key){ .origin = bytes_str(j->origin->name), .object = j->object };
+}
+
 /* -- ends of a job -- */
 
 static void drop_answer(struct media_job *j)
@@ -82,13 +87,20 @@ static void on_sent(void *arg, const struct http_end *end)
 	struct delivery *d = j->d;
 	if (j->has_body) {
 		uint64_t sent = end->body_bytes_sent, filled = j->body.filled < sent ? j->body.filled : sent;
+		uint64_t now_ms = d->c.now_mono_ms();
 		delivery_add(&d->n.bytes, sent);
 		delivery_add(&d->n.hit_bytes, sent - filled);
-		sessions_account(d->c.sessions, &j->session, sent - filled, true);
-		sessions_account(d->c.sessions, &j->session, filled, false);
+		sessions_account(d->c.sessions, &j->session, sent - filled, true, now_ms);
+		if (filled > 0)
+			sessions_account(d->c.sessions, &j->session, filled, false, now_ms);
+	} else {
+		sessions_account(d->c.sessions, &j->session, 0, true, d->c.now_mono_ms());
 	}
-	/* A long body is a sign of life at its end too. */
-	(void)sessions_alive(d->c.sessions, &j->session, d->c.now_mono_ms());
+	/* What could not be read before it was sent lies in memory now. */
+	if (j->hold_later && end->body_bytes_sent == j->body.now.unit->meta->length) {
+		struct cache_key key = key_of(j);
+		(void)media_hot_admit(d, j->worker, &key, j->body.now.unit, NULL);
+	}
 	job_end(j);
 }
 
@@ -142,6 +154,7 @@ static void answer(struct media_job *j, const struct cache_meta *meta, enum medi
 		.source = source,
 		.collapsed = collapsed,
 		.from_peer = j->from_peer,
+		.varies = freshness_class(d->c.config, j->object) == CLASS_PLAYLIST,
 	};
 	struct http_selection s;
 	struct http_response r;
@@ -153,8 +166,8 @@ static void answer(struct media_job *j, const struct cache_meta *meta, enum medi
 			job_reset(j);
 		return;
 	}
-	j->hit = source == MEDIA_HIT || source == MEDIA_CONFIRMED; /* the bytes were here */
-	delivery_add(j->hit ? &d->n.hits : &d->n.misses, 1);
+	bool hit = source == MEDIA_HIT || source == MEDIA_CONFIRMED; /* the bytes were here */
+	delivery_add(hit ? &d->n.hits : &d->n.misses, 1);
 	delivery_add(&d->n.collapsed, collapsed);
 	send_answer(j, meta, &s, &from, &r);
 }
@@ -278,26 +291,44 @@ static struct cache_unit *look_past_end(struct media_job *j)
 	return NULL;
 }
 
+/* A fresh unit: a copy in memory answers where there can be one. */
+static void answer_hit(struct media_job *j, struct cache_unit *unit)
+{
+	struct delivery *d = j->d;
+	struct cache_key key = key_of(j);
+	struct hot *h = NULL;
+	if (unit->meta->total == 0)
+		h = media_hot_admit(d, j->worker, &key, unit, &j->hold_later);
+	if (h == NULL) {
+		answer_unit(j, unit, MEDIA_HIT, false);
+		return;
+	}
+	struct http_exchange *x = j->x;
+	struct rpc_session_id session = j->session;
+	cache_release(d->c.cache, unit);
+	job_end(j);
+	media_hot_answer(d, x, h, &session);
+}
+
 static void look(struct media_job *j)
 {
 	struct delivery *d = j->d;
-	struct cache_key key = { bytes_str(j->origin->name), j->object, j->slice };
+	struct cache_key key = key_of(j);
+	key.slice = j->slice;
 	struct cache_unit *unit = cache_get(d->c.cache, &key);
 	if (unit == NULL && (unit = look_past_end(j)) != NULL)
 		j->slice = 1;
 	if (unit == NULL) {
 		want(j);
-	} else if (freshness_holds(unit->meta, d->c.now_wall_ms())) {
-		if (j->entry == 0) {
-			answer_unit(j, unit, MEDIA_HIT, false);
-		} else {
-			cache_release(d->c.cache, unit);
-			answer_entry(j);
-		}
-	} else {
+	} else if (!freshness_holds(unit->meta, d->c.now_wall_ms())) {
 		cache_release(d->c.cache, unit);
 		j->was_stale = true;
 		want(j);
+	} else if (j->entry != 0) {
+		cache_release(d->c.cache, unit);
+		answer_entry(j);
+	} else {
+		answer_hit(j, unit);
 	}
 }
 
@@ -313,13 +344,28 @@ static uint32_t slice_asked(const struct http_request *r)
 void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
     const struct token *t, const struct media_path *path)
 {
+	struct cache_key key = { .origin = bytes_str(origin->name), .object = path->object };
+	struct rpc_session_id session;
+	memcpy(session.b, t->session, sizeof(session.b));
+	struct hot *h = media_hot_find(d, x, &key);
+	if (h != NULL) {
+		media_hot_answer(d, x, h, &session);
+		return;
+	}
+	struct bytes content = arena_dup(http_arena(x), t->content);
+	if (content.p == NULL) {
+		delivery_add(&d->n.failed, 1);
+		http_reset(x);
+		return;
+	}
 	struct media_job *j = OBJ_NEW(struct media_job, JOB_MAGIC);
 	j->d = d;
 	j->x = x;
 	j->origin = origin;
-	memcpy(j->session.b, t->session, sizeof(j->session.b));
-	j->content = t->content;
+	j->session = session;
+	j->content = content;
 	j->object = path->object;
+	j->worker = media_worker_of(d, x);
 	j->slice = slice_asked(http_request(x));
 	j->waiter.mailbox = http_worker_mailbox(http_worker_of(x));
 	j->waiter.letter.deliver = on_answer;

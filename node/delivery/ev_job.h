@@ -12,6 +12,12 @@
 #include <stdatomic.h>
 
 struct media_job;
+struct hot;
+struct media_worker;
+struct cache_key;
+struct cache_unit;
+
+enum { MEDIA_WORKERS_MAX = 256 };
 
 struct delivery {
 	unsigned magic;
@@ -21,9 +27,12 @@ struct delivery {
 	pthread_mutex_t orphans_lock;
 	struct media_job *orphans;
 	_Atomic unsigned peers_now; /* answers to other nodes that are being sent */
+	/* What each worker has for itself (ev_hot.c); made by it at its first request. */
+	struct media_worker *workers[MEDIA_WORKERS_MAX];
+	_Atomic uint64_t hot_objects, hot_bytes, hot_hits;
 	struct {
 		_Atomic uint64_t requests, hits, misses, collapsed, bytes, hit_bytes;
-		_Atomic uint64_t token_refused, not_found, failed, sent_elsewhere, no_place;
+		_Atomic uint64_t token_refused, not_found, failed, sent_elsewhere, no_place, shed;
 		_Atomic uint64_t peer_served, peer_bytes, peer_misses, peer_refused;
 	} n;
 };
@@ -33,10 +42,25 @@ static inline void delivery_add(_Atomic uint64_t *counter, uint64_t by)
 	atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
 }
 
-/* Answers with the object that `path` names, which `t` opens: from the cache, or as it is filled.
- * Both may lie in the exchange's arena. */
+/* Answers with the object that `path` names, which `t` opens: from the cache, or as it is filled. `path`
+ * lives as long as the exchange; of `t` what is needed is copied. */
 void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
     const struct token *t, const struct media_path *path);
+/* -- ev_hot.c: what a worker keeps in memory -- */
+struct media_worker *media_worker_of(struct delivery *d, const struct http_exchange *x);
+void media_workers_free(struct delivery *d);
+struct known_tokens *media_tokens_of(struct delivery *d, const struct http_exchange *x);
+/* What is held of the object, if it is still the cache's and fresh; else NULL. */
+struct hot *media_hot_find(struct delivery *d, struct http_exchange *x, const struct cache_key *key);
+/* Holds a copy of that unit, when it is small and asked for often. NULL: not; *later says whether it would be
+ * held if reading it now did not wait for a disk. `later` NULL: it was wanted then, and has been sent
+ * meanwhile. */
+struct hot *media_hot_admit(struct delivery *d, struct media_worker *w, const struct cache_key *key,
+    const struct cache_unit *unit, bool *later);
+/* Answers with it. */
+void media_hot_answer(
+    struct delivery *d, struct http_exchange *x, struct hot *h, const struct rpc_session_id *session);
+
 /* Ends the jobs whose letters nobody delivers any more. */
 void media_jobs_end_orphans(struct delivery *d);
 

@@ -43,10 +43,12 @@ struct media_job {
 	uint32_t slice;               /* that the answer is to begin in, as far as is known */
 	unsigned turns;               /* how often that was found to be another one */
 	bool was_stale;               /* an old unit was found first */
+	bool hold_later;              /* in memory, when it was sent */
+	struct media_worker *worker;
 	struct fill_waiter waiter;
 	struct media_job *next_orphan, **prev_orphan; /* while x is NULL */
 	/* while the body is sent */
-	bool hit, has_body, from_peer;
+	bool has_body, from_peer;
 	bool answered; /* the waiter is the body's */
 	struct body body;
 };

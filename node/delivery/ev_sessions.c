@@ -90,10 +90,11 @@ static void leave(struct sessions *s, const struct session_end *ends, size_t n)
 	s->gate.leave(s->gate.ctx, ends, n);
 }
 
-void sessions_account(struct sessions *s, const struct rpc_session_id *id, uint64_t bytes, bool hit)
+void sessions_account(
+    struct sessions *s, const struct rpc_session_id *id, uint64_t bytes, bool hit, uint64_t now_mono_ms)
 {
 	struct shard *shard = lock_shard_of(s, id);
-	(void)sessions_table_account(&shard->table, id, bytes, hit);
+	(void)sessions_table_account(&shard->table, id, bytes, hit, now_mono_ms);
 	unlock(shard);
 }
 

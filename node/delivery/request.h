@@ -6,7 +6,7 @@
 #define NODE_DELIVERY_REQUEST_H
 
 #include "base/arena.h"
-#include "node/token.h"
+#include "node/delivery/known_tokens.h"
 
 struct media_path {
 	struct bytes token;  /* text, as it came */
@@ -31,9 +31,10 @@ enum media_access {
 	MEDIA_NO_MEMORY,
 };
 
-/* *out is filled when it is allowed; its slices live in the arena. */
-enum media_access media_authorize(const struct token_keys *keys, const struct media_path *p, struct arena *a,
-    uint64_t now_wall_s, struct token *out);
+/* *out is filled when it is allowed; its slices live in the arena, or in `known` until a token is next looked
+ * at. `known` may be NULL. */
+enum media_access media_authorize(const struct token_keys *keys, struct known_tokens *known,
+    const struct media_path *p, struct arena *a, uint64_t now_wall_s, struct token *out);
 
 /* The names by which a content may be entered, in order. A session's uri names the first when nobody
  * knows better, so a content without it is entered by the next that exists. */

@@ -1,10 +1,11 @@
 #include "node/delivery/respond.h"
 
 #include "base/check.h"
+#include "base/text.h"
 #include "node/delivery/content_type.h"
 #include "node/http/date.h"
 
-enum { YEAR_S = 365 * 24 * 3600 };
+#include <string.h>
 
 /* -- freshness -- */
 
@@ -17,7 +18,7 @@ static uint64_t age_ms(const struct cache_meta *m, uint64_t now_wall_ms)
 static const char *cache_control(const struct cache_meta *m, struct arena *a)
 {
 	if (m->ttl_ms == UINT64_MAX)
-		return arena_printf(a, "private, max-age=%d, immutable", YEAR_S);
+		return "private, max-age=31536000, immutable"; /* a year */
 	/* What is never fresh is not to be kept at all: keys. */
 	if (m->ttl_ms == 0)
 		return "no-store";
@@ -57,6 +58,14 @@ static void add(struct http_response *out, const char *name, const char *value, 
 		*e = ERR_NO_MEMORY;
 	else
 		http_add(out, name, bytes_str(value));
+}
+
+static char *decimal(struct arena *a, uint64_t n)
+{
+	char *text = arena_alloc(a, TEXT_DECIMAL_MAX + 1);
+	if (text != NULL)
+		(void)text_decimal(text, n); /* the arena's memory is zeroed */
+	return text;
 }
 
 static void add_common(struct http_response *out)
@@ -104,18 +113,32 @@ static char *last_modified(const struct cache_meta *m, struct arena *a)
 	return text;
 }
 
-static enum err add_object_fields(const struct media_facts *f, struct arena *a, struct http_response *out)
+/* Other bytes, so another entity (RFC 9110, section 8.8.3.3): `"x"` is `"x-gzip"` then. NULL: the arena is
+ * full. */
+static const char *etag_of(const struct media_facts *f, struct arena *a)
+{
+	const char *etag = f->meta->etag;
+	size_t n = strlen(etag);
+	return f->gzip && n > 1 ? arena_printf(a, "%.*s-gzip\"", (int)n - 1, etag) : etag;
+}
+
+static enum err add_object_fields(
+    const struct media_facts *f, const char *etag, struct arena *a, struct http_response *out)
 {
 	enum err e = OK;
 	const struct cache_meta *m = f->meta;
-	add(out, "ETag", m->etag, &e);
+	add(out, "ETag", etag, &e);
+	if (f->gzip && out->status != 304)
+		add(out, "Content-Encoding", "gzip", &e);
+	if (f->varies)
+		add(out, "Vary", "Accept-Encoding", &e);
 	if (m->modified_s > 0)
 		add(out, "Last-Modified", last_modified(m, a), &e);
 	add(out, "Cache-Control", cache_control(m, a), &e);
 	if (f->source == MEDIA_HIT || f->source == MEDIA_CONFIRMED || f->collapsed || f->from_peer) {
 		/* Rounded up: a viewer's copy must not outlive the cache's. */
 		unsigned long long age_s = (age_ms(m, f->now_wall_ms) + 999) / 1000;
-		add(out, "Age", arena_printf(a, "%llu", age_s), &e);
+		add(out, "Age", decimal(a, age_s), &e);
 	}
 	add(out, "Cache-Status", cache_status(f, a), &e);
 	add(out, "Accept-Ranges", "bytes", &e);
@@ -127,11 +150,14 @@ enum err media_respond(const struct http_request *r, const struct media_facts *f
     struct http_selection *s, struct http_response *out)
 {
 	const struct cache_meta *m = f->meta;
+	const char *etag = etag_of(f, a);
+	if (etag == NULL)
+		return ERR_NO_MEMORY;
 	struct http_validators v = {
-		.etag = bytes_str(m->etag),
+		.etag = bytes_str(etag),
 		.last_modified_s = m->modified_s > 0 ? (uint64_t)m->modified_s : 0,
 	};
-	const uint64_t total = cache_object_bytes(m);
+	const uint64_t total = f->gzip ? f->packed_bytes : cache_object_bytes(m);
 	*s = http_select(r, &v, total);
 	if (s->status == 416)
 		return refuse_range(s, total, a, out);
@@ -148,7 +174,7 @@ enum err media_respond(const struct http_request *r, const struct media_facts *f
 			return ERR_NO_MEMORY;
 		http_add(out, "Content-Range", range);
 	}
-	return add_object_fields(f, a, out);
+	return add_object_fields(f, etag, a, out);
 }
 
 enum err media_respond_peer(

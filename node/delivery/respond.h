@@ -26,6 +26,9 @@ struct media_facts {
 	enum media_source source;
 	bool collapsed; /* joined another viewer's fill */
 	bool from_peer; /* MEDIA_FILLED out of another node's cache */
+	bool varies;    /* it goes out as gzip to those who take it */
+	bool gzip;      /* as it does here, packed_bytes long, to a request without Range */
+	uint64_t packed_bytes;
 };
 
 /* Fills *out with status and fields for that request, and *s with the bytes to send as its body; a

@@ -49,7 +49,10 @@ void sessions_free(struct sessions *s);
 /* A media request of that session: starts or refreshes it. */
 MUST_USE enum session_touch sessions_touch(struct sessions *s, const struct rpc_session_id *id,
     const struct session_claim *claim, uint64_t now_mono_ms);
-void sessions_account(struct sessions *s, const struct rpc_session_id *id, uint64_t bytes, bool hit);
+/* An answer of it is over: its bytes are added, and it is a sign of life, as a long body is one at its end
+ * too. */
+void sessions_account(
+    struct sessions *s, const struct rpc_session_id *id, uint64_t bytes, bool hit, uint64_t now_mono_ms);
 /* A heartbeat: refreshes one that is active, starts none. */
 bool sessions_alive(struct sessions *s, const struct rpc_session_id *id, uint64_t now_mono_ms);
 /* Ends one; false when it is not active. `end` may be NULL. */

@@ -18,9 +18,11 @@ struct session_row {
 
 uint64_t sessions_table_hash(const struct rpc_session_id *id)
 {
-	/* Ids come out of signed tokens: no viewer chooses them, so the key need not be secret. */
-	static const struct hash_key key = { "warmcast.session" };
-	return hash64(&key, bytes_of(id->b, sizeof(id->b)));
+	/* Ids come out of signed tokens, random as the api nodes made them: no viewer chooses one. */
+	uint64_t half[2];
+	_Static_assert(sizeof(half) == sizeof(id->b), "an id is two numbers");
+	memcpy(half, id->b, sizeof(half));
+	return hash_mix(half[0] ^ hash_mix(half[1]));
 }
 
 void sessions_table_init(struct sessions_table *t)
@@ -116,14 +118,23 @@ static void finish(
 
 /* -- what sessions.h asks for -- */
 
+static void refresh(struct sessions_table *t, struct session_row *row, uint64_t now_ms)
+{
+	if (row == t->newest) {
+		row->seen_ms = now_ms;
+		return;
+	}
+	order_remove(t, row);
+	order_append(t, row, now_ms);
+}
+
 bool sessions_table_refresh(
     struct sessions_table *t, const struct rpc_session_id *id, uint64_t now_ms, bool request)
 {
 	struct session_row *row = lookup(t, id);
 	if (row == NULL)
 		return false;
-	order_remove(t, row);
-	order_append(t, row, now_ms);
+	refresh(t, row, now_ms);
 	row->totals.requests += request;
 	return true;
 }
@@ -146,11 +157,12 @@ void sessions_table_start(
 }
 
 bool sessions_table_account(
-    struct sessions_table *t, const struct rpc_session_id *id, uint64_t bytes, bool hit)
+    struct sessions_table *t, const struct rpc_session_id *id, uint64_t bytes, bool hit, uint64_t now_ms)
 {
 	struct session_row *row = lookup(t, id);
 	if (row == NULL)
 		return false;
+	refresh(t, row, now_ms);
 	row->totals.bytes += bytes;
 	row->totals.hit_bytes += hit ? bytes : 0;
 	return true;

@@ -29,9 +29,9 @@ bool sessions_table_refresh(
 /* Starts a session that is not active, with its first request; kbps is what its end will tell. */
 void sessions_table_start(
     struct sessions_table *t, const struct rpc_session_id *id, uint32_t kbps, uint64_t now_ms);
-/* Adds to the totals of an active session; false when it is none. */
+/* Adds to the totals of an active session, and refreshes it; false when it is none. */
 bool sessions_table_account(
-    struct sessions_table *t, const struct rpc_session_id *id, uint64_t bytes, bool hit);
+    struct sessions_table *t, const struct rpc_session_id *id, uint64_t bytes, bool hit, uint64_t now_ms);
 /* Ends an active session; false, and nothing told, when it is none. */
 bool sessions_table_end(
     struct sessions_table *t, const struct rpc_session_id *id, uint64_t now_ms, struct session_end *end);

@@ -36,7 +36,7 @@ static int wanted_events(const struct conn *c)
 	case CONN_READING: return c->in.n > 0 ? EV_WRITE : EV_READ; /* input left: it gave way to others */
 	case CONN_WAITING: return !c->eof && room_ahead(c) > 0 ? EV_READ : 0;
 	case CONN_SENDING:
-		if (!c->parked && !c->asked)
+		if (!c->parked && !c->asked && c->cold == NULL)
 			return EV_WRITE;
 		return !c->eof && room_ahead(c) > 0 ? EV_READ : 0;
 	case CONN_LINGER: return EV_READ;
@@ -80,6 +80,7 @@ static void end_exchange(struct conn *c)
 	if (c->parked)
 		growing_forget(outgoing_growing(&x->out, &seen), &c->waiter);
 	c->parked = c->asked = false;
+	cold_forget(c);
 	if (x->gone != NULL)
 		x->gone(x->gone_arg);
 	outgoing_end(&x->out);
@@ -150,6 +151,7 @@ static void on_request(struct conn *c)
 	struct http_server *s = c->worker->server;
 	struct http_exchange *x = c->x;
 	COUNT(c->worker, requests, 1);
+	c->requests_n++;
 	x->parse.request.peer_address = c->peer;
 	c->fresh = false;
 	c->state = CONN_WAITING;
@@ -216,9 +218,19 @@ static void park(struct conn *c)
 	growing_wait(g, &c->waiter, seen);
 }
 
+/* Waits for the disk no longer than for a viewer; false: goes on without waiting. */
+static bool wait_for_disk(struct conn *c)
+{
+	if (!cold_begin(c))
+		return false;
+	COUNT(c->worker, cold_reads, 1);
+	set_deadline_in(c, c->worker->server->limits.send_timeout_ms);
+	return true;
+}
+
 static bool send_more(struct conn *c, uint64_t *budget)
 {
-	if (c->parked || c->asked)
+	if (c->parked || c->asked || c->cold != NULL)
 		return false;
 	uint64_t before = *budget;
 	enum send_result r = outgoing_send(&c->x->out, c->fd, budget);
@@ -233,6 +245,7 @@ static bool send_more(struct conn *c, uint64_t *budget)
 		c->asked = true;
 		set_deadline(c, TIMER_NEVER); /* how long it may take is the handler's to bound */
 		return false;
+	case SEND_COLD: return !wait_for_disk(c);
 	case SEND_AGAIN:
 	case SEND_BUDGET: return false;
 	case SEND_FAILED: break;
@@ -264,12 +277,21 @@ static void keep_input(struct conn *c)
 		conn_kill(c, true);
 }
 
+/* A burst of new viewers does not hold up the others for long, and who takes much costs few turns. */
+static uint64_t slice_of(const struct conn *c)
+{
+	uint64_t took = c->x != NULL ? c->x->out.sent_bytes : 0;
+	if (took < HTTP_SLICE_MIN_BYTES)
+		return HTTP_SLICE_MIN_BYTES;
+	return took < HTTP_SLICE_MAX_BYTES ? took : HTTP_SLICE_MAX_BYTES;
+}
+
 void conn_run(struct conn *c)
 {
 	OBJ_CHECK(c, CONN_MAGIC);
 	CHECK(!c->running);
 	c->running = true;
-	uint64_t budget = HTTP_SLICE_BYTES;
+	uint64_t budget = slice_of(c);
 	bool more = true;
 	for (unsigned steps = 0; more && steps < 2 * HTTP_REQUESTS_A_TURN; steps++) {
 		if (c->state == CONN_READING)

@@ -44,18 +44,20 @@ struct conn {
 	uint64_t deadline_ms; /* TIMER_NEVER: none */
 	int fd;
 	enum conn_state state;
-	bool running;    /* conn_run is on the stack */
-	bool ready;      /* in the worker's list */
-	bool fresh;      /* no request yet */
-	bool eof;        /* the peer sends no more */
-	bool close;      /* after the present answer */
-	bool parked;     /* caught up with a growing file */
-	bool asked;      /* the handler has the next piece of the answer to give */
-	struct bytes in; /* read and not parsed: in the worker's scratch (while running) or in `ahead` */
+	bool running;           /* conn_run is on the stack */
+	bool ready;             /* in the worker's list */
+	bool fresh;             /* no request yet */
+	bool eof;               /* the peer sends no more */
+	bool close;             /* after the present answer */
+	bool parked;            /* caught up with a growing file */
+	bool asked;             /* the handler has the next piece of the answer to give */
+	struct cold_read *cold; /* what is fetched from a disk for it; NULL: nothing */
+	struct bytes in;        /* read and not parsed: in the worker's scratch (while running) or in `ahead` */
 	struct buf ahead;
 	struct http_exchange *x;
 	struct growing_waiter waiter;
 	uint64_t lingered_bytes;
+	uint32_t requests_n; /* that came on it */
 	char peer[INET6_ADDRSTRLEN];
 };
 
@@ -71,6 +73,13 @@ void conn_on_timer(struct conn *c);
 void conn_kill(struct conn *c, bool reset);
 /* Closes it when it is idle; gives a fresh one a second for its request. */
 void conn_on_drain(struct conn *c);
+
+/* ev_cold.c */
+/* Has the bytes that the answer stands before read aside; conn_run when they are there. False: no thread can
+ * be had for that, send them all the same. */
+bool cold_begin(struct conn *c);
+/* The connection no longer waits for that. */
+void cold_forget(struct conn *c);
 
 /* ev_exchange.c */
 struct http_exchange *exchange_take(struct http_worker *w, struct conn *c);

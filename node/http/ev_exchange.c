@@ -14,7 +14,7 @@ struct http_exchange *exchange_take(struct http_worker *w, struct conn *c)
 		x = OBJ_NEW(struct http_exchange, EXCHANGE_MAGIC);
 		arena_init(&x->arena, ARENA_MAX_BYTES);
 		http_parse_init(&x->parse, &limits, &x->arena);
-		outgoing_init(&x->out);
+		outgoing_init(&x->out, w->server->warmth);
 	}
 	x->conn = c;
 	return x;
@@ -87,11 +87,31 @@ static void count_status(struct http_worker *w, int status)
 		COUNT(w, responses_2xx, 1);
 }
 
+static bool closes(const struct http_exchange *x)
+{
+	const struct conn *c = waiting_conn(x);
+	uint32_t requests_max = c->worker->server->limits.requests;
+	return c->close || !x->parse.keep_alive || c->worker->draining ||
+	       (requests_max > 0 && c->requests_n >= requests_max);
+}
+
+bool http_takes_prepared(const struct http_exchange *x)
+{
+	return !x->parse.request.http10 && !closes(x);
+}
+
+void http_prepare(const struct http_exchange *x, const struct http_response *r, struct buf *out)
+{
+	struct http_head_options options = { .method = HTTP_GET, .date = worker_date(x->conn->worker) };
+	http_response_head(out, r, &options);
+}
+
 void http_respond(struct http_exchange *x, const struct http_response *r)
 {
 	struct conn *c = waiting_conn(x);
 	struct http_worker *w = c->worker;
-	c->close = c->close || r->close || !x->parse.keep_alive || w->draining;
+	c->close = r->close || closes(x);
+	CHECK(r->head.n == 0 || (!c->close && !x->parse.request.http10));
 	struct http_head_options options = {
 		.method = x->parse.request.method,
 		.http10 = x->parse.request.http10,

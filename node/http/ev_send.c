@@ -7,11 +7,11 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-enum { COPY_KEPT_BYTES = 16 << 10 };
+enum { COPY_KEPT_BYTES = 16 << 10, COLD_PART_BYTES = 512 << 10 };
 
-void outgoing_init(struct outgoing *o)
+void outgoing_init(struct outgoing *o, const struct warmth_ops *warmth)
 {
-	*o = (struct outgoing){ 0 };
+	*o = (struct outgoing){ .warmth = warmth };
 	buf_init(&o->copy, OUTGOING_COPY_MAX_BYTES);
 }
 
@@ -76,7 +76,10 @@ enum err outgoing_start(
 	CHECK(o->pieces_n == 0 && r->parts_n <= HTTP_PARTS_MAX);
 	o->done = r->done;
 	o->done_arg = r->done_arg;
-	http_response_head(&o->copy, r, options);
+	if (r->head.n > 0)
+		buf_put_bytes(&o->copy, r->head);
+	else
+		http_response_head(&o->copy, r, options);
 	o->head_bytes = o->copy.n;
 	add_piece(o, (struct piece){ .kind = PIECE_COPY, .left = o->copy.n });
 	if (http_response_has_body(options->method, r->status))
@@ -107,8 +110,10 @@ static void advance(struct outgoing *o, uint64_t n)
 		p->offset += part;
 		p->left -= part;
 		n -= part;
-		if (p->left == 0)
+		if (p->left == 0) {
 			o->at++;
+			o->fetched_until = 0;
+		}
 	}
 }
 
@@ -153,12 +158,25 @@ static enum send_result send_memory(struct outgoing *o, int socket, uint64_t *bu
 	return SEND_ALL;
 }
 
+/* How much of the next n bytes does not wait for a disk. */
+static uint64_t warm_part(const struct outgoing *o, int fd, uint64_t n)
+{
+	uint64_t offset = o->pieces[o->at].offset;
+	if (!o->just_fetched || offset >= o->fetched_until)
+		return warmth_length(o->warmth, fd, offset, n, o->fetched_until);
+	uint64_t fetched = o->fetched_until - offset;
+	return fetched < n ? fetched : n;
+}
+
 static enum send_result send_file(struct outgoing *o, int socket, int fd, uint64_t n, uint64_t *budget)
 {
 	off_t offset = (off_t)o->pieces[o->at].offset;
 	ssize_t sent;
+	n = warm_part(o, fd, n < *budget ? n : *budget);
+	if (n == 0)
+		return SEND_COLD;
 	do
-		sent = sendfile(socket, fd, &offset, n < *budget ? n : *budget);
+		sent = sendfile(socket, fd, &offset, n);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return after_error();
@@ -217,7 +235,7 @@ void outgoing_give(struct outgoing *o, const struct http_part *part)
 	add_piece(o, rest);
 }
 
-enum send_result outgoing_send(struct outgoing *o, int socket, uint64_t *budget)
+static enum send_result send_pieces(struct outgoing *o, int socket, uint64_t *budget)
 {
 	while (o->at < o->pieces_n) {
 		const struct piece *p = &o->pieces[o->at];
@@ -236,6 +254,33 @@ enum send_result outgoing_send(struct outgoing *o, int socket, uint64_t *budget)
 			return r;
 	}
 	return SEND_ALL;
+}
+
+enum send_result outgoing_send(struct outgoing *o, int socket, uint64_t *budget)
+{
+	enum send_result r = send_pieces(o, socket, budget);
+	o->just_fetched = false;
+	return r;
+}
+
+struct cold_part outgoing_cold(const struct outgoing *o)
+{
+	CHECK(o->at < o->pieces_n && !in_memory(&o->pieces[o->at]));
+	const struct piece *p = &o->pieces[o->at];
+	struct cold_part c = { p->fd, p->offset, p->left };
+	if (p->kind == PIECE_GROWING) {
+		struct growing_view now = growing_look(p->growing);
+		c.fd = now.fd;
+		c.length = now.published - p->offset < p->left ? now.published - p->offset : p->left;
+	}
+	c.length = c.length < COLD_PART_BYTES ? c.length : COLD_PART_BYTES;
+	return c;
+}
+
+void outgoing_fetched(struct outgoing *o, uint64_t until)
+{
+	o->fetched_until = until;
+	o->just_fetched = true;
 }
 
 struct growing *outgoing_growing(const struct outgoing *o, uint64_t *seen)
@@ -260,7 +305,7 @@ void outgoing_end(struct outgoing *o)
 	if (copy.cap > COPY_KEPT_BYTES)
 		buf_fini(&copy);
 	buf_clear(&copy);
-	*o = (struct outgoing){ .copy = copy };
+	*o = (struct outgoing){ .copy = copy, .warmth = o->warmth };
 	if (done != NULL)
 		done(done_arg, &end);
 }

@@ -16,6 +16,7 @@ const struct http_limits http_limits_default = {
 	.body_bytes = 64 << 10,
 	.connections = 100000,
 	.pipelined_bytes = 16 << 10,
+	.requests = 10000,
 };
 
 /* -- making and unmaking -- */
@@ -29,6 +30,9 @@ static struct http_server *server_new(const struct http_server_config *c)
 	s->ctx = c->ctx;
 	s->worker_start = c->worker_start;
 	s->worker_stop = c->worker_stop;
+	s->warmth = c->warmth != NULL ? c->warmth : &fs_warmth;
+	s->aside = aside_new();
+	s->worker_rest = c->worker_rest;
 	s->workers = calloc(c->workers, sizeof(s->workers[0]));
 	CHECK(s->workers != NULL);
 	return s;
@@ -46,14 +50,17 @@ static void add_worker(struct http_server *s, const struct http_server_config *c
 	s->workers_n++;
 }
 
+/* No worker runs any more. */
 static void server_free(struct http_server *s, bool close_listeners)
 {
+	aside_stop(s->aside);
 	for (unsigned i = 0; i < s->workers_n; i++) {
 		struct ev_loop *loop = s->workers[i].loop;
 		worker_fini(&s->workers[i], close_listeners);
 		if (s->own_threads)
 			ev_loop_destroy(loop);
 	}
+	aside_free(s->aside);
 	free(s->workers);
 	OBJ_FREE(s);
 }
@@ -170,16 +177,12 @@ size_t http_server_open_connections(const struct http_server *s)
 	return atomic_load(&s->connections);
 }
 
-void http_server_count(const struct http_server *s, struct http_counters *sum)
+/* Adds what a worker counted. */
+static void add_counts(const struct http_worker *w, struct http_counters *sum)
 {
-	OBJ_CHECK(s, HTTP_SERVER_MAGIC);
-#define ADD(counter)                                                                          \
-	do {                                                                                      \
-		uint64_t n = 0;                                                                       \
-		for (unsigned i = 0; i < s->workers_n; i++)                                           \
-			n += atomic_load_explicit(&s->workers[i].counters.counter, memory_order_relaxed); \
-		atomic_store_explicit(&sum->counter, n, memory_order_relaxed);                        \
-	} while (0)
+#define ADD(counter)                         \
+	atomic_fetch_add_explicit(&sum->counter, \
+	    atomic_load_explicit(&w->counters.counter, memory_order_relaxed), memory_order_relaxed)
 	ADD(connections_accepted);
 	ADD(connections_open);
 	ADD(connections_refused);
@@ -192,12 +195,72 @@ void http_server_count(const struct http_server *s, struct http_counters *sum)
 	ADD(resets);
 	ADD(timeouts);
 	ADD(malformed);
+	ADD(cold_reads);
 #undef ADD
 }
+
+void http_server_count(const struct http_server *s, struct http_counters *sum)
+{
+	OBJ_CHECK(s, HTTP_SERVER_MAGIC);
+	*sum = (struct http_counters){ 0 };
+	for (unsigned i = 0; i < s->workers_n; i++)
+		add_counts(&s->workers[i], sum);
+}
+
+void http_server_count_worker(const struct http_server *s, unsigned worker, struct http_counters *out)
+{
+	OBJ_CHECK(s, HTTP_SERVER_MAGIC);
+	CHECK(worker < s->workers_n);
+	*out = (struct http_counters){ 0 };
+	add_counts(&s->workers[worker], out);
+}
+
+unsigned http_server_workers(const struct http_server *s)
+{
+	return s->workers_n;
+}
+
+const struct http_limits *http_server_limits(const struct http_server *s)
+{
+	return &s->limits;
+}
+
+/* -- what is sent -- */
+
+void server_look_at_egress(struct http_server *s, uint64_t now_mono_ms)
+{
+	uint64_t sent = 0;
+	if (atomic_exchange(&s->looking, true))
+		return;
+	for (unsigned i = 0; i < s->workers_n; i++)
+		sent += atomic_load_explicit(&s->workers[i].counters.bytes_sent, memory_order_relaxed);
+	rate_meter_feed(&s->egress, now_mono_ms, sent, s->limits.egress_bytes_per_s);
+	atomic_store(&s->egress_bytes_per_s, s->egress.per_s);
+	atomic_store(&s->overloaded, s->egress.over);
+	atomic_store(&s->look_due_ms, now_mono_ms + RATE_METER_STEP_MS);
+	atomic_store(&s->looking, false);
+}
+
+uint64_t http_server_egress_bytes_per_s(const struct http_server *s)
+{
+	return atomic_load(&s->egress_bytes_per_s);
+}
+
+bool http_overloaded(const struct http_worker *w)
+{
+	return atomic_load_explicit(&w->server->overloaded, memory_order_relaxed);
+}
+
+/* -- a worker's -- */
 
 unsigned http_worker_index(const struct http_worker *w)
 {
 	return w->index;
+}
+
+unsigned http_worker_count(const struct http_worker *w)
+{
+	return w->server->workers_n;
 }
 
 struct ev_loop *http_worker_loop(const struct http_worker *w)

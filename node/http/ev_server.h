@@ -9,18 +9,21 @@
 #define NODE_HTTP_EV_SERVER_H
 
 #include "node/ev_mailbox.h"
+#include "node/http/fs_warmth.h"
 #include "node/http/http.h"
 
 struct http_limits {
-	uint32_t header_timeout_ms; /* whole request head, 10 s */
-	uint32_t idle_timeout_ms;   /* between requests, 60 s */
-	uint32_t send_timeout_ms;   /* no byte taken by the viewer for that long: reset, 60 s */
-	uint32_t body_timeout_ms;   /* whole body, 30 s */
-	size_t request_line_bytes;  /* 8 KiB, else 414 */
-	size_t headers_bytes;       /* 16 KiB in all and at most 64 fields, else 431 */
-	size_t body_bytes;          /* 64 KiB, else 413 */
-	size_t connections;         /* a server; past it new ones are reset */
-	size_t pipelined_bytes;     /* read ahead of the request in work; past it reading stops, 16 KiB */
+	uint32_t header_timeout_ms;  /* whole request head, 10 s */
+	uint32_t idle_timeout_ms;    /* between requests, 60 s */
+	uint32_t send_timeout_ms;    /* no byte taken by the viewer for that long: reset, 60 s */
+	uint32_t body_timeout_ms;    /* whole body, 30 s */
+	size_t request_line_bytes;   /* 8 KiB, else 414 */
+	size_t headers_bytes;        /* 16 KiB in all and at most 64 fields, else 431 */
+	size_t body_bytes;           /* 64 KiB, else 413 */
+	size_t connections;          /* a server; past it new ones are reset */
+	size_t pipelined_bytes;      /* read ahead of the request in work; past it reading stops, 16 KiB */
+	uint32_t requests;           /* on one connection, which ends with the last answer, 10,000; 0: no bound */
+	uint64_t egress_bytes_per_s; /* sent by all workers; past it http_overloaded, 0: no bound */
 };
 extern const struct http_limits http_limits_default;
 
@@ -29,6 +32,7 @@ struct http_counters {
 	_Atomic uint64_t connections_accepted, connections_open, connections_refused;
 	_Atomic uint64_t requests, responses_2xx, responses_3xx, responses_4xx, responses_5xx;
 	_Atomic uint64_t bytes_sent, resets, timeouts, malformed;
+	_Atomic uint64_t cold_reads; /* sends that waited for a disk, aside */
 };
 
 struct http_server;
@@ -43,6 +47,9 @@ struct http_server_config {
 	/* Called on each worker's thread before its first request and after its last; may be NULL. */
 	void (*worker_start)(void *ctx, struct http_worker *w);
 	void (*worker_stop)(void *ctx, struct http_worker *w);
+	const struct warmth_ops *warmth; /* NULL: the kernel's */
+	/* Called on each worker's thread before it waits for what comes next; may be NULL. */
+	void (*worker_rest)(void *ctx, struct http_worker *w);
 };
 
 /* Opens listening sockets for "host:port", "[v6]:port": `copies` of each address with SO_REUSEPORT,
@@ -59,16 +66,25 @@ MUST_USE enum err http_server_on_loop(
  * answer, idle ones are closed. Returns at once. */
 void http_server_drain(struct http_server *s);
 size_t http_server_open_connections(const struct http_server *s);
+const struct http_limits *http_server_limits(const struct http_server *s);
+/* Of about the last second. */
+uint64_t http_server_egress_bytes_per_s(const struct http_server *s);
 /* Ends all: connections are reset, threads joined. NULL is fine. */
 void http_server_stop(struct http_server *s);
 void http_server_count(const struct http_server *s, struct http_counters *sum);
+unsigned http_server_workers(const struct http_server *s);
+/* Of one worker. */
+void http_server_count_worker(const struct http_server *s, unsigned worker, struct http_counters *out);
 
 /* Per-worker things of the rooms above. */
 unsigned http_worker_index(const struct http_worker *w);
+unsigned http_worker_count(const struct http_worker *w); /* of its server */
 struct ev_loop *http_worker_loop(const struct http_worker *w);
 struct mailbox *http_worker_mailbox(struct http_worker *w);
 void http_worker_set_data(struct http_worker *w, void *data);
 void *http_worker_data(const struct http_worker *w);
+/* Its server sends more than limits.egress_bytes_per_s: whoever is not served yet is to go elsewhere. */
+bool http_overloaded(const struct http_worker *w);
 /* Milliseconds of CLOCK_MONOTONIC and of the wall, as of this turn of the loop. */
 uint64_t http_worker_now_mono_ms(const struct http_worker *w);
 uint64_t http_worker_now_wall_ms(const struct http_worker *w);

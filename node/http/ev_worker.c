@@ -38,7 +38,10 @@ static void on_turn_begins(struct ev_loop *loop, ev_check *check, int revents)
 {
 	(void)loop;
 	(void)revents;
-	look_at_clocks(OBJ_CAST(struct http_worker, HTTP_WORKER_MAGIC, check->data));
+	struct http_worker *w = OBJ_CAST(struct http_worker, HTTP_WORKER_MAGIC, check->data);
+	look_at_clocks(w);
+	if (w->mono_ms >= atomic_load_explicit(&w->server->look_due_ms, memory_order_relaxed))
+		server_look_at_egress(w->server, w->mono_ms);
 }
 
 static void set_alarm(struct http_worker *w)
@@ -79,6 +82,8 @@ static void on_turn_ends(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		conn_run(c);
 	}
 	set_alarm(w);
+	if (w->server->worker_rest != NULL)
+		w->server->worker_rest(w->server->ctx, w);
 }
 
 /* -- new connections -- */
@@ -117,7 +122,7 @@ static struct http_worker *place(struct http_worker *w)
 	for (unsigned i = 0; i < s->workers_n; i++)
 		if (open_of(&s->workers[i]) < open_of(least))
 			least = &s->workers[i];
-	return open_of(w) > open_of(least) * 5 / 4 + 8 ? least : w;
+	return open_of(w) > open_of(least) * 9 / 8 + 4 ? least : w;
 }
 
 /* False when the queue is full. */

@@ -9,14 +9,17 @@
 #include "base/obj.h"
 #include "base/timers.h"
 #include "node/http/date.h"
+#include "node/http/ev_aside.h"
 #include "node/http/ev_server.h"
+#include "node/http/rate_meter.h"
 
 #include <netinet/in.h>
 
 enum {
-	HTTP_SCRATCH_BYTES = 16 << 10, /* one read */
-	HTTP_SLICE_BYTES = 512 << 10,  /* sent to one connection in one turn of the loop */
-	HTTP_REQUESTS_A_TURN = 32,     /* answered on one connection in one turn */
+	HTTP_SCRATCH_BYTES = 16 << 10,    /* one read */
+	HTTP_SLICE_MIN_BYTES = 512 << 10, /* sent to one connection in one turn of the loop: of a new answer */
+	HTTP_SLICE_MAX_BYTES = 2 << 20,   /* of one that took as much before */
+	HTTP_REQUESTS_A_TURN = 32,        /* answered on one connection in one turn */
 	HTTP_ACCEPTS_A_TURN = 64,
 	HTTP_HANDOVER_MAX = 128,
 	HTTP_EXCHANGES_KEPT = 64, /* idle memory of a worker */
@@ -91,8 +94,17 @@ struct http_server {
 	void *ctx;
 	void (*worker_start)(void *ctx, struct http_worker *w);
 	void (*worker_stop)(void *ctx, struct http_worker *w);
+	void (*worker_rest)(void *ctx, struct http_worker *w);
 	bool own_threads;
+	const struct warmth_ops *warmth;
+	struct aside *aside;
 	_Atomic size_t connections; /* on all workers, and on their way to one */
+	/* What is sent, looked at by whichever worker comes by. */
+	_Atomic uint64_t look_due_ms;
+	atomic_bool looking; /* guards the meter */
+	struct rate_meter egress;
+	_Atomic uint64_t egress_bytes_per_s;
+	atomic_bool overloaded;
 	unsigned workers_n;
 	struct http_worker *workers;
 };
@@ -106,6 +118,8 @@ void worker_begin(struct http_worker *w);
 void worker_end(struct http_worker *w);
 /* After every thread has ended. Closes the listeners when told to. */
 void worker_fini(struct http_worker *w, bool close_listeners);
+/* On any worker: measures what is sent, a few times a second. */
+void server_look_at_egress(struct http_server *s, uint64_t now_mono_ms);
 /* The value of Date for an answer of this turn. */
 const char *worker_date(struct http_worker *w);
 

@@ -88,6 +88,9 @@ struct http_response {
 	const char *constant_fields;
 	struct http_part parts[HTTP_PARTS_MAX]; /* the body; of a HEAD its length is told, nothing sent */
 	size_t parts_n;
+	/* A head made by http_prepare, sent in place of one from status and fields; copied. Only where
+	 * http_takes_prepared says so. `status` is its status. */
+	struct bytes head;
 	bool close; /* close the connection after it */
 	/* Called once, on the worker, when the response is over, however it ends, never from
 	 * inside of http_respond. May be NULL. */
@@ -102,6 +105,13 @@ const struct http_request *http_request(const struct http_exchange *x);
 /* Memory that lives as long as the exchange; bounded, NULL past the bound. */
 struct arena *http_arena(struct http_exchange *x);
 struct http_worker *http_worker_of(const struct http_exchange *x);
+
+/* -- heads made ahead, for answers that are given many times a second -- */
+/* Whether an answer given now may have one: to HTTP/1.1, on a connection that stays. */
+bool http_takes_prepared(const struct http_exchange *x);
+/* Appends the head that http_respond would make of `r` now for such an answer. It is good until the wall
+ * clock's second ends: it has a Date. Check buf_err. */
+void http_prepare(const struct http_exchange *x, const struct http_response *r, struct buf *out);
 
 /* Hands the response to the transport, which adds Date, Content-Length and Connection. Once an
  * exchange. After the call the exchange must not be touched, but by http_give. No handler, gone() or done()

@@ -14,10 +14,8 @@ static bool is_segment(struct bytes s)
 	return s.n > 0 && !bytes_eq(s, BYTES_LIT(".")) && !bytes_eq(s, BYTES_LIT(".."));
 }
 
-enum err http_path_decode(struct arena *a, struct bytes path, struct bytes *out)
+static enum err unescape_all(struct arena *a, struct bytes path, struct bytes *out)
 {
-	if (path.n == 0 || path.p[0] != '/')
-		return ERR_INVALID;
 	uint8_t *to = arena_alloc(a, path.n);
 	if (to == NULL)
 		return ERR_NO_MEMORY;
@@ -31,11 +29,22 @@ enum err http_path_decode(struct arena *a, struct bytes path, struct bytes *out)
 		}
 		to[n++] = c;
 	}
-	struct bytes decoded = bytes_of(to, n);
+	*out = bytes_of(to, n);
+	return OK;
+}
+
+enum err http_path_decode(struct arena *a, struct bytes path, struct bytes *out)
+{
+	if (path.n == 0 || path.p[0] != '/')
+		return ERR_INVALID;
+	struct bytes decoded = path;
+	enum err e = bytes_index(path, '%') < path.n ? unescape_all(a, path, &decoded) : OK;
+	if (e != OK)
+		return e;
 	if (!text_is_utf8(decoded)) /* NUL is none */
 		return ERR_INVALID;
 	struct bytes rest = decoded, segment;
-	while (n > 1 && rest.n > 0) {
+	while (decoded.n > 1 && rest.n > 0) {
 		if (!http_path_next(&rest, &segment) || !is_segment(segment))
 			return ERR_INVALID;
 	}

@@ -10,8 +10,8 @@
 
 #include "base/arena.h"
 
-/* "/p/a%20b" -> "/p/a b"; "/" stays "/". The result lives in the arena. ERR_NO_MEMORY past its
- * bound. */
+/* "/p/a%20b" -> "/p/a b"; "/" stays "/". The result lives in the arena, or is `path` where that
+ * has no escape. ERR_NO_MEMORY past the arena's bound. */
 MUST_USE enum err http_path_decode(struct arena *a, struct bytes path, struct bytes *out);
 
 /* Takes the first segment off a decoded path: "/p/tok/x" gives "p" and leaves "/tok/x". False, and

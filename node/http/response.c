@@ -1,5 +1,6 @@
 #include "node/http/response.h"
 
+#include "base/text.h"
 #include "node/http/clean.h"
 
 #include <string.h>
@@ -78,12 +79,8 @@ static bool is_value(struct bytes v)
 
 static void put_number(struct buf *out, uint64_t n)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
-	do
-		digits[--at] = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
-	buf_put(out, digits + at, sizeof(digits) - at);
+	char digits[TEXT_DECIMAL_MAX];
+	buf_put(out, digits, text_decimal(digits, n));
 }
 
 void http_response_head(struct buf *out, const struct http_response *r, const struct http_head_options *o)

@@ -453,6 +453,11 @@ void fills_free(struct fills *fs)
 	OBJ_FREE(fs);
 }
 
+struct ram *fills_ram(const struct fills *f)
+{
+	return f->ram;
+}
+
 void fills_count(const struct fills *f, struct fills_counters *out)
 {
 	struct fills *fs = OBJ_CAST(struct fills, FILLS_MAGIC, (void *)(uintptr_t)f);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { CHUNK_BYTES = 256 * 1024, CORRUPT_REST_MS = 1000 };
+enum { CHUNK_BYTES = 256 * 1024, CORRUPT_REST_MS = 1000, CORRUPT_KNOWN_MS = 5000 };
 
 static struct origin_source *source_of(struct fill *f)
 {
@@ -115,14 +115,17 @@ static void remember_missing(struct fill *f)
 	fills_unlock(fs);
 }
 
-/* What is held of it is served all the same. */
+/* Once may be chance: the next viewer asks for it again. What is held of it is served all the same. */
 static void remember_corrupt(struct fill *f)
 {
 	struct fills *fs = f->fills;
 	struct cache_unit *held = fill_held(f);
+	uint64_t now = fills_now_mono_ms(), mark = hash_mix(f->hash);
 	fills_lock(fs);
-	if (!f->doomed && held == NULL)
-		negative_put(&fs->negative, f->hash, fills_now_mono_ms(), CORRUPT_REST_MS);
+	bool again = negative_has(&fs->negative, mark, now);
+	if (again && !f->doomed && held == NULL)
+		negative_put(&fs->negative, f->hash, now, CORRUPT_REST_MS);
+	negative_put(&fs->negative, mark, now, CORRUPT_KNOWN_MS);
 	fills_unlock(fs);
 	cache_release(fs->cache, held);
 }
@@ -161,8 +164,8 @@ static void end_without_store(struct fill *f, struct cache_unit *held, enum err 
 	end_failed(f, e);
 }
 
-/* How an object that was opened ended. One that is not what its store said is left alone a little: whoever
- * plays it asks again and again. */
+/* How an object that was opened ended. One that is again not what its store said is left alone a little:
+ * whoever plays it asks again and again. */
 static void learn_end(struct fill *f, enum err e)
 {
 	if (e == OK || (origin_store_failed(e) && !fill_gives_up(f)))

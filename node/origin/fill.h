@@ -23,6 +23,7 @@
 struct fills;
 struct origin_source;
 struct peers;
+struct ram;
 
 struct fills_config {
 	struct cache *cache;
@@ -97,6 +98,8 @@ struct fills_counters {
 	uint64_t from_peers;      /* whole, out of another node's cache */
 	uint64_t bytes_from_peers, peer_misses, peer_failures;
 };
+/* The bound on memory, config->ram_bytes, for others who keep something within it (fs_fill_body.h). */
+struct ram *fills_ram(const struct fills *f);
 void fills_count(const struct fills *f, struct fills_counters *out);
 
 #endif

@@ -44,15 +44,34 @@ void ram_unref(struct ram *r)
 		OBJ_FREE(r);
 }
 
-/* NULL past the bound. */
-static struct ram_charge *charge(struct ram *r, uint64_t bytes)
+struct ram *ram_ref(struct ram *r)
+{
+	OBJ_CHECK(r, RAM_MAGIC);
+	atomic_fetch_add(&r->refs, 1);
+	return r;
+}
+
+bool ram_take(struct ram *r, uint64_t bytes)
 {
 	uint64_t used = atomic_load(&r->used_bytes);
 	do {
 		if (bytes > r->max_bytes || used > r->max_bytes - bytes)
-			return NULL;
+			return false;
 	} while (!atomic_compare_exchange_weak(&r->used_bytes, &used, used + bytes));
-	atomic_fetch_add(&r->refs, 1);
+	return true;
+}
+
+void ram_give(struct ram *r, uint64_t bytes)
+{
+	CHECK(atomic_fetch_sub(&r->used_bytes, bytes) >= bytes);
+}
+
+/* NULL past the bound. */
+static struct ram_charge *charge(struct ram *r, uint64_t bytes)
+{
+	if (!ram_take(r, bytes))
+		return NULL;
+	(void)ram_ref(r);
 	struct ram_charge *c = OBJ_NEW(struct ram_charge, CHARGE_MAGIC);
 	c->ram = r;
 	c->bytes = bytes;
@@ -62,7 +81,7 @@ static struct ram_charge *charge(struct ram *r, uint64_t bytes)
 static void uncharge(void *arg)
 {
 	struct ram_charge *c = OBJ_CAST(struct ram_charge, CHARGE_MAGIC, arg);
-	CHECK(atomic_fetch_sub(&c->ram->used_bytes, c->bytes) >= c->bytes);
+	ram_give(c->ram, c->bytes);
 	ram_unref(c->ram);
 	OBJ_FREE(c);
 }

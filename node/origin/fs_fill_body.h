@@ -9,11 +9,15 @@
 #include "node/cache/cache.h"
 #include "node/http/growing.h"
 
-/* The bound on what all fills together keep in memory; what a growing file keeps is given back when its last
- * reader has gone, which may be after the fills'. */
+/* The bound on what all fills together keep in memory, and others besides them; what a growing file keeps is
+ * given back when its last reader has gone, which may be after the fills'. Any thread. */
 struct ram;
 struct ram *ram_new(uint64_t max_bytes);
+struct ram *ram_ref(struct ram *r);
 void ram_unref(struct ram *r);
+/* False past the bound. */
+bool ram_take(struct ram *r, uint64_t bytes);
+void ram_give(struct ram *r, uint64_t bytes);
 
 struct fill_body {
 	struct cache *cache;

@@ -1,6 +1,5 @@
 #include "node/warm/ev_warmer_state.h"
 
-#include "node/cache/slices.h"
 #include "node/delivery/request.h"
 #include "node/origin/freshness.h"
 #include "node/warm/fs_playlist.h"
@@ -20,29 +19,28 @@ static struct bytes object_of(const struct plan_item *item)
 
 /* -- how far it is -- */
 
+static bool is_under_way(const struct bring *f)
+{
+	return f->state == BRING_ASKED || f->state == BRING_GROWING;
+}
+
 static uint32_t remaining_of(const struct warmer *w)
 {
 	size_t n = plan_waiting(w->plan);
 	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
-		n += w->fetches[i].state != FETCH_IDLE && !w->fetches[i].forgotten;
+		n += is_under_way(&w->fetches[i].bring);
 	return (uint32_t)n;
 }
 
-/* All of an object, or a slice of it, is here. `fetched` for this; else it was there. */
-static void note_bytes(struct warmer *w, uint64_t length, bool fetched)
-{
-	warmer_lock(w);
-	w->now->s.bytes += length;
-	w->count.bytes += fetched ? length : 0;
-	warmer_unlock(w);
-}
-
-static void note_object(struct warmer *w, bool fetched)
+/* One object is here. `fetched` for this; else it was there. */
+static void note_object(struct warmer *w, uint64_t length, bool fetched)
 {
 	warmer_lock(w);
 	w->now->s.objects++;
+	w->now->s.bytes += length;
 	w->count.objects += fetched;
 	w->count.present += !fetched;
+	w->count.bytes += fetched ? length : 0;
 	warmer_unlock(w);
 }
 
@@ -119,10 +117,8 @@ static void pause_for(struct warmer *w, uint32_t ms)
 	ev_timer_start(w->loop, &w->pause);
 }
 
-static void fetch_failed(struct warmer *w, struct fetch *f, enum err e)
+static void fetch_failed(struct warmer *w, struct plan_item *item, enum err e)
 {
-	struct plan_item *item = f->item;
-	f->state = FETCH_IDLE;
 	if (plan_again(w->plan, item))
 		pause_for(w, w->c.retry_ms);
 	else
@@ -137,162 +133,56 @@ static void add_entry(struct warmer *w)
 }
 
 /* Of an entry the next name is tried. */
-static void fetch_not_found(struct warmer *w, struct fetch *f)
+static void fetch_not_found(struct warmer *w, struct plan_item *item)
 {
-	struct bytes object = object_of(f->item), content = order_content(w->now);
+	struct bytes object = object_of(item), content = order_content(w->now);
 	bool entry = w->now->s.objects == 0 && object.n > content.n &&
 	             bytes_eq(bytes_from(object, content.n + 1), bytes_str(media_entries[w->entry]));
-	f->state = FETCH_IDLE;
 	if (entry && w->entry + 1 < MEDIA_ENTRIES) {
 		w->entry++;
 		add_entry(w);
 		return;
 	}
-	note_failure(w, f->item, entry ? "the content has none of the playlists to start with" : "not found");
+	note_failure(w, item, entry ? "the content has none of the playlists to start with" : "not found");
 }
 
-/* A unit of it is here, `total` as cache_meta has it. True: the object has one more slice. */
-static bool note_unit(
-    struct warmer *w, struct fetch *f, uint64_t length, uint64_t total, bool fetched, int fd)
+static void take(struct warmer *w, struct plan_item *item, int fd, uint64_t length, bool fetched)
 {
-	f->state = FETCH_IDLE;
-	f->fetched = f->fetched || fetched;
-	note_bytes(w, length, fetched);
-	if (total != 0 && slice_start(f->slice + 1) < total) {
-		f->slice++;
-		return true;
-	}
-	note_object(w, f->fetched);
-	if (f->item->playlist)
-		read_playlist(w, f->item, fd, length);
-	return false;
+	note_object(w, length, fetched);
+	if (item->playlist)
+		read_playlist(w, item, fd, length);
 }
 
-static bool take_unit(struct warmer *w, struct fetch *f, struct cache_unit *unit, bool fetched)
+static void on_ended(struct bring *bring, const struct bring_end *end)
 {
-	bool more = note_unit(w, f, unit->meta->length, unit->meta->total, fetched, unit->fd);
-	cache_release(w->c.cache, unit);
-	return more;
-}
-
-static void begin_slices(struct warmer *w, struct fetch *f);
-
-static void on_grown(struct letter *l)
-{
-	struct growing_waiter *waiter = CONTAINER_OF(l, struct growing_waiter, letter);
-	struct fetch *f = CONTAINER_OF(waiter, struct fetch, growing_waiter);
+	struct warm_fetch *f = CONTAINER_OF(bring, struct warm_fetch, bring);
 	struct warmer *w = f->warmer;
-	struct growing_view v = growing_look(f->growing);
-	if (v.state == GROWING_OPEN) {
-		growing_wait(f->growing, &f->growing_waiter, f->length);
-		return;
-	}
-	if (v.state == GROWING_WHOLE) {
-		struct growing *g = f->growing;
-		f->growing = NULL;
-		bool more = note_unit(w, f, f->length, f->total, true, v.fd);
-		growing_unref(g);
-		if (more)
-			begin_slices(w, f);
-	} else {
-		growing_unref(f->growing);
-		f->growing = NULL;
-		fetch_failed(w, f, ERR_IO);
+	switch (end->outcome) {
+	case BRING_WHOLE: take(w, f->item, end->fd, end->length, true); break;
+	case BRING_NOT_FOUND: fetch_not_found(w, f->item); break;
+	case BRING_FAILED: fetch_failed(w, f->item, end->error); break;
+	case BRING_DROPPED: break;
 	}
 	step(w);
-}
-
-static void begin_growing(struct fetch *f, const struct fill_answer *a)
-{
-	f->state = FETCH_GROWING;
-	f->growing = a->growing;
-	f->length = a->meta.length;
-	f->total = a->meta.total;
-	f->growing_waiter = (struct growing_waiter){ .mailbox = &f->warmer->mailbox };
-	f->growing_waiter.letter.deliver = on_grown;
-	growing_wait(f->growing, &f->growing_waiter, f->length); /* nothing is published past that: at its end */
-}
-
-static void drop_answer(struct warmer *w, const struct fill_answer *a)
-{
-	if (a->outcome == FILL_HIT)
-		cache_release(w->c.cache, a->unit);
-	else if (a->outcome == FILL_GROWING)
-		growing_unref(a->growing);
-}
-
-static void on_answer(struct letter *l)
-{
-	struct fill_waiter *waiter = CONTAINER_OF(l, struct fill_waiter, letter);
-	struct fetch *f = CONTAINER_OF(waiter, struct fetch, waiter);
-	struct warmer *w = f->warmer;
-	const struct fill_answer *a = &f->waiter.answer;
-	if (f->forgotten) {
-		drop_answer(w, a);
-		f->forgotten = false;
-		f->state = FETCH_IDLE;
-	} else {
-		switch (a->outcome) {
-		case FILL_HIT:
-			if (take_unit(w, f, a->unit, true))
-				begin_slices(w, f);
-			break;
-		case FILL_GROWING: begin_growing(f, a); break;
-		case FILL_NOT_FOUND: fetch_not_found(w, f); break;
-		case FILL_NO_SLICE: fetch_failed(w, f, ERR_CORRUPT); break; /* it was a longer one before */
-		case FILL_FAILED: fetch_failed(w, f, a->error); break;
-		}
-	}
-	step(w);
-}
-
-static void forget(struct warmer *w, struct fetch *f)
-{
-	if (f->state == FETCH_GROWING) {
-		growing_forget(f->growing, &f->growing_waiter);
-		mailbox_withdraw(&w->mailbox, &f->growing_waiter.letter);
-		growing_unref(f->growing);
-		f->growing = NULL;
-		f->state = FETCH_IDLE;
-	} else if (f->state == FETCH_ASKED && !f->forgotten) {
-		f->forgotten = !fill_forget(w->c.fills, &f->waiter);
-		f->state = f->forgotten ? FETCH_ASKED : FETCH_IDLE;
-	}
-}
-
-/* All of the object, or the slice that it is at; NULL when it is not here and fresh. */
-static struct cache_unit *look(struct warmer *w, struct fetch *f)
-{
-	struct cache_key key = { .origin = bytes_str(w->now->origin->name), .object = object_of(f->item) };
-	struct cache_unit *unit = cache_look(w->c.cache, &key);
-	key.slice = f->slice;
-	if (unit == NULL)
-		unit = cache_look(w->c.cache, &key);
-	if (unit == NULL || freshness_holds(unit->meta, w->c.now_wall_ms()))
-		return unit;
-	cache_release(w->c.cache, unit);
-	return NULL;
 }
 
 /* From the cache, or asked for. */
-static void begin_slices(struct warmer *w, struct fetch *f)
+static void begin(struct warmer *w, struct warm_fetch *f, struct plan_item *item)
 {
-	for (struct cache_unit *unit; (unit = look(w, f)) != NULL;)
-		if (!take_unit(w, f, unit, false))
-			return;
-	f->state = FETCH_ASKED;
-	f->waiter = (struct fill_waiter){ .mailbox = &w->mailbox };
-	f->waiter.letter.deliver = on_answer;
-	fill_want_slice(
-	    w->c.fills, w->now->origin, order_content(w->now), object_of(f->item), f->slice, NULL, &f->waiter);
-}
-
-static void begin(struct warmer *w, struct fetch *f, struct plan_item *item)
-{
+	struct cache_key key = { .origin = bytes_str(w->now->origin->name), .object = object_of(item) };
+	struct cache_unit *unit = cache_look(w->c.cache, &key);
+	uint64_t length = unit != NULL ? unit->meta->length : 0;
+	key.slice = 1;
+	if (unit == NULL && cache_holds(w->c.cache, &key, &length))
+		unit = cache_look(w->c.cache, &key);
+	bool fresh = unit != NULL && freshness_holds(unit->meta, w->c.now_wall_ms());
+	if (fresh)
+		take(w, item, unit->fd, length, false);
+	cache_release(w->c.cache, unit);
+	if (fresh)
+		return;
 	f->item = item;
-	f->slice = 1;
-	f->fetched = false;
-	begin_slices(w, f);
+	bring_begin(&f->bring, w->now->origin, order_content(w->now), object_of(item));
 }
 
 /* -- one order -- */
@@ -312,6 +202,8 @@ static void order_begin(struct warmer *w)
 	if (w->now == NULL)
 		return;
 	w->bytes_max = held.size_bytes / 2;
+	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
+		w->fetches[i].bring.max_bytes = w->bytes_max;
 	w->entry = 0;
 	w->plan = plan_new(PLAN_OBJECTS_MAX);
 	add_entry(w);
@@ -321,7 +213,7 @@ static void order_begin(struct warmer *w)
 static void order_end(struct warmer *w, enum rpc_warm_state state, const char *detail)
 {
 	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
-		forget(w, &w->fetches[i]);
+		bring_forget(&w->fetches[i].bring);
 	ev_timer_stop(w->loop, &w->pause);
 	warmer_lock(w);
 	w->now->s.remaining = state == RPC_WARM_DONE ? remaining_of(w) : 0;
@@ -354,14 +246,14 @@ static bool viewers_wait(const struct warmer *w)
 	size_t own = 0;
 	fills_count(w->c.fills, &f);
 	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
-		own += w->fetches[i].state == FETCH_ASKED;
+		own += w->fetches[i].bring.state == BRING_ASKED || w->fetches[i].bring.state == BRING_FORGOTTEN;
 	return f.queued > own;
 }
 
-static struct fetch *idle_fetch(struct warmer *w)
+static struct warm_fetch *idle_fetch(struct warmer *w)
 {
 	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
-		if (w->fetches[i].state == FETCH_IDLE)
+		if (w->fetches[i].bring.state == BRING_IDLE)
 			return &w->fetches[i];
 	return NULL;
 }
@@ -387,7 +279,7 @@ static bool order_continues(struct warmer *w)
 /* Begins what may be begun; true: there may be more to do at once. */
 static bool order_go_on(struct warmer *w)
 {
-	struct fetch *f = idle_fetch(w);
+	struct warm_fetch *f = idle_fetch(w);
 	if (!order_continues(w))
 		return true; /* the next order */
 	if (f == NULL || ev_is_active(&w->pause) || plan_waiting(w->plan) == 0)
@@ -403,7 +295,7 @@ static bool order_go_on(struct warmer *w)
 static bool is_idle(const struct warmer *w)
 {
 	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
-		if (w->fetches[i].state != FETCH_IDLE)
+		if (w->fetches[i].bring.state != BRING_IDLE)
 			return false;
 	return true;
 }
@@ -471,8 +363,10 @@ enum err warmer_start(const struct warmer_config *c, struct warmer **out)
 	ev_timer_init(&w->pause, on_pause_over, 0.0, 0.0);
 	w->pause.data = w;
 	arena_init(&w->names, NAMES_MAX_BYTES);
-	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
+	for (size_t i = 0; i < WARMER_AT_ONCE; i++) {
 		w->fetches[i].warmer = w;
+		bring_init(&w->fetches[i].bring, w->c.fills, w->c.cache, &w->mailbox, on_ended);
+	}
 	CHECK(pthread_mutex_init(&w->lock, NULL) == 0);
 	CHECK(pthread_cond_init(&w->ended, NULL) == 0);
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {

@@ -7,6 +7,7 @@
 #define NODE_WARM_EV_WARMER_STATE_H
 
 #include "base/obj.h"
+#include "node/warm/ev_bring.h"
 #include "node/warm/ev_warmer.h"
 #include "node/warm/plan.h"
 
@@ -16,18 +17,10 @@
 #define WARMER_MAGIC 0x7761726du
 
 /* One object on its way. */
-struct fetch {
+struct warm_fetch {
+	struct bring bring;
 	struct warmer *warmer;
-	enum { FETCH_IDLE, FETCH_ASKED, FETCH_GROWING } state;
-	bool forgotten; /* its order ended; the letter is still to come */
 	struct plan_item *item;
-	struct fill_waiter waiter;
-	struct growing_waiter growing_waiter;
-	struct growing *growing;
-	uint64_t length;
-	uint32_t slice; /* that it is at; the object is one unit as long as no answer says otherwise */
-	uint64_t total; /* bytes of the object */
-	bool fetched;   /* some of it was not here */
 };
 
 struct order {
@@ -55,7 +48,7 @@ struct warmer {
 	/* The thread's own. */
 	struct order *now; /* its state and origin stay while it runs */
 	struct plan *plan;
-	struct fetch fetches[WARMER_AT_ONCE];
+	struct warm_fetch fetches[WARMER_AT_ONCE];
 	unsigned entry; /* which of media_entries was tried last */
 	uint64_t bytes_max;
 	ev_timer pause;

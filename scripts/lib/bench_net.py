@@ -51,12 +51,20 @@ def rss_bytes(pid):
     return 0
 
 
+def _memory_of(pid):
+    lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+
+
 def private_bytes(pid):
     """Memory that is this process's alone: what one more of it costs."""
-    fields = {}
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-        fields[line.split(":")[0]] = int(line.split()[1]) * 1024
+    fields = _memory_of(pid)
     return fields["Private_Clean"] + fields["Private_Dirty"]
+
+
+def pss_bytes(pid):
+    """Its memory, with its share of what it has in common with others."""
+    return _memory_of(pid)["Pss"]
 
 
 def cpu_s(pid):

@@ -14,25 +14,19 @@ program matters.
 import argparse
 import contextlib
 import json
-import math
 import os
 import pathlib
-import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
+import bench_pairs
+from bench_pairs import Failed, say
 from bench_session_count import count_nginx, count_ours
-from bench_session_sides import Failed, Nginx, Ours, drive
+from bench_session_sides import Nginx, Ours, drive
 from warmcluster import REPOSITORY, ClusterError
-
-FOREIGN_MAX = 0.03
-BUSY_MIN = 0.95
-TIE = 0.03
-TRIES_A_PAIR = 3
 
 # What is said, the unit, the figure, whether more is better, whether it is judged.
 ROWS = [
@@ -41,57 +35,22 @@ ROWS = [
     ("latency, median", "us", "p50_us", False, False),
     ("latency, p99", "us", "p99_us", False, True),
 ]
-BEGAN = time.monotonic()
-
-
-def say(text):
-    print(f"[{time.monotonic() - BEGAN:4.0f} s] {text}", file=sys.stderr, flush=True)
-
-
-def interval(values):
-    """The 95 % interval of the median by order statistics."""
-    values, n = sorted(values), len(values)
-    outside, k = 0.0, 0
-    while outside + math.comb(n, k) / 2**n <= 0.025:
-        outside += math.comb(n, k) / 2**n
-        k += 1
-    k = max(0, k - 1)
-    return values[k], values[n - 1 - k]
 
 
 def row_of(pairs, row):
     title, unit, figure, more_is_better, judged = row
-    ours, peers = ([pair[side][figure] for pair in pairs] for side in ("warmcastd", "nginx"))
-    ratios = [(a / b if more_is_better else b / a) for a, b in zip(ours, peers) if a > 0 and b > 0]
-    if not ratios:
-        raise Failed(f"no figures of {title}")
-    ratio, (low, high) = statistics.median(ratios), interval(ratios)
     if figure == "per_s":
-        judged = statistics.median(pair["nginx"]["core_busy"] for pair in pairs) >= BUSY_MIN
-    return {"name": title, "unit": unit, "ours": statistics.median(ours), "peer": "nginx", "peers": statistics.median(peers),
-            "ratio": ratio, "low": low, "high": high, "bound": None, "goal": "ratio >= 1.0" if judged else None,
-            "holds": bool(high >= 1.0 or abs(ratio - 1.0) <= TIE) if judged else None}
+        judged = bench_pairs.core_is_busy(pairs, "nginx")
+    return bench_pairs.compare(pairs, "nginx", title, unit, figure, more_is_better, judged)
 
 
 def measure(arguments, sides, cores):
-    """Pairs in the order AB BA AB ..., and how many were void."""
-    pairs, void = [], 0
     for side in sides:
         drive(side, arguments, cores, 1)
-    while len(pairs) < arguments.pairs:
-        order = sides if (len(pairs) + void) % 2 == 0 else sides[::-1]
-        pair = {side.name: drive(side, arguments, cores, arguments.seconds) for side in order}
-        foreign = max(run["foreign"] for run in pair.values())
-        say(f"pair {len(pairs) + 1}: " + ", ".join(
-            f"{name} {run['per_s']:,.0f}/s {run['cpu_us']:.2f} us, core {run['core_busy']:.0%} busy"
-            for name, run in pair.items()) + f"; others took {foreign:.1%}")
-        if foreign > FOREIGN_MAX and not arguments.any_load:
-            void += 1
-            if void > arguments.pairs * TRIES_A_PAIR:
-                raise Failed(f"{void} pairs were void: too much else runs here (--any-load takes them all, to look at only)")
-            continue
-        pairs.append(pair)
-    return pairs, void
+    return bench_pairs.measure(
+        sides, arguments.pairs, lambda side: drive(side, arguments, cores, arguments.seconds),
+        lambda pair: ", ".join(f"{name} {run['per_s']:,.0f}/s {run['cpu_us']:.2f} us, core {run['core_busy']:.0%} busy"
+                               for name, run in pair.items()), arguments.any_load)
 
 
 def result_of(arguments, pairs, void, sides, folder):
@@ -99,37 +58,21 @@ def result_of(arguments, pairs, void, sides, folder):
     errors = sum(run["errors"] for pair in pairs for run in pair.values())
     ours = sides[0]
     created = {outcome: ours.created(outcome) for outcome in ("warm", "spill", "cold")}
-    rows.append({"name": "answers that were no 201", "unit": "", "ours": errors, "peer": None, "peers": None, "ratio": None,
-                 "bound": 0, "goal": "0", "holds": errors == 0})
-    rows.append({"name": "sessions that were warm", "unit": "%", "ours": 100 * created["warm"] / max(1, sum(created.values())),
-                 "peer": None, "peers": None, "ratio": None, "bound": 100, "goal": None, "holds": None})
+    rows.append(bench_pairs.absolute("answers that were no 201", "", errors, 0, "0", errors == 0))
+    rows.append(bench_pairs.absolute("sessions that were warm", "%", 100 * created["warm"] / max(1, sum(created.values())), 100))
     if arguments.instructions:
         say("counting instructions")
         counted = [count_ours(arguments, ours, folder), count_nginx(arguments, ours.body, folder, ours.cores)]
         rows.append({"name": "instructions of user space a session", "unit": "", "ours": counted[0], "peer": "nginx",
                      "peers": counted[1], "ratio": counted[1] / counted[0], "bound": None, "goal": None, "holds": None})
-    machine = f"{os.cpu_count()} x {cpu_model()}, Linux {platform.release()}"
-    result = {"bench": "session", "machine": machine, "contents": arguments.contents, "pairs": len(pairs), "void": void,
-              "foreign": statistics.median(max(run["foreign"] for run in pair.values()) for pair in pairs),
+    result = {"bench": "session", "machine": bench_pairs.machine(), "contents": arguments.contents, "pairs": len(pairs),
+              "void": void, "foreign": statistics.median(map(bench_pairs.foreign_of, pairs)),
               "nginx_core_busy": statistics.median(pair["nginx"]["core_busy"] for pair in pairs),
               "answer_bytes": len(ours.body), "rows": rows}
     if arguments.any_load:
         result["orientation_only"] = True
-    result["holds"] = not arguments.any_load and all(row["holds"] for row in rows if row["holds"] is not None)
+    result["holds"] = not arguments.any_load and bench_pairs.all_hold(rows)
     return result
-
-
-def cpu_model():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def shown(value):
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.2f}"
 
 
 def print_table(result):
@@ -138,12 +81,7 @@ def print_table(result):
     if result.get("orientation_only"):
         print(f"to look at only: other programs took {result['foreign']:.0%} of the machine")
     print(f"{'':38}{'ours':>12}{'nginx':>12}{'ratio':>8}{'95 %':>16}  goal")
-    for row in result["rows"]:
-        span = f"{row['low']:.2f} - {row['high']:.2f}" if "low" in row else ""
-        verdict = {None: "", True: "holds", False: "MISSED"}[row["holds"]]
-        name = f"{row['name']} ({row['unit']})" if row["unit"] else row["name"]
-        print(f"{name:38}{shown(row['ours']):>12}{shown(row['peers']):>12}{shown(row['ratio']):>8}{span:>16}  "
-              f"{row['goal'] or '-'} {verdict}")
+    bench_pairs.print_rows(result["rows"])
 
 
 def build(arguments):

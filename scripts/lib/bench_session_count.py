@@ -1,31 +1,13 @@
-"""Instructions a session, in user space, by callgrind: the same however busy the machine is."""
+"""Instructions a session, in user space, by callgrind."""
 
 import json
-import re
 import subprocess
 
-from bench_session_sides import Failed, Nginx
+import bench_callgrind
+from bench_session_sides import Nginx
 
 RATE, SECONDS = 200, 10
 READY_S = 120
-
-
-def _valgrind(out):
-    return ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes", f"--callgrind-out-file={out}"]
-
-
-def _switch(pid, state):
-    subprocess.run(["callgrind_control", "-i", state, str(pid)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                   timeout=60)
-
-
-def _most(out):
-    """Of the threads' totals the largest: the one that served."""
-    totals = [int(found[1]) for path in out.parent.glob(out.name + "*")
-              if (found := re.search(r"^totals: (\d+)", path.read_text(), re.MULTILINE))]
-    if not totals:
-        raise Failed("callgrind has written no figures")
-    return max(totals)
 
 
 def _drive(arguments, address, pid):
@@ -36,16 +18,16 @@ def _drive(arguments, address, pid):
         return json.loads(done.stdout)["created"]
 
     open_sessions(1)  # what only the first ones cost
-    _switch(pid, "on")
+    bench_callgrind.switch(pid, True)
     created = open_sessions(SECONDS)
-    _switch(pid, "off")
+    bench_callgrind.switch(pid, False)
     return created
 
 
 def count_ours(arguments, ours, folder):
     api, out = ours.api, folder / "ours.callgrind"
     api.term()
-    ours.cluster.wrapper = _valgrind(out)
+    ours.cluster.wrapper = bench_callgrind.command(out)
     try:
         api.start(wait=False)
         api.wait_ready(READY_S)
@@ -54,15 +36,15 @@ def count_ours(arguments, ours, folder):
         api.term()
     finally:
         ours.cluster.wrapper = []
-    return _most(out) / created
+    return bench_callgrind.most(out) / created
 
 
 def count_nginx(arguments, body, folder, cores):
     out = folder / "nginx.callgrind"
-    nginx = Nginx(folder / "nginx-counted", cores, wrapper=_valgrind(out), options=["-g", "master_process off;"])
+    nginx = Nginx(folder / "nginx-counted", cores, wrapper=bench_callgrind.command(out), options=["-g", "master_process off;"])
     try:
         nginx.start(body)
         created = _drive(arguments, nginx.address, nginx.process.pid)
     finally:
         nginx.stop()
-    return _most(out) / created
+    return bench_callgrind.most(out) / created

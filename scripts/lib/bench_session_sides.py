@@ -1,16 +1,16 @@
-"""The two servers of scripts/bench session, what they cost, and the machine they share."""
+"""The two servers of scripts/bench session, and what drives them."""
 
 import json
-import os
 import pathlib
 import re
 import subprocess
 import time
 
+import bench_pairs
 import warmcluster
+from bench_pairs import Failed, pin
 
 HERE = pathlib.Path(__file__).resolve().parent
-TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 NAMES = "lv{}"
 LOCATIONS_DEADLINE_S = 900
 # Nobody comes to play: each place is given back after a second, and there are more of them than can be taken meanwhile.
@@ -38,42 +38,6 @@ http {{
     }}
 }}
 """
-
-
-class Failed(Exception):
-    """What a person is told."""
-
-
-def pin(pid, cpus):
-    """All threads of a process."""
-    for task in os.listdir(f"/proc/{pid}/task"):
-        os.sched_setaffinity(int(task), cpus)
-
-
-def run_ns(pids):
-    """CPU time of all threads of these processes (sum_exec_runtime)."""
-    total = 0
-    for pid in pids:
-        for task in os.listdir(f"/proc/{pid}/task"):
-            total += int(pathlib.Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
-    return total
-
-
-def machine_ticks():
-    """Ticks since the start: "cpu": in processes of all cores, or taken by the host; "cpuN": in which a core was busy."""
-    found = {}
-    for line in pathlib.Path("/proc/stat").read_text().splitlines():
-        name, *numbers = line.split()
-        if not name.startswith("cpu"):
-            continue
-        user, nice, system, _, _, irq, softirq, steal = map(int, numbers[:8])
-        found[name] = user + nice + system + steal + (irq + softirq if name != "cpu" else 0)
-    return found
-
-
-def children_of(pid):
-    text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in text.split()]
 
 
 class Ours:
@@ -167,7 +131,7 @@ class Nginx:
         except FileNotFoundError:
             raise Failed("there is no nginx: scripts/setup bench") from None
         warmcluster.until("nginx answers", 30, self._answers)
-        self.pids = [self.process.pid, *children_of(self.process.pid)]
+        self.pids = [self.process.pid, *bench_pairs.children_of(self.process.pid)]
         for pid in self.pids:
             pin(pid, {self.cores[-1]})
 
@@ -180,40 +144,23 @@ class Nginx:
             return False
 
     def stop(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        bench_pairs.stop(self.process)
 
 
 def drive(side, arguments, cores, seconds):
     """wrk for so long from the first core; what it saw, and what that cost: a dict."""
     command = ["taskset", "-c", str(cores[0]), "wrk", "-t", "1", "-c", str(arguments.connections), "-d", f"{seconds}s",
                "-s", HERE / "bench_session.lua", f"http://{side.address}", "--", str(arguments.contents)]
-    ours = [*side.pids, *side.others, os.getpid()]
-    before, cpu, all_cpu, began = machine_ticks(), run_ns(side.pids), run_ns(ours), time.monotonic()
-    wrk = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    text, errors = wrk.stdout.read(), wrk.stderr.read()
-    _, status, usage = os.wait4(wrk.pid, 0)
-    wrk.returncode = os.waitstatus_to_exitcode(status)
-    elapsed = time.monotonic() - began
-    after, cpu, all_cpu = machine_ticks(), run_ns(side.pids) - cpu, run_ns(ours) - all_cpu
-    if wrk.returncode != 0:
-        raise Failed(f"wrk ended with {wrk.returncode}: {text}{errors}")
+    text, cost = bench_pairs.drive(side, command, cores[-1])
     seen = json.loads(text.strip().splitlines()[-1])
-    known_s = all_cpu / 1e9 + usage.ru_utime + usage.ru_stime
-    core = f"cpu{cores[-1]}"
     return {
         "per_s": seen["requests"] / (seen["us"] / 1e6),
-        "cpu_us": cpu / 1e3 / max(1, seen["requests"]),
+        "cpu_us": cost["cpu_s"] * 1e6 / max(1, seen["requests"]),
         "p50_us": seen["p50_us"],
         "p99_us": seen["p99_us"],
         "errors": seen["errors"],
         "requests": seen["requests"],
         # Of the time in which wrk sent: it makes its bodies before.
-        "core_busy": min(1.0, (after[core] - before[core]) * TICK_S / (seen["us"] / 1e6)),
-        "foreign": max(0.0, (after["cpu"] - before["cpu"]) * TICK_S - known_s) / (elapsed * os.cpu_count()),
+        "core_busy": min(1.0, cost["core_s"] / (seen["us"] / 1e6)),
+        "foreign": cost["foreign"],
     }

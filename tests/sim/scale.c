@@ -1,5 +1,5 @@
 /* kvs_scale --nodes 10,40,200 [--loss 10] [--stalls] [--seed 1] [--latency-us 500,2000] [--idle-s 60]
- *           [--write-s 10] [--rate 200] [--partitions 3] [--kinds] [--json] [--verbose]
+ *           [--write-s 10] [--rate 200] [--partitions 3] [--settled] [--kinds] [--json] [--verbose]
  *
  * Measures a cluster of each size and prints a row for each, with --kinds also what each kind of message
  * had of the bytes. Exit 1 when a size did not converge: not
@@ -83,6 +83,7 @@ static bool option(struct args *a, int c, const char *text)
 	case 'w': return seconds(text, &a->o.write_ms);
 	case 'r': return number(text, 100000, &a->o.writes_per_s) && a->o.writes_per_s > 0;
 	case 'p': return number(text, 100, &a->o.partitions);
+	case 'e': return a->o.settled = true;
 	case 'k': return a->kinds = true;
 	case 'j': return a->json = true;
 	case 'v': return a->o.verbose = true;
@@ -97,8 +98,8 @@ static bool parse(int argc, char **argv, struct args *a)
 		{ "seed", required_argument, NULL, 's' }, { "latency-us", required_argument, NULL, 'u' },
 		{ "idle-s", required_argument, NULL, 'i' }, { "write-s", required_argument, NULL, 'w' },
 		{ "rate", required_argument, NULL, 'r' }, { "partitions", required_argument, NULL, 'p' },
-		{ "kinds", no_argument, NULL, 'k' }, { "json", no_argument, NULL, 'j' },
-		{ "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
+		{ "settled", no_argument, NULL, 'e' }, { "kinds", no_argument, NULL, 'k' },
+		{ "json", no_argument, NULL, 'j' }, { "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
 	*a = (struct args){ .o = { .seed = 1,
 		                    .latency_min_us = 500,
 		                    .latency_max_us = 2000,
@@ -237,7 +238,8 @@ int main(int argc, char **argv)
 	if (!parse(argc, argv, &a)) {
 		fprintf(stderr,
 		    "usage: %s --nodes N[,N...] [--loss PER_MILLE] [--stalls] [--seed S] [--latency-us MIN,MAX]\n"
-		    "       [--idle-s S] [--write-s S] [--rate WRITES_PER_S] [--partitions N] [--kinds] [--json] "
+		    "       [--idle-s S] [--write-s S] [--rate WRITES_PER_S] [--partitions N] [--settled] [--kinds] "
+		    "[--json] "
 		    "[--verbose]\n",
 		    argv[0]);
 		return 2;

@@ -5,10 +5,11 @@
  *     scale.c         the command, its table and its JSON      scale_phases.c  what is done and measured
  *     scale_net.c     links and dials                          scale_host.c    one node's process
  *     scale_count.c   bytes, copies, spread, alarms            scale_run.c     the heap of events
- *     scale_halves.c  the cluster in two halves
+ *     scale_halves.c  the cluster in two halves                scale_settled.c a cluster that begins settled
+ *     scale_memory.c  memory that replicas share
  *
  * One heap of events ordered by (time, sequence) and one seeded generator: a seed replays exactly.
- * Nothing here knows how the core spreads what it spreads: only kvs/kvs.h is used.
+ * Nothing here knows how the core spreads what it spreads: only kvs/kvs.h is used, but by scale_settled.c.
  */
 #ifndef TESTS_SCALE_H
 #define TESTS_SCALE_H
@@ -24,7 +25,12 @@ enum {
 	SCALE_VALUE_BYTES = 32,
 	SCALE_PAYLOAD_BYTES = SCALE_KEY_BYTES + SCALE_VALUE_BYTES,
 	SCALE_STORE_US = 1000,
-	SCALE_SEEDS = 3, /* the first nodes; they are never killed */
+	SCALE_SEEDS = 3,       /* the first nodes; they are never killed */
+	SCALE_CONTENTS = 1000, /* of a settled cluster */
+	/* In a settled cluster the first nodes write. A broadcast tree grows with some ten writes, and each first
+	 * byte of an owner's id has one: they have so many. */
+	SCALE_WRITERS = 64,
+	SCALE_TREES = 8,
 };
 
 struct scale_options {
@@ -35,6 +41,7 @@ struct scale_options {
 	bool stalls; /* what is lost comes 200 ms late, as TCP has it, and all behind it */
 	uint32_t idle_ms, write_ms, writes_per_s;
 	uint32_t partitions; /* how often the cluster falls into halves */
+	bool settled;        /* all have been there for long when it begins, and know all */
 	bool verbose;
 };
 
@@ -59,11 +66,13 @@ struct scale_dial {
 };
 
 struct scale_node {
-	struct kvs *k; /* NULL: not running */
+	struct kvs *k; /* NULL: not running. Between scale_enter and scale_leave only */
 	struct node_id id;
+	struct incarnation incarnation;
 	bool stopped;     /* its process does nothing any more and its links stay */
 	bool told;        /* knows all the others (boot), or that the victim is down (deaths) */
 	uint64_t wake_us; /* of the wake event that counts */
+	uint64_t due_ms;  /* when the core wants to be called */
 	uint64_t seq;     /* last batch */
 	struct scale_peer *peers;
 	size_t peers_n, peers_cap;
@@ -132,8 +141,10 @@ struct scale {
 	size_t told_n;                           /* of the living that know that it is down */
 	uint64_t told_us;                        /* when the last of them heard */
 	struct scale_traffic sent;
-	bool halved; /* nothing passes between nodes of even and of odd number */
-	bool apart;  /* halved, or not yet all the same again: who is down for whom means nothing */
+	int shared_fd; /* what replicas are copies of; -1: they share nothing */
+	size_t inside; /* whose copy stands at its place; SIZE_MAX: none */
+	bool halved;   /* nothing passes between nodes of even and of odd number */
+	bool apart;    /* halved, or not yet all the same again: who is down for whom means nothing */
 	uint64_t steps, false_alarms, errors;
 };
 
@@ -183,6 +194,32 @@ void scale_write(struct scale *s, const struct scale_event *e);
 void scale_step(struct scale *s, size_t node, const struct kvs_input *in);
 bool scale_runs(const struct scale *s, size_t node);
 void scale_address(size_t node, char out[24]);
+struct scale_texts {
+	char name[32], address[24], seeds[SCALE_SEEDS][24];
+	const char *seed_list[SCALE_SEEDS];
+};
+/* A node's identity, and its config, which points to `texts`. */
+void scale_make_id(struct scale *s, size_t node, uint64_t count);
+void scale_config(struct scale *s, size_t node, struct scale_texts *texts, struct kvs_config *c);
+/* It has a core now. */
+void scale_live(struct scale *s, size_t node, struct kvs *k, const struct scale_texts *texts);
+
+/* -- scale_memory.c -- */
+/* The replica of that node is what n->k points to, and what is allocated is part of it. */
+void scale_enter(struct scale *s, size_t node);
+void scale_leave(struct scale *s);
+/* One replica is made between these two, and n->k of each node that adopts it is a copy of that. Pages that a
+ * replica does not write to are shared by all. */
+void scale_memory_begin(struct scale *s);
+void scale_memory_end(struct scale *s);
+void scale_memory_adopt(struct scale *s, size_t node);
+/* The end of that node's copy. */
+void scale_memory_drop(struct scale *s, size_t node);
+void scale_memory_fini(struct scale *s);
+
+/* -- scale_settled.c -- */
+/* Makes all nodes, each with the register and the contents of all others. */
+void scale_settled(struct scale *s);
 
 /* -- scale_net.c -- */
 void scale_send(struct scale *s, size_t from, uint64_t link, struct rpc_msg *m);

@@ -87,7 +87,10 @@ static void mark_up_to(struct scale *s, size_t node, const struct scale_node *ow
 static void look_at_row(struct scale *s, size_t node, size_t owner)
 {
 	struct kvs_row row;
-	if (kvs_row_of(s->nodes[node].k, &s->nodes[owner].id, RPC_LOCATIONS, &row))
+	scale_enter(s, node);
+	bool there = kvs_row_of(s->nodes[node].k, &s->nodes[owner].id, RPC_LOCATIONS, &row);
+	scale_leave(s);
+	if (there)
 		mark_up_to(s, node, &s->nodes[owner], row.meta.have);
 }
 
@@ -111,7 +114,10 @@ void scale_count_stored(struct scale *s, size_t node)
 		uint8_t key[SCALE_KEY_BYTES];
 		scale_key(update, key);
 		struct rpc_entry e;
-		if (!kvs_entry_of(n->k, &n->id, RPC_LOCATIONS, bytes_of(key, sizeof(key)), &e))
+		scale_enter(s, node);
+		bool there = kvs_entry_of(n->k, &n->id, RPC_LOCATIONS, bytes_of(key, sizeof(key)), &e);
+		scale_leave(s);
+		if (!there)
 			return;
 		s->updates[update].version = e.version;
 		mark(s, node, &s->updates[update]);
@@ -148,9 +154,8 @@ static bool member_of(const struct kvs *k, const struct node_id *id, struct kvs_
 	return false;
 }
 
-bool scale_knows_all(struct scale *s, size_t node)
+static bool all_are_alive(const struct scale *s, const struct kvs *k)
 {
-	const struct kvs *k = s->nodes[node].k;
 	if (kvs_members_n(k) < s->o.nodes)
 		return false;
 	for (size_t i = 0; i < kvs_members_n(k); i++) {
@@ -162,10 +167,21 @@ bool scale_knows_all(struct scale *s, size_t node)
 	return true;
 }
 
+bool scale_knows_all(struct scale *s, size_t node)
+{
+	scale_enter(s, node);
+	bool all = all_are_alive(s, s->nodes[node].k);
+	scale_leave(s);
+	return all;
+}
+
 bool scale_knows_victim(struct scale *s, size_t node)
 {
 	struct kvs_member m;
-	return member_of(s->nodes[node].k, &s->nodes[s->victim].id, &m) && m.liveness == KVS_DOWN;
+	scale_enter(s, node);
+	bool known = member_of(s->nodes[node].k, &s->nodes[s->victim].id, &m);
+	scale_leave(s);
+	return known && m.liveness == KVS_DOWN;
 }
 
 static void say(const struct scale *s, size_t node, const struct kvs_event *e, const char *what)

@@ -18,13 +18,16 @@ void scale_address(size_t node, char out[24])
 }
 
 /* Random, but for its end, which says the number. */
-static void make_id(struct scale *s, size_t node)
+void scale_make_id(struct scale *s, size_t node, uint64_t count)
 {
 	struct node_id *id = &s->nodes[node].id;
 	for (size_t i = 0; i < NODE_ID_BYTES - 4; i++)
 		id->b[i] = (uint8_t)prng_next(&s->prng);
+	if (s->o.settled && node < SCALE_WRITERS)
+		id->b[0] %= SCALE_TREES;
 	for (size_t i = 0; i < 4; i++)
 		id->b[NODE_ID_BYTES - 1 - i] = (uint8_t)(node >> (8 * i));
+	s->nodes[node].incarnation = (struct incarnation){ count, prng_next(&s->prng) };
 }
 
 /* What it costs to meet: each side's hello, as without a cluster key. */
@@ -34,7 +37,7 @@ static size_t hello_bytes(struct scale *s, const struct scale_node *n, const cha
 	m.hello = (struct rpc_hello){ .cluster = BYTES_LIT("scale"),
 		.node = n->id,
 		.name = bytes_str(name),
-		.incarnation = kvs_incarnation(n->k),
+		.incarnation = n->incarnation,
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX,
 		.build = BYTES_LIT(WARMCAST_VERSION),
@@ -45,42 +48,53 @@ static size_t hello_bytes(struct scale *s, const struct scale_node *n, const cha
 	return s->frame.n;
 }
 
-void scale_boot(struct scale *s, size_t node)
+void scale_config(struct scale *s, size_t node, struct scale_texts *texts, struct kvs_config *c)
 {
 	struct scale_node *n = &s->nodes[node];
-	char name[32], address[24], seeds[SCALE_SEEDS][24];
-	const char *seed_list[SCALE_SEEDS];
-	snprintf(name, sizeof(name), "node-%zu", node);
-	scale_address(node, address);
+	snprintf(texts->name, sizeof(texts->name), "node-%zu", node);
+	scale_address(node, texts->address);
 	for (size_t i = 0; i < SCALE_SEEDS; i++) {
-		scale_address(i, seeds[i]);
-		seed_list[i] = seeds[i];
+		scale_address(i, texts->seeds[i]);
+		texts->seed_list[i] = texts->seeds[i];
 	}
-	make_id(s, node);
-	struct kvs_config c = { .self = n->id, .seeds = seed_list, .seeds_n = SCALE_SEEDS };
-	c.incarnation = (struct incarnation){ 1, prng_next(&s->prng) };
-	c.seed = prng_next(&s->prng);
-	c.reg = (struct rpc_register){ .name = bytes_str(name),
+	*c = (struct kvs_config){
+		.self = n->id, .incarnation = n->incarnation, .seeds = texts->seed_list, .seeds_n = SCALE_SEEDS
+	};
+	c->seed = prng_next(&s->prng);
+	c->reg = (struct rpc_register){ .name = bytes_str(texts->name),
 		.zone = BYTES_LIT("z"),
 		.roles = RPC_ROLE_DELIVERY,
 		.state = NODE_JOINING,
-		.rpc_address = bytes_str(address),
+		.rpc_address = bytes_str(texts->address),
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX };
-	n->k = kvs_new(&c);
+}
+
+void scale_live(struct scale *s, size_t node, struct kvs *k, const struct scale_texts *texts)
+{
+	struct scale_node *n = &s->nodes[node];
+	n->k = k;
 	n->wake_us = TIMER_NEVER;
-	n->hello_bytes = hello_bytes(s, n, name, address);
+	n->hello_bytes = hello_bytes(s, n, texts->name, texts->address);
 	s->living_n++;
-	kvs_start(n->k, s->now_us / 1000);
+}
+
+void scale_boot(struct scale *s, size_t node)
+{
+	struct scale_texts texts;
+	struct kvs_config c;
+	scale_make_id(s, node, 1);
+	scale_config(s, node, &texts, &c);
+	scale_live(s, node, kvs_new(&c), &texts);
+	kvs_start(s->nodes[node].k, s->now_us / 1000);
 	scale_step(s, node, &(struct kvs_input){ .kind = KVS_IN_TICK });
 }
 
 static void plan_wake(struct scale *s, struct scale_node *n)
 {
-	uint64_t wake_ms = kvs_wake_at(n->k);
-	if (wake_ms == TIMER_NEVER)
+	if (n->due_ms == TIMER_NEVER)
 		return;
-	uint64_t at_us = wake_ms * 1000 > s->now_us ? wake_ms * 1000 : s->now_us;
+	uint64_t at_us = n->due_ms * 1000 > s->now_us ? n->due_ms * 1000 : s->now_us;
 	if (at_us >= n->wake_us)
 		return;
 	n->wake_us = at_us;
@@ -93,7 +107,7 @@ void scale_wake(struct scale *s, const struct scale_event *e)
 	if (n->wake_us != e->at_us)
 		return; /* another one is due before */
 	n->wake_us = TIMER_NEVER;
-	if (kvs_wake_at(n->k) * 1000 <= s->now_us)
+	if (n->due_ms * 1000 <= s->now_us)
 		scale_step(s, e->node, &(struct kvs_input){ .kind = KVS_IN_TICK });
 	else
 		plan_wake(s, n);
@@ -110,7 +124,10 @@ void scale_step(struct scale *s, size_t node, const struct kvs_input *in)
 {
 	struct scale_node *n = &s->nodes[node];
 	arena_reset(&s->step_arena);
+	scale_enter(s, node);
 	kvs_step(n->k, s->now_us / 1000, in, s->out);
+	n->due_ms = kvs_wake_at(n->k);
+	scale_leave(s);
 	s->steps++;
 	for (size_t i = 0; i < s->out->sends_n; i++)
 		scale_send(s, node, s->out->sends[i].link, s->out->sends[i].m);

@@ -232,7 +232,7 @@ void scale_link_up(struct scale *s, const struct scale_event *e)
 	struct kvs_input in = { .kind = KVS_IN_LINK_UP };
 	in.link_up.link = e->number;
 	in.link_up.node = peer->id;
-	in.link_up.incarnation = kvs_incarnation(peer->k);
+	in.link_up.incarnation = peer->incarnation;
 	in.link_up.address = bytes_str(address);
 	in.link_up.version = RPC_VERSION_MAX;
 	in.link_up.features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES;
@@ -301,7 +301,10 @@ void scale_close(struct scale *s, size_t from, uint64_t link)
 void scale_kill(struct scale *s, size_t node)
 {
 	struct scale_node *n = &s->nodes[node];
-	kvs_free(n->k);
+	if (s->shared_fd >= 0)
+		scale_memory_drop(s, node);
+	else
+		kvs_free(n->k);
 	n->k = NULL;
 	s->living_n--;
 	for (size_t i = 0; i < n->peers_n; i++) {

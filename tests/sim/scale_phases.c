@@ -11,8 +11,12 @@ enum {
 	LOOK_US = 100 * 1000,
 	READY_WITHIN_US = 5 * SECOND_US,
 	SETTLE_US = 25 * SECOND_US, /* of which the nodes become ready in the first */
-	DRAIN_US = 2 * SECOND_US,   /* after the last write; what is sent then still counts for the writes */
+	LINKED_US = 11 * SECOND_US, /* of a settled cluster, until links are no longer new */
+	WARM_UP_US = 3 * SECOND_US, /* of a settled cluster: the trees grow with the first writes */
+	WARM_UP_WRITES = 200,
+	DRAIN_US = 2 * SECOND_US, /* after the last write; what is sent then still counts for the writes */
 	QUIET_US = 5 * SECOND_US,
+	SETTLED_QUIET_US = 2 * SECOND_US,
 	PATIENCE_US = 120 * SECOND_US,
 	BOOT_EACH_US = 10 * 1000,
 	TCP_HEADERS = 52, /* IPv4 and TCP with timestamps */
@@ -51,6 +55,11 @@ static bool all_know_all(struct scale *s)
 
 static bool boot(struct scale *s, struct scale_report *r)
 {
+	if (s->o.settled) {
+		scale_settled(s);
+		scale_say(s, "all begin");
+		return r->booted = true;
+	}
 	uint64_t within_us = s->o.nodes * (uint64_t)BOOT_EACH_US;
 	if (within_us < SECOND_US)
 		within_us = SECOND_US;
@@ -66,11 +75,16 @@ static bool boot(struct scale *s, struct scale_report *r)
 
 /* -- idle -- */
 
+static void be_quiet(struct scale *s)
+{
+	scale_run_until(s, s->now_us + (s->o.settled ? SETTLED_QUIET_US : QUIET_US));
+}
+
 static void idle(struct scale *s, struct scale_report *r)
 {
-	for (size_t i = 0; i < s->o.nodes; i++)
+	for (size_t i = 0; !s->o.settled && i < s->o.nodes; i++)
 		scale_push(s, scale_between(s, 0, READY_WITHIN_US), SCALE_STATE, i);
-	scale_run_until(s, s->now_us + SETTLE_US);
+	scale_run_until(s, s->now_us + (s->o.settled ? LINKED_US : SETTLE_US));
 	scale_say(s, "settled");
 	struct scale_traffic then = s->sent;
 	scale_run_until(s, s->now_us + s->o.idle_ms * (uint64_t)1000);
@@ -89,10 +103,11 @@ static void idle(struct scale *s, struct scale_report *r)
 
 void scale_plan_writes(struct scale *s, size_t n, uint64_t within_us)
 {
+	size_t writers = s->o.settled && s->o.nodes > SCALE_WRITERS ? SCALE_WRITERS : s->o.nodes;
 	s->updates = scale_grow(s->updates, &s->updates_cap, s->updates_n + n, sizeof(*s->updates));
 	for (size_t i = 0; i < n; i++) {
 		struct scale_update *u = &s->updates[s->updates_n];
-		*u = (struct scale_update){ .owner = prng_below(&s->prng, s->o.nodes) };
+		*u = (struct scale_update){ .owner = prng_below(&s->prng, writers) };
 		u->known = calloc(s->o.nodes / 64 + 1, sizeof(*u->known));
 		CHECK(u->known != NULL);
 		uint64_t at_us = prng_below(&s->prng, within_us);
@@ -135,6 +150,15 @@ static void sum_up(const struct scale *s, size_t first, struct scale_spread *w)
 	free(ms);
 }
 
+static void warm_up(struct scale *s)
+{
+	if (!s->o.settled)
+		return;
+	scale_plan_writes(s, WARM_UP_WRITES, WARM_UP_US);
+	scale_run_until(s, s->now_us + WARM_UP_US + DRAIN_US);
+	scale_say(s, "has warmed up");
+}
+
 static void writes(struct scale *s, uint32_t loss_per_mille, double idle_bytes, struct scale_spread *w)
 {
 	size_t first = s->updates_n;
@@ -154,7 +178,7 @@ static void writes(struct scale *s, uint32_t loss_per_mille, double idle_bytes, 
 	w->idle_free_bytes = (bytes - idling) / shares;
 	s->loss_per_mille = 0;
 	scale_say(s, w->missing == 0 ? "writes are known to all" : "writes are not known to all");
-	scale_run_until(s, s->now_us + QUIET_US);
+	be_quiet(s);
 }
 
 /* -- deaths -- */
@@ -182,7 +206,7 @@ static double death(struct scale *s, bool silent)
 	bool all = wait_until(s, all_told);
 	uint64_t took_us = s->told_us - died_us;
 	scale_say(s, silent ? "one was stopped" : "one was killed");
-	scale_run_until(s, s->now_us + QUIET_US);
+	be_quiet(s);
 	s->victim = SIZE_MAX;
 	return all ? (double)took_us / 1000 : -1;
 }
@@ -196,7 +220,9 @@ bool scale_all_equal(struct scale *s)
 	for (size_t i = 0; i < s->o.nodes; i++) {
 		if (!scale_runs(s, i))
 			continue;
+		scale_enter(s, i);
 		uint64_t print = kvs_fingerprint(s->nodes[i].k);
+		scale_leave(s);
 		if (has_first && print != first)
 			return false;
 		first = print;
@@ -212,6 +238,7 @@ void scale_measure(const struct scale_options *o, struct scale_report *r)
 	scale_init(&s, o);
 	if (boot(&s, r)) {
 		idle(&s, r);
+		warm_up(&s);
 		writes(&s, 0, r->idle_bytes, &r->clean);
 		writes(&s, o->loss_per_mille, r->idle_bytes, &r->lossy);
 		scale_halves(&s, &r->halves);

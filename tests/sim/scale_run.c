@@ -106,9 +106,12 @@ void scale_init(struct scale *s, const struct scale_options *o)
 {
 	memset(s, 0, sizeof(*s));
 	s->o = *o;
-	s->victim = SIZE_MAX;
+	s->victim = s->inside = SIZE_MAX;
+	s->shared_fd = -1;
 	prng_init(&s->prng, o->seed);
 	arena_init(&s->step_arena, STEP_ARENA_BYTES);
+	/* Its first block does for a step, so that none is taken from a replica's memory. */
+	CHECK(arena_alloc(&s->step_arena, 2 * (size_t)KVS_ARENA_BYTES) != NULL);
 	arena_init(&s->encode_arena, RPC_ARENA_MAX);
 	arena_init(&s->decode_arena, RPC_ARENA_MAX);
 	buf_init(&s->frame, RPC_FRAME_MAX);
@@ -122,11 +125,13 @@ void scale_fini(struct scale *s)
 {
 	for (size_t i = 0; i < s->o.nodes; i++) {
 		struct scale_node *n = &s->nodes[i];
-		kvs_free(n->k);
+		if (s->shared_fd < 0)
+			kvs_free(n->k);
 		free(n->peers);
 		free(n->dials);
 		free(n->updates);
 	}
+	scale_memory_fini(s);
 	for (size_t i = 0; i < s->heap_n; i++)
 		free(s->heap[i].bytes);
 	for (size_t i = 0; i < s->updates_n; i++)

@@ -58,6 +58,42 @@ static void test_holders(void **state)
 	kvs_reader_close(NULL);
 }
 
+/* One that keeps its view sees no later commit until it rests, and then holds back no page. */
+static void test_a_view_is_kept_until_rest(void **state)
+{
+	struct fixture *f = *state;
+	reopen(f);
+	struct kvs_reader *r;
+	struct kvs_holder h[8];
+	struct kvs_store_gauges g;
+	struct bytes value;
+	struct node_id owner = node(2);
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	STORE(f, op_location(f, node(1), 1, "lv1"));
+	kvs_reader_keep(r);
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 1);
+	assert_int_equal(holders_of(f, r, "lv2", h, 8), 0);
+	STORE(f, op_location(f, node(2), 1, "lv1"), op_location(f, node(2), 2, "lv2"),
+	    op_put(node(2), RPC_CONTROL, 1, "k", "v"));
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 1);
+	assert_int_equal(holders_of(f, r, "lv2", h, 8), 0);
+	assert_int_equal(
+	    kvs_reader_get(r, &owner, RPC_CONTROL, BYTES_LIT("k"), &f->arena, &value), ERR_NOT_FOUND);
+	kvs_store_gauge(f->store, &g);
+	assert_int_equal(g.open_readers, 1);
+	kvs_reader_rest(r);
+	kvs_reader_rest(r);
+	kvs_store_gauge(f->store, &g);
+	assert_int_equal(g.open_readers, 0);
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 2);
+	assert_int_equal(kvs_reader_get(r, &owner, RPC_CONTROL, BYTES_LIT("k"), &f->arena, &value), OK);
+	STORE(f, op_drop_row(node(1), RPC_LOCATIONS));
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 2);
+	kvs_reader_rest(r);
+	assert_int_equal(holders_of(f, r, "lv1", h, 8), 1);
+	kvs_reader_close(r);
+}
+
 /* Bundles in the file: what lookups would skip must not pile up. */
 static size_t bundles(const struct fixture *f)
 {
@@ -478,6 +514,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_holders),
+		TEST(test_a_view_is_kept_until_rest),
 		TEST(test_what_each_holder_says),
 		TEST(test_tombstones_are_no_holders),
 		TEST(test_a_hash_collision_is_no_holder),

@@ -276,7 +276,7 @@ static void start_server(struct node *n)
 	CHECK(getsockname(fds[0], (struct sockaddr *)&at, &at_n) == 0);
 	n->port = ntohs(at.sin_port);
 	struct http_server_config c = {
-		.listeners = fds, .listeners_n = 1, .workers = 2, .handler = handle, .ctx = n
+		.listeners = fds, .listeners_n = 1, .workers = 2, .handler = handle, .ctx = n, .limits = &n->limits
 	};
 	CHECK(http_server_start(&c, &n->server) == OK);
 }
@@ -337,7 +337,7 @@ void node_start(struct node *n)
 	static const char ours[] = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
 	static const char strange[] = "k1:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\n";
 	size_t bad_line;
-	*n = (struct node){ .dir = "/tmp/delivery-test-XXXXXX" };
+	*n = (struct node){ .dir = "/tmp/delivery-test-XXXXXX", .limits = http_limits_default };
 	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
 	atomic_store(&node_wall_offset_ms, 0);
 	CHECK(mkdtemp(n->dir) != NULL);
@@ -374,6 +374,12 @@ void node_stop_server(struct node *n)
 {
 	http_server_stop(n->server);
 	n->server = NULL;
+}
+
+void node_restart_server(struct node *n)
+{
+	http_server_stop(n->server);
+	start_server(n);
 }
 
 void node_stop(struct node *n)

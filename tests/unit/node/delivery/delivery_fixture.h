@@ -46,6 +46,7 @@ struct node {
 	struct delivery *delivery;
 	struct token_keys keys, strange_keys;
 	struct http_server *server;
+	struct http_limits limits;
 	int port;
 	struct gate gate;
 	struct arena arena; /* of the tokens made */
@@ -58,6 +59,8 @@ enum { NODE_ROOM = 100 }; /* sessions */
 /* The origin folder has lv1/{master.m3u8, live.m3u8, seg.m4s, empty.ts, "a b.ts"}, named/index.m3u8,
  * dash/manifest.mpd and secret/seg.m4s. */
 void node_start(struct node *n);
+/* The server anew, with n->limits. */
+void node_restart_server(struct node *n);
 /* Writes an object of the origin folder anew. */
 void node_put(struct node *n, const char *name, const char *text);
 void node_stop(struct node *n);

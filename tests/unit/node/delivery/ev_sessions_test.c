@@ -106,7 +106,7 @@ static void a_call_ends_at_most_so_many(void **state)
 	for (unsigned i = 0; i < N; i++) {
 		struct rpc_session_id id = id_of(i);
 		assert_true(touch(s, &id, 0));
-		sessions_account(s, &id, 10, i % 2 == 0);
+		sessions_account(s, &id, 10, i % 2 == 0, 0);
 	}
 	struct told told = { 0 };
 	assert_int_equal(sessions_expire(s, IDLE_MS, 100, tell, &told), 100);
@@ -141,7 +141,7 @@ static void *touch_and_end(void *arg)
 		struct session_end end;
 		if (touch(w->s, &id, i)) {
 			w->touched++;
-			sessions_account(w->s, &id, 1, true);
+			sessions_account(w->s, &id, 1, true, i);
 		}
 		if (r % 7 == 0 && sessions_end(w->s, &id, i, &end))
 			tell(&w->ended, &end);

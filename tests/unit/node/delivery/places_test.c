@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -100,12 +101,54 @@ static void a_place_is_claimed_by_what_the_token_says(void **state)
 	assert_int_equal(node.moves, 1);
 }
 
+static void expect(const char *t, const char *path, int status)
+{
+	struct raw_answer a = node_get(&node, t, path, "");
+	assert_int_equal(a.status, status);
+	raw_answer_free(&a);
+}
+
+/* D1, A3: past its egress a node keeps whom it serves, and sends on who is new. */
+static void past_its_egress_new_sessions_go_elsewhere(void **state)
+{
+	(void)state;
+	node.limits.egress_bytes_per_s = 1;
+	node_restart_server(&node);
+	struct token placeless = node_token("main", "lv1"), kept = placeless;
+	placeless.session[0] = 50;
+	kept.session[0] = 60;
+	kept.lease_batch = 3;
+	const char *new_token = node_sign(&node, &node.keys, &placeless);
+	const char *kept_token = node_sign(&node, &node.keys, &kept);
+	for (time_t end = time(NULL) + 20; http_server_egress_bytes_per_s(node.server) == 0;) {
+		expect(token, "lv1/seg.m4s", 200);
+		assert_true(time(NULL) <= end);
+	}
+	expect(token, "lv1/seg.m4s", 200);
+	expect(new_token, "lv1/seg.m4s", 404);
+	node.elsewhere = "http://127.0.0.9:8080";
+	expect(new_token, "lv1/seg.m4s", 307);
+	expect(new_token, "lv1/seg.m4s?hop=1", 404); /* one hop, never two */
+	expect(kept_token, "lv1/seg.m4s", 307);
+	expect(token, "lv1/seg.m4s", 200);
+	assert_int_equal(sessions_active(node.sessions), 1);
+	/* Nobody else has room: a place that was promised is kept. */
+	node.elsewhere = NULL;
+	expect(kept_token, "lv1/seg.m4s", 200);
+	assert_int_equal(sessions_active(node.sessions), 2);
+	struct delivery_counters n = node_count(&node);
+	assert_int_equal(n.shed, 4);
+	assert_int_equal(n.sent_elsewhere, 2);
+	assert_int_equal(n.no_place, 2);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(who_finds_no_place_is_sent_elsewhere_once),
 		T(a_place_is_claimed_by_what_the_token_says),
+		T(past_its_egress_new_sessions_go_elsewhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,12 +13,14 @@ static const char other_key_text[] = "k1:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw
 
 static struct arena arena;
 static struct token_keys keys;
+static struct known_tokens *known;
 
 static int setup(void **state)
 {
 	(void)state;
 	size_t bad_line;
 	arena_init(&arena, 256 * 1024);
+	known = known_tokens_new();
 	return token_keys_parse(bytes_str(key_text), &keys, &bad_line) != OK;
 }
 
@@ -26,6 +28,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	token_keys_fini(&keys);
+	known_tokens_free(known);
 	arena_fini(&arena);
 	return 0;
 }
@@ -117,8 +120,12 @@ static struct bytes token_until(uint64_t not_after_s, enum token_kind kind)
 static enum media_access access_of(struct bytes token, const char *object, uint64_t now_s)
 {
 	struct media_path p = { .token = token, .object = bytes_str(object) };
-	struct token t = { 0 };
-	enum media_access a = media_authorize(&keys, &p, &arena, now_s, &t);
+	struct token t = { 0 }, again = { 0 }, alone = { 0 };
+	enum media_access a = media_authorize(&keys, known, &p, &arena, now_s, &t);
+	/* The same when it is known, and where nothing is. */
+	assert_int_equal(media_authorize(&keys, known, &p, &arena, now_s, &again), a);
+	assert_int_equal(media_authorize(&keys, NULL, &p, &arena, now_s, &alone), a);
+	assert_true(bytes_eq(again.content, t.content) && bytes_eq(alone.content, t.content));
 	if (a == MEDIA_ALLOWED)
 		assert_text(t.content, "vod/x");
 	else

@@ -214,7 +214,7 @@ static void a_full_arena_is_an_error(void **state)
 	(void)state;
 	struct media_facts f = hit(&segment, "lv1/a.ts");
 	struct http_request r = { .method = HTTP_GET };
-	for (size_t room = 0; room < 64; room++) {
+	for (size_t room = 0; room < 48; room++) {
 		struct arena small;
 		arena_init(&small, room);
 		struct http_selection s;

@@ -49,9 +49,9 @@ static void an_end_tells_the_totals(void **state)
 	sessions_table_start(t, &ids[0], 4500, 1000);
 	assert_true(sessions_table_refresh(t, &ids[0], 1500, true));
 	assert_true(sessions_table_refresh(t, &ids[0], 1600, false));
-	assert_true(sessions_table_account(t, &ids[0], 100, true));
-	assert_true(sessions_table_account(t, &ids[0], 11, false));
-	assert_false(sessions_table_account(t, &ids[1], 5, false));
+	assert_true(sessions_table_account(t, &ids[0], 100, true, 1700));
+	assert_true(sessions_table_account(t, &ids[0], 11, false, 1700));
+	assert_false(sessions_table_account(t, &ids[1], 5, false, 1700));
 	struct session_end end;
 	assert_true(sessions_table_end(t, &ids[0], 4000, &end));
 	assert_memory_equal(end.id.b, ids[0].b, sizeof(end.id.b));
@@ -84,6 +84,14 @@ static void idle_ones_end_in_the_order_of_their_last_sign(void **state)
 	assert_true(sessions_table_expire(t, 20000, 10000, &end));
 	assert_memory_equal(end.id.b, ids[0].b, sizeof(end.id.b));
 	assert_int_equal(t->n, 0);
+	/* An answer's end is a sign, too. */
+	sessions_table_start(t, &ids[1], 0, 21000);
+	sessions_table_start(t, &ids[2], 0, 22000);
+	assert_true(sessions_table_account(t, &ids[1], 0, false, 23000));
+	assert_true(sessions_table_expire(t, 32000, 10000, &end));
+	assert_memory_equal(end.id.b, ids[2].b, sizeof(end.id.b));
+	assert_true(sessions_table_expire(t, 33000, 10000, &end));
+	assert_memory_equal(end.id.b, ids[1].b, sizeof(end.id.b));
 	/* It starts anew afterwards. */
 	sessions_table_start(t, &ids[0], 4500, 30000);
 	assert_true(sessions_table_end(t, &ids[0], 30001, &end));
@@ -120,7 +128,7 @@ static void many_are_found_while_it_grows_and_shrinks(void **state)
 	}
 	for (unsigned i = 0; i < MANY; i++) {
 		struct rpc_session_id id = id_of(i);
-		assert_int_equal(sessions_table_account(t, &id, 1, false), i % 2);
+		assert_int_equal(sessions_table_account(t, &id, 1, false, i), i % 2);
 	}
 	struct session_end end;
 	for (unsigned i = 1; i < MANY; i += 2) {

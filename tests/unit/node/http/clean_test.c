@@ -10,7 +10,7 @@
 
 static void each_byte_in_each_place(void **state)
 {
-	uint8_t text[40];
+	uint8_t text[75];
 	(void)state;
 	for (size_t n = 0; n <= sizeof(text); n++) {
 		for (size_t at = 0; at < n; at++) {
@@ -27,7 +27,7 @@ static void each_byte_in_each_place(void **state)
 
 static void random_text(void **state)
 {
-	uint8_t text[64];
+	uint8_t text[100];
 	struct prng r;
 	(void)state;
 	prng_init(&r, 1);

@@ -62,7 +62,9 @@ static void decodes(void **state)
 	arena_fini(&a);
 	arena_init(&a, 3);
 	struct bytes out;
-	assert_int_equal(http_path_decode(&a, BYTES_LIT("/abcdef"), &out), ERR_NO_MEMORY);
+	assert_int_equal(http_path_decode(&a, BYTES_LIT("/abc%64ef"), &out), ERR_NO_MEMORY);
+	assert_int_equal(http_path_decode(&a, BYTES_LIT("/abcdef"), &out), OK); /* needs none */
+	assert_true(bytes_eq(out, BYTES_LIT("/abcdef")));
 	arena_fini(&a);
 }
 

@@ -261,6 +261,7 @@ void fixture_start(struct fixture *f, unsigned workers, unsigned listeners)
 		.ctx = f,
 		.worker_start = on_start,
 		.worker_stop = on_stop,
+		.warmth = f->warmth,
 	};
 	CHECK(http_server_start(&c, &f->server) == OK);
 }

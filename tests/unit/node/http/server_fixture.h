@@ -10,6 +10,7 @@ enum { FIXTURE_FILE_BYTES = 8 << 20 };
 struct fixture {
 	struct http_server *server;
 	struct http_limits limits;
+	const struct warmth_ops *warmth; /* the disk; NULL: the kernel's */
 	int port;
 	int file;                /* FIXTURE_FILE_BYTES of fixture_byte */
 	struct growing *growing; /* what /grow sends */

@@ -197,7 +197,9 @@ static void viewers_that_take_nothing_are_reset(void **state)
 static void a_kept_answer_and_a_slow_fill_do_not_time_out(void **state)
 {
 	(void)state;
-	f.limits.idle_timeout_ms = f.limits.send_timeout_ms = f.limits.header_timeout_ms = 30;
+	f.limits.idle_timeout_ms = f.limits.header_timeout_ms = 30;
+	f.limits.send_timeout_ms =
+	    100; /* the viewer may have to wait for a processor, once it has bytes to take */
 	fixture_start(&f, 1, 1);
 	f.growing = growing_new(dup(f.file), FIXTURE_FILE_BYTES);
 	struct raw kept, grown, probe;
@@ -281,6 +283,66 @@ static void connections_are_handed_over(void **state)
 	struct http_counters n;
 	http_server_count(f.server, &n);
 	assert_int_equal(n.connections_open, 0);
+}
+
+/* 1,000 connections that all come by one listener, and each takes the same: no worker sends a quarter more
+ * than the mean. */
+static void workers_carry_the_same(void **state)
+{
+	(void)state;
+	enum { N = 1000, WORKERS = 8, PART = 10000 };
+	struct rlimit before, high;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	high = (struct rlimit){ .rlim_cur = before.rlim_max, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &high), 0);
+	fixture_start(&f, WORKERS, 1);
+	struct raw *c = calloc(N, sizeof(*c));
+	assert_non_null(c);
+	for (int i = 0; i < N; i++)
+		raw_connect(&c[i], f.port);
+	fixture_await_connections(&f, N);
+	for (int i = 0; i < N; i++) {
+		struct raw_answer a;
+		raw_say(&c[i], "GET /file HTTP/1.1\r\nRange: bytes=0-9999\r\n" H);
+		assert_true(raw_answer(&c[i], &a, false));
+		assert_int_equal(a.body_n, PART);
+		raw_answer_free(&a);
+	}
+	uint64_t most = 0, all = 0;
+	for (unsigned i = 0; i < WORKERS; i++) {
+		struct http_counters n;
+		http_server_count_worker(f.server, i, &n);
+		most = n.bytes_sent > most ? n.bytes_sent : most;
+		all += n.bytes_sent;
+	}
+	assert_true(all > N * PART);
+	if (most * WORKERS * 4 > all * 5)
+		fail_msg("the busiest sent %llu of %llu", (unsigned long long)most, (unsigned long long)all);
+	for (int i = 0; i < N; i++)
+		raw_close(&c[i]);
+	free(c);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void a_connection_has_so_many_requests(void **state)
+{
+	(void)state;
+	f.limits.requests = 3;
+	fixture_start(&f, 1, 1);
+	struct raw c;
+	raw_connect(&c, f.port);
+	for (int i = 0; i < 5; i++) /* the last two in vain: they came too late */
+		raw_say(&c, "GET /echo HTTP/1.1\r\n" H);
+	for (int i = 0; i < 3; i++) {
+		struct raw_answer a;
+		char field[256];
+		assert_true(raw_answer(&c, &a, false));
+		assert_int_equal(a.status, 200);
+		assert_string_equal(raw_field(&a, "Connection", field), i < 2 ? "" : "close");
+		raw_answer_free(&a);
+	}
+	assert_int_equal(raw_end(&c), RAW_EOF);
+	raw_close(&c);
 }
 
 /* More listeners than workers: none is left unserved. */
@@ -510,6 +572,8 @@ int main(void)
 		SERVER_TEST(a_kept_answer_and_a_slow_fill_do_not_time_out),
 		SERVER_TEST(connections_past_the_limit_are_reset),
 		SERVER_TEST(connections_are_handed_over),
+		SERVER_TEST(workers_carry_the_same),
+		SERVER_TEST(a_connection_has_so_many_requests),
 		SERVER_TEST(every_listener_is_served),
 		SERVER_TEST(out_of_descriptors_refuses_and_recovers),
 		SERVER_TEST(draining_lets_the_present_finish),
