@@ -184,9 +184,10 @@ def test_a_failing_store(make_cluster, store, fault, capsys):
         for _, _, outcome in v.seen:
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
     with capsys.disabled():
-        print(f"\n{fault:8} {lasted:5.1f} s: {asked:4} requests of {NODES} nodes to the store ({asked / NODES / lasted:.2f} a node "
-              f"and second), well after {recovered:.2f} s; held: {len(played)} objects played, p99 "
-              f"{waits[len(waits) * 99 // 100] * 1000:.0f} ms, the longest {waits[-1] * 1000:.0f} ms; cold: {outcomes}")
+        print(f"\n{fault:8} {lasted:5.1f} s: {asked:4} requests of {NODES} nodes to the store "
+              f"({asked / NODES / lasted:.2f} a node and second), well after {recovered:.2f} s; "
+              f"held: {len(played)} objects played, p99 {waits[len(waits) * 99 // 100] * 1000:.0f} ms, "
+              f"the longest {waits[-1] * 1000:.0f} ms; cold: {outcomes}")
     assert {s[2] for s in played} == {"right"}, [s for s in played if s[2] != "right"][:5]
     assert waits[-1] < 2.0, waits[-20:]
     assert set(outcomes) <= {"right", "refused", "cut"}, outcomes

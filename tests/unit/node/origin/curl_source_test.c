@@ -521,106 +521,6 @@ static void threads_do_not_meet(void **state)
 	end(&f);
 }
 
-/* -- parts -- */
-
-enum { BIG = (8 << 20) + 1000 };
-
-static bool parting(struct store_request *r)
-{
-	char range[512];
-	unsigned long long first = 0, last = 0;
-	int asked = sscanf(store_field(r, "Range", range), "bytes=%llu-%llu", &first, &last);
-	if (strcmp(r->target, "/o/lv1/empty") == 0) {
-		if (asked == 2)
-			store_say(r, "HTTP/1.1 416 No\r\nContent-Range: bytes */0\r\nContent-Length: 0\r\n\r\n");
-		else
-			store_answer(r, "ETag: \"empty\"\r\n", 0);
-		return true;
-	}
-	if (strcmp(r->target, "/o/lv1/whole") == 0 || asked != 2) {
-		store_answer(r, "ETag: \"big\"\r\n", BIG);
-		return true;
-	}
-	if (first >= BIG) {
-		store_say(r, "HTTP/1.1 416 No\r\nContent-Range: bytes */%d\r\nContent-Length: 0\r\n\r\n", BIG);
-		return true;
-	}
-	if (last >= BIG)
-		last = BIG - 1;
-	unsigned long long shift = strcmp(r->target, "/o/lv1/shifted") == 0;
-	store_say(r,
-	    "HTTP/1.1 206 Partial Content\r\nETag: \"big\"\r\nContent-Length: %llu\r\n"
-	    "Content-Range: bytes %llu-%llu/%d\r\n\r\n",
-	    last - first + 1, first + shift, last + shift, BIG + 1 * (int)shift);
-	store_give(r, first, last - first + 1);
-	return true;
-}
-
-static enum err open_part_of(struct f *f, const char *object, uint64_t start, void **handle,
-    struct origin_info *i, struct origin_part *p)
-{
-	return f->source->open_part(f->source, bytes_str(object), start, handle, i, p);
-}
-
-static void a_part_comes_with_what_the_whole_is(void **state)
-{
-	(void)state;
-	struct f f;
-	struct origin_info info, whole;
-	struct origin_part part;
-	void *handle;
-	uint8_t piece[1000];
-	size_t n = 0;
-	start(&f, parting);
-	assert_int_equal(stat_of(&f, "lv1/big", &whole), OK);
-	assert_int_equal(open_part_of(&f, "lv1/big", SLICE_BYTES, &handle, &info, &part), OK);
-	assert_true(part.start == SLICE_BYTES && part.length == 1000 && info.length == BIG);
-	assert_string_equal(info.etag, whole.etag);
-	for (size_t at = 0; at < 1000; at += n) {
-		assert_int_equal(f.source->read(f.source, handle, piece, 1000 - at, &n), OK);
-		for (size_t i = 0; i < n; i++)
-			assert_int_equal(piece[i], store_byte(SLICE_BYTES + at + i));
-	}
-	assert_int_equal(f.source->check(f.source, handle), OK);
-	f.source->close(f.source, handle);
-	assert_int_equal(open_part_of(&f, "lv1/big", 0, &handle, &info, &part), OK);
-	assert_true(part.start == 0 && part.length == SLICE_BYTES && info.length == BIG);
-	assert_int_equal(read_all(&f, handle, SLICE_BYTES, 100000), OK);
-	assert_int_equal(open_part_of(&f, "lv1/big", 2 * SLICE_BYTES, &handle, &info, &part), ERR_INVALID);
-	assert_int_equal(atomic_load(&f.store.connections), 1);
-	end(&f);
-}
-
-static void all_may_come_for_a_part(void **state)
-{
-	(void)state;
-	struct f f;
-	struct origin_info info;
-	struct origin_part part;
-	void *handle;
-	start(&f, parting);
-	assert_int_equal(open_part_of(&f, "lv1/whole", SLICE_BYTES, &handle, &info, &part), OK);
-	assert_true(part.start == 0 && part.length == BIG && info.length == BIG);
-	assert_int_equal(read_all(&f, handle, BIG, 100000), OK);
-	assert_int_equal(open_part_of(&f, "lv1/empty", 0, &handle, &info, &part), OK);
-	assert_true(part.start == 0 && part.length == 0 && info.length == 0);
-	assert_int_equal(read_all(&f, handle, 0, 100), OK);
-	end(&f);
-}
-
-static void another_part_is_none(void **state)
-{
-	(void)state;
-	struct f f;
-	struct origin_info info;
-	struct origin_part part;
-	void *handle;
-	start(&f, parting);
-	assert_int_equal(open_part_of(&f, "lv1/shifted", SLICE_BYTES, &handle, &info, &part), ERR_CORRUPT);
-	assert_non_null(strstr(fault(&f), "range"));
-	end(&f);
-}
-
 static int init(void **state)
 {
 	(void)state;
@@ -652,9 +552,6 @@ int main(void)
 		cmocka_unit_test(who_refuses_connections_fails),
 		cmocka_unit_test(stopping_ends_a_wait),
 		cmocka_unit_test(threads_do_not_meet),
-		cmocka_unit_test(a_part_comes_with_what_the_whole_is),
-		cmocka_unit_test(all_may_come_for_a_part),
-		cmocka_unit_test(another_part_is_none),
 	};
 	return cmocka_run_group_tests(tests, init, fini);
 }
