@@ -109,6 +109,7 @@ static void on_more(void *arg)
 {
 	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
 	struct body *b = &j->body;
+	(void)sessions_alive(j->d->c.sessions, &j->session, j->d->c.now_mono_ms()); /* a sign of life */
 	if (b->at < b->now.end) {
 		give(j);
 		return;
