@@ -11,10 +11,10 @@
 /* A node watches RING_NEIGHBOURS_MAX; more stand in its row while the ring changes. */
 enum { CLAIMS_MAX = 4 * RING_NEIGHBOURS_MAX, DECODE_BYTES = 4096 };
 
-/* So many accused make the next verdict wait for a millisecond: when half of a great cluster is cut off, its
- * claims come one after the other, and a verdict on all of them each time would take all of this node's time.
- */
-enum { ACCUSED_PER_MS = 8 };
+/* When more than a few are accused, so many of them make the next verdict wait for a millisecond: if half of
+ * a great cluster is cut off, its claims come one after the other, and a verdict on all of them each time
+ * would take all of this node's time. */
+enum { ACCUSED_FEW = 32, ACCUSED_PER_MS = 8 };
 
 /* What is looked at in one verdict: members with claims on them, and their watchers. */
 struct hearing {
@@ -245,7 +245,7 @@ void claims_judge(struct kvs *k)
 	}
 	for (size_t i = 0; i < h.n; i++)
 		h.members[i]->hearing_slot = 0;
-	k->verdict_ms = k->now_ms + h.listed_n / ACCUSED_PER_MS;
+	k->verdict_ms = k->now_ms + (h.listed_n > ACCUSED_FEW ? h.listed_n / ACCUSED_PER_MS : 0);
 	watch_accused(k);
 	free(h.nodes);
 	free(h.members);

@@ -120,6 +120,9 @@ const struct setting config_settings[] = {
 	    .doc = "Each with its own index: a lost disk loses only its own." },
 	{ "cache.ram", SETTING_SIZE, FIELD(config, ram_bytes), .max = PIB, .def = "1GiB", .note = "0 = none",
 	    .doc = "Half of it for hot small objects, all that is left for fills that no disk takes; 0 = none." },
+	{ "cache.prefetch", SETTING_U32, FIELD(config, prefetch_objects), .max = 8, .def = "3",
+	    .note = "0 = none",
+	    .doc = "Objects that are fetched ahead of a viewer who plays what is not here; 0 = none." },
 
 	{ "capacity.sessions", SETTING_U32, FIELD(config, capacity_sessions), .max = 1000000, .def = "5000",
 	    .note = "0 = takes none", .doc = "Sessions that a delivery node carries at once; never exceeded." },

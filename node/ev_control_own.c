@@ -72,7 +72,9 @@ static void tell_load(struct control *c)
 	struct lease_book_view book;
 	places_look(c->c.places, &book);
 	c->damping.capacity_sessions = draining ? 0 : c->c.config->capacity_sessions;
-	miss_ratio_add(&c->misses, requests, hits);
+	/* What was fetched ahead is no sign of a warm cache (D9). */
+	uint64_t ahead = since(&c->last_hits_ahead, d.hits_ahead);
+	miss_ratio_add(&c->misses, requests, hits > ahead ? hits - ahead : 0);
 	struct rpc_load load = {
 		.sessions = book.active + (draining ? book.outstanding : 0),
 		.egress_mbps = (uint32_t)(egress_bytes * 8 / 1000000),

@@ -47,7 +47,7 @@ struct control {
 	struct letter cache_letter;
 	struct rpc_load last_load;
 	struct load_damping damping;
-	uint64_t last_bytes, last_requests, last_hits;
+	uint64_t last_bytes, last_requests, last_hits, last_hits_ahead;
 	struct miss_ratio misses;
 	struct lease_purse *purse; /* NULL without the api role */
 	uint32_t own_slot;

@@ -399,6 +399,7 @@ static enum err start_admin(struct node *n)
 		.warm_orders = n->warm_orders,
 		.warmer = warming_warmer(n->warming),
 		.measurer = warming_measurer(n->warming),
+		.prefetcher = warming_prefetcher(n->warming),
 		.started_mono_ms = now_mono_ms(),
 		.now_mono_ms = now_mono_ms,
 		.now_wall_ms = now_wall_ms,
@@ -445,6 +446,7 @@ static enum err start_upkeep(struct node *n)
 		    .config = n->config,
 		    .now_wall_ms = now_wall_ms,
 		    .now_mono_ms = now_mono_ms },
+		.delivery = n->delivery,
 	};
 	enum err e = warming_start(&w, &n->warming);
 	if (e != OK)

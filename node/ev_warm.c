@@ -23,6 +23,7 @@ struct warming {
 	struct warming_config c;
 	struct warmer *warmer;
 	struct measurer *measurer;
+	struct prefetcher *prefetcher;
 	struct letter letter;
 	ev_timer timer;
 	struct told told[WARMER_ORDERS_MAX]; /* by slot */
@@ -156,7 +157,15 @@ enum err warming_start(const struct warming_config *c, struct warming **out)
 	enum err e = warmer_start(&wc, &w->warmer);
 	if (e == OK)
 		e = measurer_start(wc.cache, &w->measurer);
+	if (e == OK)
+		e = prefetcher_start(&(struct prefetcher_config){ .fills = wc.fills,
+		                         .cache = wc.cache,
+		                         .config = wc.config,
+		                         .delivery = c->delivery,
+		                         .now_mono_ms = wc.now_mono_ms },
+		    &w->prefetcher);
 	if (e != OK) {
+		measurer_stop(w->measurer);
 		warmer_stop(w->warmer);
 		OBJ_FREE(w);
 		return e;
@@ -172,6 +181,7 @@ void warming_stop(struct warming *w)
 		return;
 	OBJ_CHECK(w, WARMING_MAGIC);
 	control_on_warm(w->c.control, RPC_WARM, NULL, NULL);
+	prefetcher_stop(w->prefetcher);
 	measurer_stop(w->measurer);
 	warmer_stop(w->warmer);
 	ev_timer_stop(w->c.loop, &w->timer);
@@ -182,6 +192,11 @@ void warming_stop(struct warming *w)
 struct warmer *warming_warmer(const struct warming *w)
 {
 	return w != NULL ? w->warmer : NULL;
+}
+
+struct prefetcher *warming_prefetcher(const struct warming *w)
+{
+	return w != NULL ? w->prefetcher : NULL;
 }
 
 struct measurer *warming_measurer(const struct warming *w)

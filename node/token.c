@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-	FORMAT = 1,
+	FORMAT = 2,
 	RAW_MAX_BYTES = TOKEN_TEXT_MAX / 4 * 3,
 	/* version, key id and its length, MAC: what stands around the protobuf at most */
 	FRAME_MAX_BYTES = 2 + TOKEN_KEY_ID_MAX + TOKEN_MAC_BYTES,
@@ -47,8 +47,8 @@ static enum err check_fields(const struct token *t)
 	if (t->origin.n > TOKEN_ORIGIN_MAX || t->content.n > TOKEN_NAME_MAX || t->client.n > TOKEN_CLIENT_MAX ||
 	    t->entry.n > TOKEN_NAME_MAX || t->prefixes_n > TOKEN_PREFIXES_MAX)
 		return ERR_TOO_BIG;
-	if (!kind_known(t->kind) || t->origin.n == 0 || !text_is_utf8(t->origin) || !is_clean_path(t->content) ||
-	    t->not_after_s == 0 || (t->entry.n > 0 && !is_clean_path(t->entry)))
+	if (t->origin.n == 0 || !text_is_utf8(t->origin) || !is_clean_path(t->content) || t->not_after_s == 0 ||
+	    (t->entry.n > 0 && !is_clean_path(t->entry)))
 		return ERR_INVALID;
 	for (size_t i = 0; i < t->prefixes_n; i++) {
 		if (t->prefixes[i].n > TOKEN_NAME_MAX)
@@ -59,19 +59,24 @@ static enum err check_fields(const struct token *t)
 	return OK;
 }
 
-static void mac(
-    uint8_t out[TOKEN_MAC_BYTES], const struct token_key *key, enum token_kind kind, struct bytes data)
+/* Of all kinds, one behind the other. */
+static void macs(uint8_t out[TOKEN_MACS_BYTES], const struct token_key *key, struct bytes data)
 {
 	crypto_generichash_state state;
-	memcpy(&state, key->keyed[kind - 1], sizeof(state));
+	memcpy(&state, key->keyed, sizeof(state));
 	CHECK(crypto_generichash_update(&state, data.p, data.n) == 0);
-	CHECK(crypto_generichash_final(&state, out, TOKEN_MAC_BYTES) == 0);
+	CHECK(crypto_generichash_final(&state, out, TOKEN_MACS_BYTES) == 0);
+}
+
+static const uint8_t *mac_of(const uint8_t all[TOKEN_MACS_BYTES], enum token_kind kind)
+{
+	return all + (kind - 1) * TOKEN_MAC_BYTES;
 }
 
 /* -- signing -- */
 
-/* Packed by hand: two tokens a session, for which protobuf-c took 2,500 instructions each. What has its
- * default value is left out, as protobuf-c leaves it out; what is read goes through protobuf-c. */
+/* Packed by hand: protobuf-c took 2,500 instructions for each token. What has its default value is left out,
+ * as protobuf-c leaves it out; what is read goes through protobuf-c. */
 
 static uint8_t *put_varint(uint8_t *to, uint64_t v)
 {
@@ -81,17 +86,21 @@ static uint8_t *put_varint(uint8_t *to, uint64_t v)
 	return to;
 }
 
-static uint8_t *put_tag(uint8_t *to, unsigned field, ProtobufCWireType type)
+static inline uint8_t *put_tag(uint8_t *to, unsigned field, ProtobufCWireType type)
 {
-	return put_varint(to, (uint64_t)field << 3 | type);
+	unsigned tag = field << 3 | type;
+	if (tag >= 0x80)
+		return put_varint(to, tag);
+	*to = (uint8_t)tag;
+	return to + 1;
 }
 
-static uint8_t *put_number(uint8_t *to, unsigned field, uint64_t v)
+static inline uint8_t *put_number(uint8_t *to, unsigned field, uint64_t v)
 {
 	return v == 0 ? to : put_varint(put_tag(to, field, PROTOBUF_C_WIRE_TYPE_VARINT), v);
 }
 
-static uint8_t *put_bytes(uint8_t *to, unsigned field, struct bytes s)
+static inline uint8_t *put_bytes(uint8_t *to, unsigned field, struct bytes s)
 {
 	if (s.n == 0)
 		return to;
@@ -103,8 +112,7 @@ static uint8_t *put_bytes(uint8_t *to, unsigned field, struct bytes s)
 /* Of fields that check_fields has passed at most PB_MAX_BYTES; numbers as in proto/token.proto. */
 static size_t pack(const struct token *t, uint8_t out[PB_MAX_BYTES])
 {
-	uint8_t *to = put_number(out, 1, t->kind);
-	to = put_bytes(to, 2, bytes_of(t->session, sizeof(t->session)));
+	uint8_t *to = put_bytes(out, 2, bytes_of(t->session, sizeof(t->session)));
 	to = put_bytes(to, 3, t->origin);
 	to = put_bytes(to, 4, t->content);
 	for (size_t i = 0; i < t->prefixes_n; i++)
@@ -124,33 +132,74 @@ static size_t pack(const struct token *t, uint8_t out[PB_MAX_BYTES])
 	return (size_t)(to - out);
 }
 
-enum err token_sign(const struct token_keys *keys, const struct token *t, struct arena *a, struct bytes *text)
+/* A token before it is text: `n` bytes that are signed, and room for a MAC behind them. */
+struct raw {
+	uint8_t b[PB_MAX_BYTES + FRAME_MAX_BYTES];
+	size_t n;
+	uint8_t macs[TOKEN_MACS_BYTES];
+};
+
+static enum err sign(const struct token_keys *keys, const struct token *t, struct raw *raw)
 {
 	CHECK(keys->n > 0);
 	enum err e = check_fields(t);
 	if (e != OK)
 		return e;
 	const struct token_key *key = &keys->keys[0];
-	uint8_t raw[PB_MAX_BYTES + FRAME_MAX_BYTES];
 	size_t n = 0;
-	raw[n++] = FORMAT;
-	raw[n++] = (uint8_t)key->id_n;
-	memcpy(raw + n, key->id, key->id_n);
+	raw->b[n++] = FORMAT;
+	raw->b[n++] = (uint8_t)key->id_n;
+	memcpy(raw->b + n, key->id, key->id_n);
 	n += key->id_n;
-	size_t pb_n = pack(t, raw + n);
+	size_t pb_n = pack(t, raw->b + n);
 	if (pb_n > RAW_MAX_BYTES - FRAME_MAX_BYTES)
 		return ERR_TOO_BIG;
-	n += pb_n;
-	mac(raw + n, key, t->kind, bytes_of(raw, n));
-	n += TOKEN_MAC_BYTES;
+	raw->n = n + pb_n;
+	macs(raw->macs, key, bytes_of(raw->b, raw->n));
+	return OK;
+}
 
-	size_t text_n = TEXT_BASE64URL_LEN(n);
+/* The text of one kind. `former` is that of another, or empty: all but the MAC is the same. */
+static enum err write_text(
+    struct raw *raw, enum token_kind kind, struct bytes former, struct arena *a, struct bytes *text)
+{
+	size_t raw_n = raw->n + TOKEN_MAC_BYTES, text_n = TEXT_BASE64URL_LEN(raw_n);
 	CHECK(text_n <= TOKEN_TEXT_MAX);
 	char *p = arena_alloc(a, text_n);
 	if (p == NULL)
 		return ERR_NO_MEMORY;
-	text_base64url(p, bytes_of(raw, n));
+	memcpy(raw->b + raw->n, mac_of(raw->macs, kind), TOKEN_MAC_BYTES);
+	size_t threes = former.n == 0 ? 0 : raw->n / 3;
+	if (threes > 0)
+		memcpy(p, former.p, threes * 4);
+	text_base64url(p + threes * 4, bytes_of(raw->b + threes * 3, raw_n - threes * 3));
 	*text = bytes_of(p, text_n);
+	return OK;
+}
+
+enum err token_sign(const struct token_keys *keys, const struct token *t, struct arena *a, struct bytes *text)
+{
+	struct raw raw;
+	if (!kind_known(t->kind))
+		return ERR_INVALID;
+	enum err e = sign(keys, t, &raw);
+	return e == OK ? write_text(&raw, t->kind, BYTES_NONE, a, text) : e;
+}
+
+enum err token_sign_session(const struct token_keys *keys, const struct token *t, struct arena *a,
+    struct bytes *playback, struct bytes *session)
+{
+	struct raw raw;
+	struct bytes first, second;
+	enum err e = sign(keys, t, &raw);
+	if (e == OK)
+		e = write_text(&raw, TOKEN_PLAYBACK, BYTES_NONE, a, &first);
+	if (e == OK)
+		e = write_text(&raw, TOKEN_SESSION, first, a, &second);
+	if (e != OK)
+		return e;
+	*playback = first;
+	*session = second;
 	return OK;
 }
 
@@ -218,7 +267,6 @@ static enum err from_pb(const Warmcast__Token *pb, struct token *t)
 	    !pb_fixed(pb->issued_by, t->issued_by.b, NODE_ID_BYTES) ||
 	    !pb_fixed(pb->node, t->node.b, NODE_ID_BYTES))
 		return ERR_INVALID;
-	t->kind = (enum token_kind)pb->kind;
 	t->origin = pb_slice(pb->origin);
 	t->content = pb_slice(pb->content);
 	t->prefixes_n = pb->n_prefixes;
@@ -254,9 +302,9 @@ enum err token_verify(const struct token_keys *keys, struct bytes text, enum tok
 	const struct token_key *key = token_keys_find(keys, env.key_id);
 	if (key == NULL)
 		return ERR_FORGED;
-	uint8_t expected[TOKEN_MAC_BYTES];
-	mac(expected, key, kind, env.signed_part);
-	if (sodium_memcmp(expected, env.mac.p, TOKEN_MAC_BYTES) != 0)
+	uint8_t expected[TOKEN_MACS_BYTES];
+	macs(expected, key, env.signed_part);
+	if (sodium_memcmp(mac_of(expected, kind), env.mac.p, TOKEN_MAC_BYTES) != 0)
 		return ERR_FORGED;
 
 	struct pb_memory memory = { .arena = a };
@@ -264,10 +312,8 @@ enum err token_verify(const struct token_keys *keys, struct bytes text, enum tok
 	const Warmcast__Token *pb = warmcast__token__unpack(&allocator, env.pb.n, env.pb.p);
 	if (pb == NULL)
 		return memory.exhausted ? ERR_NO_MEMORY : ERR_INVALID;
-	struct token t = { 0 };
+	struct token t = { .kind = kind };
 	e = from_pb(pb, &t);
-	if (e == OK && t.kind != kind)
-		e = ERR_FORGED;
 	if (e == OK)
 		*out = t;
 	return e;

@@ -2,9 +2,11 @@
  *
  *     base64url( version byte | length of key id, key id | Token (node/proto) | MAC )
  *
- * The MAC is keyed BLAKE2b with 16 bytes of output (RFC 7693) over everything before it. Any node with
- * the key verifies it: the session survives its node. base64url is canonical and without padding, so
- * one token has one spelling.
+ * The MAC is 16 of the 64 bytes of keyed BLAKE2b (RFC 7693) over everything before it, other ones for each
+ * kind: knowing some of them tells nothing of the others, so that a token of one kind never verifies as
+ * another, whatever its bytes; and the tokens of a session are made in one. Any node with the key verifies
+ * it: the session survives its node. base64url is canonical and without padding, so one token has one
+ * spelling.
  *
  * Pure: time and keys come in. Thread-safe: no state. Nothing is parsed before its MAC is right.
  */
@@ -50,6 +52,10 @@ struct token {
  * form above; ERR_TOO_BIG: a stated limit, or the whole is past TOKEN_TEXT_MAX; ERR_NO_MEMORY. */
 MUST_USE enum err token_sign(
     const struct token_keys *keys, const struct token *t, struct arena *a, struct bytes *text);
+/* The same of two kinds, whatever t->kind says: what a session is known by to who plays, and to who
+ * manages it. */
+MUST_USE enum err token_sign_session(const struct token_keys *keys, const struct token *t, struct arena *a,
+    struct bytes *playback, struct bytes *session);
 /* Slices of *out live in the arena. ERR_INVALID: no token at all; ERR_VERSION: of a version this build
  * lacks; ERR_FORGED: an unknown key, a wrong MAC or another kind; ERR_NO_MEMORY. Does not look at
  * time: that is token_check. */

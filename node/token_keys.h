@@ -1,9 +1,8 @@
 /* The keys that sign and verify tokens: `id:base64`, one a line; the first signs, all verify, so that
  * keys rotate without ending a session.
  *
- * Pure and immutable once parsed: any thread may read. The key file's secrets are expanded to one MAC
- * key a token kind (keyed BLAKE2b, RFC 7693, over a name of the use), so that a token of one kind
- * never verifies as another, whatever its bytes.
+ * Pure and immutable once parsed: any thread may read. The MAC's key is expanded from the key file's secret
+ * (keyed BLAKE2b, RFC 7693, over a name of the use).
  */
 #ifndef NODE_TOKEN_KEYS_H
 #define NODE_TOKEN_KEYS_H
@@ -12,6 +11,7 @@
 
 #include <sodium/crypto_generichash.h>
 
+/* A kind's number tells which part of the MAC is its own: it never changes. */
 enum token_kind {
 	TOKEN_PLAYBACK = 1, /* in the path of media requests (D4) */
 	TOKEN_SESSION = 2,  /* the session's id, in the api */
@@ -23,14 +23,15 @@ enum {
 	TOKEN_KEYS_MAX = 8,
 	TOKEN_KEY_ID_MAX = KEY_ID_MAX,
 	TOKEN_KEY_BYTES = KEY_SECRET_BYTES,
-	TOKEN_MAC_BYTES = 16,
+	TOKEN_MAC_BYTES = 16,                   /* a kind */
+	TOKEN_MACS_BYTES = 4 * TOKEN_MAC_BYTES, /* as much as BLAKE2b gives */
 };
 
 struct token_key {
 	char id[TOKEN_KEY_ID_MAX];
 	size_t id_n;
-	/* libsodium's state of a MAC that has taken in its key, by kind - 1; it is copied for each token. */
-	uint8_t keyed[TOKEN_KINDS][sizeof(crypto_generichash_state)];
+	/* libsodium's state of a MAC that has taken in its key; it is copied for each token. */
+	uint8_t keyed[sizeof(crypto_generichash_state)];
 };
 
 struct token_keys {

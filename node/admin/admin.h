@@ -29,7 +29,7 @@ struct admin {
 	const struct node_id *self;
 	struct kvs_reader *reader;
 	unsigned view_reader; /* control's own, of the published views */
-	const struct http_server *viewers;
+	struct http_server *viewers;
 	const struct api *api;
 	const struct cache *cache;
 	const struct fills *fills;
@@ -40,6 +40,7 @@ struct admin {
 	struct orders *orders;
 	struct warm_orders *warm_orders; /* NULL without the api role */
 	struct warmer *warmer;           /* NULL without the delivery role */
+	struct prefetcher *prefetcher;   /* the same */
 	struct measurer *measurer;       /* the same */
 	uint64_t started_mono_ms;
 	uint64_t (*now_mono_ms)(void);

@@ -268,6 +268,14 @@ static void put_peers(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_peer_served_bytes_total", "Bytes of them.", d.peer_bytes);
 	metrics_counter(out, "warmcast_peer_not_cached_total",
 	    "Other nodes' requests that this node's cache could not answer.", d.peer_misses);
+	metrics_counter(out, "warmcast_peer_fills_asked_total",
+	    "Requests to other nodes to fill an object on this node's behalf.", f.fills_asked);
+	metrics_counter(out, "warmcast_peer_fills_awaited_total",
+	    "Answers to them that the origin store takes its time.", f.fills_awaited);
+	metrics_counter(out, "warmcast_peer_fills_for_others_total", "Other nodes' requests to fill an object.",
+	    d.peer_fills);
+	metrics_counter(out, "warmcast_request_loops_total",
+	    "Requests that this cluster had sent out itself, refused.", d.loops);
 	metrics_counter(out, "warmcast_peer_refused_total",
 	    "Requests as of another node, without a token of this cluster's.", d.peer_refused);
 }
@@ -300,6 +308,10 @@ static void put_fills(const struct admin *a, struct buf *out)
 	    out, "warmcast_fills_revalidated_total", "Units confirmed by the origin store.", f.revalidated);
 	metrics_counter(out, "warmcast_fills_negative_hits_total", "Misses answered from memory of the last one.",
 	    f.negative_hits);
+	metrics_counter(out, "warmcast_fills_missing_again_total",
+	    "Objects of growing contents that were asked for again while viewers waited.", f.missing_again);
+	metrics_counter(out, "warmcast_fills_stale_total",
+	    "Old units served for an origin store that failed or was slow.", f.stale);
 	metrics_counter(out, "warmcast_origin_requests_total",
 	    "Attempts at the origin stores, for an object or to confirm one.", f.origin_requests);
 	metrics_counter(

@@ -1,7 +1,9 @@
 /* /metrics: contents that are fetched ahead of their audience. */
 #include "node/admin/admin.h"
+#include "node/delivery/delivery.h"
 #include "node/metrics.h"
 #include "node/warm/ev_measurer.h"
+#include "node/warm/ev_prefetcher.h"
 #include "node/warm/ev_warmer.h"
 
 static void put_orders(const struct warm_orders *orders, struct buf *out)
@@ -38,12 +40,32 @@ static void put_warmer(struct warmer *warmer, struct buf *out)
 	metrics_counter(out, "warmcast_warm_bytes_total", "Bytes of the objects fetched so.", c.bytes);
 }
 
+static void put_prefetcher(const struct admin *a, struct buf *out)
+{
+	struct prefetcher_counters c;
+	struct delivery_counters d;
+	prefetcher_count(a->prefetcher, &c);
+	delivery_count(a->delivery, &d);
+	metrics_counter(out, "warmcast_prefetch_objects_total",
+	    "Objects fetched ahead of a viewer who plays what was not here.", c.objects);
+	metrics_counter(out, "warmcast_prefetch_bytes_total", "Bytes of them.", c.bytes);
+	metrics_counter(
+	    out, "warmcast_prefetch_used_total", "Those of them that a viewer then found here.", d.hits_ahead);
+	metrics_counter(out, "warmcast_prefetch_failed_total", "Objects not to be had ahead.", c.failed);
+	metrics_counter(out, "warmcast_prefetch_stale_total",
+	    "Objects given up because no thread was free for them in time.", c.stale);
+	metrics_counter(out, "warmcast_prefetch_unheard_total",
+	    "Words of viewers dropped because too many were waiting.", c.unheard);
+}
+
 void admin_put_warm_metrics(const struct admin *a, struct buf *out)
 {
 	if (a->warm_orders != NULL)
 		put_orders(a->warm_orders, out);
 	if (a->warmer != NULL)
 		put_warmer(a->warmer, out);
+	if (a->prefetcher != NULL)
+		put_prefetcher(a, out);
 	if (a->measurer != NULL)
 		metrics_counter(out, "warmcast_contents_measured_total",
 		    "Contents whose playlists were read, to know how much of them is held.",

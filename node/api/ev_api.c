@@ -73,16 +73,16 @@ static struct bytes location_of(struct call *c, struct bytes handle)
 }
 
 /* Answers with the session on node `at`. */
-static void answer_session(
-    struct call *c, int status, const struct token *t, struct bytes handle, const struct place *p, size_t at)
+static void answer_session(struct call *c, int status, const struct token *t,
+    const struct session_tokens *tokens, const struct place *p, size_t at)
 {
 	struct bytes json;
-	enum err e = session_json(c->api, &c->worker->writer, t, handle, p, at, c->now_s, c->arena, &json);
+	enum err e = session_json(c->api, &c->worker->writer, t, tokens, p, at, &json);
 	if (e != OK) {
 		unsigned_token(c, e);
 		return;
 	}
-	struct bytes location = status == 201 ? location_of(c, handle) : BYTES_NONE;
+	struct bytes location = status == 201 ? location_of(c, tokens->handle) : BYTES_NONE;
 	if (status == 201)
 		admit_created(c->admit, location, json);
 	answer_json(c, status, json, location);
@@ -119,25 +119,23 @@ static const struct config_origin *one_origin(struct call *c, const struct sessi
 	return origin;
 }
 
-static struct token handle_of(struct call *c, const struct session_request *r,
+static struct token session_of(struct call *c, const struct session_request *r,
     const struct config_origin *origin, const struct place *p)
 {
 	const struct place_node *n = &p->nodes[p->decision.node];
 	struct token t = {
-		.kind = TOKEN_SESSION,
 		.origin = bytes_str(origin->name),
 		.content = r->content,
 		.prefixes_n = r->prefixes_n,
-		.issued_by = *c->api->c.self,
 		.node = n->id,
 		.node_incarnation = n->incarnation,
 		.kbps = p->kbps,
-		.issued_at_s = c->now_s,
 		.not_after_s =
 		    r->not_after_s != 0 ? r->not_after_s : c->now_s + c->api->c.config->not_after_ms / 1000,
 		.client = r->client,
 		.entry = r->entry,
 	};
+	session_begin(c->api, c->now_s, &t);
 	memcpy(t.prefixes, r->prefixes, sizeof(t.prefixes));
 	c->worker->random(c->worker->random_ctx, t.session, sizeof(t.session));
 	return t;
@@ -163,17 +161,17 @@ static void create_placed(struct call *c, const struct session_request *r, const
     const struct place *p)
 {
 	size_t at = p->decision.node;
-	struct token t = handle_of(c, r, origin, p);
+	struct token t = session_of(c, r, origin, p);
 	take_place(c, &p->nodes[at], p->now_ms, &t);
-	struct bytes handle;
-	enum err e = token_sign(c->api->c.keys, &t, c->arena, &handle);
+	struct session_tokens tokens;
+	enum err e = token_sign_session(c->api->c.keys, &t, c->arena, &tokens.playback, &tokens.handle);
 	if (e != OK) {
 		unsigned_token(c, e);
 		return;
 	}
 	tally_add(c->api->c.tally, p->nodes[at].slot, p->now_ms / 1000);
 	recall_add(c->api->recall, c->worker->view_reader, t.session, p, at);
-	answer_session(c, 201, &t, handle, p, at);
+	answer_session(c, 201, &t, &tokens, p, at);
 }
 
 static bool is_json(const struct http_request *r)
@@ -272,7 +270,12 @@ static void present(struct call *c, const struct token *t, struct bytes handle, 
 		count(&c->api->count.heartbeats);
 		(void)c->api->c.tell_node(c->api->c.tell_ctx, &p.nodes[at].id, &id, false);
 	}
-	answer_session(c, 200, t, handle, &p, at);
+	struct session_tokens tokens = { .handle = handle };
+	e = session_playback(c->api, t, c->now_s, c->arena, &tokens.playback);
+	if (e == OK)
+		answer_session(c, 200, t, &tokens, &p, at);
+	else
+		unsigned_token(c, e);
 }
 
 /* A session that moved since holds its place where GET and heartbeat led it. */

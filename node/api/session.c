@@ -5,19 +5,23 @@
 
 #include <string.h>
 
-/* The playback token of a session: opens its content on every node until not_after (D3). */
-static enum err sign_playback(
-    const struct api *api, const struct token *handle, uint64_t now_s, struct arena *a, struct bytes *text)
+void session_begin(const struct api *api, uint64_t now_s, struct token *t)
 {
 	const struct config *c = api->c.config;
+	t->issued_by = *api->c.self;
+	t->issued_at_s = now_s;
+	t->start_by_s = now_s + c->start_within_ms / 1000;
+	t->renew_after_s = now_s + c->renew_after_ms / 1000;
+}
+
+enum err session_playback(const struct api *api, const struct token *handle, uint64_t now_s, struct arena *a,
+    struct bytes *playback)
+{
 	struct token t = *handle;
+	session_begin(api, now_s, &t);
 	t.kind = TOKEN_PLAYBACK;
-	t.issued_by = *api->c.self;
-	t.issued_at_s = now_s;
 	t.entry = BYTES_NONE;
-	t.start_by_s = now_s + c->start_within_ms / 1000;
-	t.renew_after_s = now_s + c->renew_after_ms / 1000;
-	return token_sign(api->c.keys, &t, a, text);
+	return token_sign(api->c.keys, &t, a, playback);
 }
 
 /* What all URIs of a session share, behind the node's own part. */
@@ -91,18 +95,13 @@ static struct bytes entry_of(const struct token *t, const struct place *p)
 }
 
 enum err session_json(const struct api *api, struct session_writer *w, const struct token *t,
-    struct bytes handle, const struct place *p, size_t at, uint64_t now_s, struct arena *a,
-    struct bytes *json)
+    const struct session_tokens *tokens, const struct place *p, size_t at, struct bytes *json)
 {
 	struct buf *out = &w->text;
-	struct bytes token;
-	enum err e = sign_playback(api, t, now_s, a, &token);
-	if (e != OK)
-		return e;
 	buf_clear(out);
 	out->max = SESSION_TEXT_MAX;
 	PUT_LITERAL(out, "{\"session\":\"");
-	buf_put_bytes(out, handle); /* base64url */
+	buf_put_bytes(out, tokens->handle); /* base64url */
 	PUT_LITERAL(out, "\",\"content\":");
 	json_put_string(out, t->content);
 	PUT_LITERAL(out, ",\"node\":");
@@ -113,7 +112,7 @@ enum err session_json(const struct api *api, struct session_writer *w, const str
 	PUT_LITERAL(out, "\",\"uri\":\"");
 	buf_put_bytes(out, p->nodes[at].url);
 	size_t path_at = out->n;
-	put_path(out, token, t->content, entry_of(t, p));
+	put_path(out, tokens->playback, t->content, entry_of(t, p));
 	size_t path_n = out->n - path_at;
 	PUT_LITERAL(out, "\",\"alternates\":[");
 	put_alternates(out, p, at, path_at, path_n);

@@ -9,11 +9,22 @@ enum {
 	SESSION_TEXT_MAX = 16 * 1024,
 };
 
-/* Writes the JSON body of a session on node p->nodes[at]: what POST, GET and heartbeat answer with. `handle`
- * is the session's id in the api, `t` what it says. A fresh playback token is signed. *out lives until the
- * writer is used again. */
+/* A session as it is made, or as it goes on, from `now_s` on: its token opens the content on every node until
+ * not_after (D3). */
+void session_begin(const struct api *api, uint64_t now_s, struct token *t);
+/* A fresh playback token of a session that is known by its handle. */
+MUST_USE enum err session_playback(const struct api *api, const struct token *handle, uint64_t now_s,
+    struct arena *a, struct bytes *playback);
+
+/* The two texts that a session is known by. */
+struct session_tokens {
+	struct bytes handle; /* its id in the api */
+	struct bytes playback;
+};
+
+/* Writes the JSON body of a session on node p->nodes[at]: what POST, GET and heartbeat answer with. `t` is
+ * what its handle says. *json lives until the writer is used again. */
 MUST_USE enum err session_json(const struct api *api, struct session_writer *w, const struct token *t,
-    struct bytes handle, const struct place *p, size_t at, uint64_t now_s, struct arena *a,
-    struct bytes *out);
+    const struct session_tokens *tokens, const struct place *p, size_t at, struct bytes *json);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/node_id.h"
 #include "node/config.h"
+#include "node/delivery/cmcd.h"
 #include "node/delivery/sessions.h"
 #include "node/http/http.h"
 
@@ -48,16 +49,39 @@ void delivery_free(struct delivery *d);
 void delivery_handle(struct delivery *d, struct http_exchange *x);
 /* Answers a request whose path starts with "/peer/": a fresh whole unit of the cache, with `Age` and, to the
  * millisecond, `Warmcast-Age-Ms` of the origin store's answer; 504 when there is none, when the purges it
- * names
- * ("?purged=ID,ID") are not all applied here, or when too many ask; 403 without a token of another node. */
+ * names ("?purged=ID,ID") are not all applied here, or when too many ask; 403 without a token of another
+ * node. With
+ * "?fill=1" what is not there is filled (curl_peers.h says how that is answered). */
 void delivery_handle_peer(struct delivery *d, struct http_exchange *x);
+
+/* A segment that a viewer was answered with, and that was not there before he, or who fetches ahead, asked.
+ */
+struct delivery_played {
+	const struct config_origin *origin;
+	struct rpc_session_id session;
+	struct bytes content, object;
+	struct cmcd cmcd;
+};
+
+/* Who fetches ahead of viewers. Called by workers; slices are valid during the call. */
+struct delivery_hooks {
+	/* Whether that object was fetched ahead and this is the first time that it is asked for since. */
+	bool (*was_ahead)(void *ctx, struct bytes origin, struct bytes object);
+	void (*played)(void *ctx, const struct delivery_played *played);
+	void *ctx;
+};
+/* While nobody is answered; NULL takes them back. */
+void delivery_hook(struct delivery *d, const struct delivery_hooks *h);
 
 struct delivery_counters {
 	uint64_t requests, hits, misses, collapsed, bytes, hit_bytes, token_refused, not_found, failed;
+	uint64_t hits_ahead; /* those of the hits that were fetched ahead: the cache's hits, and not its merit */
 	uint64_t sent_elsewhere, no_place;         /* requests of sessions that found no place here (D1) */
 	uint64_t shed;                             /* those of them that the egress of the node had no room for */
 	uint64_t hot_objects, hot_bytes, hot_hits; /* held in workers' memory, and answered out of it */
 	uint64_t peer_served, peer_bytes, peer_misses, peer_refused; /* what other nodes asked for */
+	uint64_t peer_fills, peer_fills_pending; /* what they asked to be filled; answers that it is under way */
+	uint64_t loops;                          /* requests that this cluster had sent out (RFC 8586) */
 };
 void delivery_count(const struct delivery *d, struct delivery_counters *out);
 

@@ -35,6 +35,7 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 	*out = (struct delivery_counters){
 		.requests = read_count(&d->n.requests),
 		.hits = read_count(&d->n.hits),
+		.hits_ahead = read_count(&d->n.hits_ahead),
 		.misses = read_count(&d->n.misses),
 		.collapsed = read_count(&d->n.collapsed),
 		.bytes = read_count(&d->n.bytes),
@@ -52,7 +53,18 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 		.hot_objects = read_count(&d->hot_objects),
 		.hot_bytes = read_count(&d->hot_bytes),
 		.hot_hits = read_count(&d->hot_hits),
+		.peer_fills = read_count(&d->n.peer_fills),
+		.peer_fills_pending = read_count(&d->n.peer_fills_pending),
+		.loops = read_count(&d->n.loops),
 	};
+}
+
+void delivery_hook(struct delivery *d, const struct delivery_hooks *h)
+{
+	OBJ_CHECK(d, DELIVERY_MAGIC);
+	if (h != NULL)
+		d->hooks = *h;
+	atomic_store(&d->hooked, h != NULL);
 }
 
 void delivery_free(struct delivery *d)
@@ -62,11 +74,18 @@ void delivery_free(struct delivery *d)
 	OBJ_CHECK(d, DELIVERY_MAGIC);
 	media_jobs_end_orphans(d);
 	media_workers_free(d);
+	peer_fills_end_orphans(d);
 	CHECK(pthread_mutex_destroy(&d->orphans_lock) == 0);
 	OBJ_FREE(d);
 }
 
 /* -- the request -- */
+
+unsigned delivery_loops(const struct delivery *d, const struct http_request *r)
+{
+	const char *cluster = d->c.config->cluster;
+	return cluster == NULL ? 0 : media_loops(r, bytes_str(cluster));
+}
 
 static void refuse_token(struct delivery *d, struct http_exchange *x, enum media_access access)
 {
@@ -85,6 +104,14 @@ static void refuse_token(struct delivery *d, struct http_exchange *x, enum media
 	}
 }
 
+/* Its origin store is this cluster itself, by whatever detour (RFC 8586). A failure of the store to whoever
+ * asked: no 404, which would say that there is no such object. */
+static void refuse_loop(struct delivery *d, struct http_exchange *x)
+{
+	delivery_add(&d->n.loops, 1);
+	http_problem(x, 508, "loop", "This request was sent out by this cluster.", 0);
+}
+
 static void refuse_path(struct delivery *d, struct http_exchange *x, enum err e)
 {
 	switch (e) {
@@ -97,8 +124,9 @@ static void refuse_path(struct delivery *d, struct http_exchange *x, enum err e)
 	}
 }
 
-static const struct config_origin *find_origin(const struct config *c, struct bytes name)
+const struct config_origin *delivery_origin(const struct delivery *d, struct bytes name)
 {
+	const struct config *c = d->c.config;
 	for (size_t i = 0; i < c->origins_n; i++)
 		if (bytes_eq(bytes_str(c->origins[i].name), name))
 			return &c->origins[i];
@@ -219,7 +247,7 @@ static void serve(
 {
 	if (renew(d, x, t, path->object) || !take_place(d, x, t))
 		return;
-	const struct config_origin *origin = find_origin(d->c.config, t->origin);
+	const struct config_origin *origin = delivery_origin(d, t->origin);
 	if (origin == NULL) {
 		delivery_add(&d->n.failed, 1);
 		http_problem(x, 404, "origin-unavailable", "This node has no origin store of that name.", 0);
@@ -248,6 +276,10 @@ void delivery_handle(struct delivery *d, struct http_exchange *x)
 		struct http_response refusal;
 		media_refuse_method(&refusal);
 		http_respond(x, &refusal);
+		return;
+	}
+	if (delivery_loops(d, r) > 0) {
+		refuse_loop(d, x);
 		return;
 	}
 	struct media_path path;

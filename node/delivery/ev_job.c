@@ -127,6 +127,26 @@ static bool look_for(struct media_job *j, uint64_t offset)
 	return true;
 }
 
+/* Who fetches ahead hears of what a viewer plays and was not here; what was fetched ahead is no merit of the
+ * cache's, though he finds it there. */
+static void tell_played(struct media_job *j, const struct http_selection *s, bool hit)
+{
+	const struct delivery_hooks *h = &j->d->hooks;
+	const struct http_request *r = http_request(j->x);
+	if (!atomic_load(&j->d->hooked) || r->method != HTTP_GET || (s->status != 200 && s->status != 206) ||
+	    freshness_class(j->d->c.config, j->object) != CLASS_SEGMENT)
+		return;
+	bool ahead = h->was_ahead(h->ctx, bytes_str(j->origin->name), j->object);
+	delivery_add(&j->d->n.hits_ahead, ahead && hit);
+	if (hit && !ahead)
+		return;
+	struct delivery_played played = {
+		.origin = j->origin, .session = j->session, .content = j->content, .object = j->object
+	};
+	cmcd_read(r, http_arena(j->x), &played.cmcd);
+	h->played(h->ctx, &played);
+}
+
 static void send_answer(struct media_job *j, const struct cache_meta *meta, const struct http_selection *s,
     struct body_source *from, struct http_response *r)
 {
@@ -169,6 +189,7 @@ static void answer(struct media_job *j, const struct cache_meta *meta, enum medi
 	bool hit = source == MEDIA_HIT || source == MEDIA_CONFIRMED; /* the bytes were here */
 	delivery_add(hit ? &d->n.hits : &d->n.misses, 1);
 	delivery_add(&d->n.collapsed, collapsed);
+	tell_played(j, &s, hit);
 	send_answer(j, meta, &s, &from, &r);
 }
 
@@ -254,6 +275,7 @@ static void on_answer(struct letter *l)
 		delivery_add(&j->d->n.not_found, 1);
 		job_problem(j, "not-found", "The origin store has no such object.");
 		break;
+	case FILL_PENDING: /* no viewer is told so */
 	case FILL_FAILED:
 		/* Never 503: players wait tens of seconds before they fail over from that (D1). */
 		delivery_add(&j->d->n.failed, 1);

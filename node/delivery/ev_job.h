@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 struct media_job;
+struct peer_fill;
 struct hot;
 struct media_worker;
 struct cache_key;
@@ -26,14 +27,19 @@ struct delivery {
 	 * letter any more; what it left here ends with the delivery. */
 	pthread_mutex_t orphans_lock;
 	struct media_job *orphans;
-	_Atomic unsigned peers_now; /* answers to other nodes that are being sent */
+	struct peer_fill *peer_orphans; /* the same of other nodes' */
+	_Atomic unsigned peers_now;     /* answers to other nodes that are being sent */
+	_Atomic unsigned peer_fills_now;
+	struct delivery_hooks hooks;
+	atomic_bool hooked; /* after hooks */
 	/* What each worker has for itself (ev_hot.c); made by it at its first request. */
 	struct media_worker *workers[MEDIA_WORKERS_MAX];
 	_Atomic uint64_t hot_objects, hot_bytes, hot_hits;
 	struct {
-		_Atomic uint64_t requests, hits, misses, collapsed, bytes, hit_bytes;
+		_Atomic uint64_t requests, hits, hits_ahead, misses, collapsed, bytes, hit_bytes;
 		_Atomic uint64_t token_refused, not_found, failed, sent_elsewhere, no_place, shed;
 		_Atomic uint64_t peer_served, peer_bytes, peer_misses, peer_refused;
+		_Atomic uint64_t peer_fills, peer_fills_pending, loops;
 	} n;
 };
 
@@ -63,6 +69,12 @@ void media_hot_answer(
 
 /* Ends the jobs whose letters nobody delivers any more. */
 void media_jobs_end_orphans(struct delivery *d);
+void peer_fills_end_orphans(struct delivery *d);
+
+/* The origin store of that name, or NULL. */
+const struct config_origin *delivery_origin(const struct delivery *d, struct bytes name);
+/* How often a request has been passed on by this cluster (CDN-Loop, RFC 8586). */
+unsigned delivery_loops(const struct delivery *d, const struct http_request *r);
 
 /* Answers 307; nothing of it is kept by anybody. */
 void media_send_redirect(struct http_exchange *x, const char *location);

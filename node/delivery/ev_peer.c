@@ -1,10 +1,11 @@
-/* What other nodes ask of this one's cache: GET /peer/{token}/{object} (D7, its first level), of a large
- * object with the Range of one slice.
+/* What other nodes ask of this one: GET /peer/{token}/{object} (D7). With `fill=1` in its query it is for
+ * ev_peer_fill.c; without, this is the first level.
  *
- * Answered from the cache only: a fresh whole unit, or 504. No session, no place, no fill, no redirect. At
- * most PEERS_AT_ONCE bodies at a time: a node that serves viewers is not to be emptied for others' caches.
+ * Answered from the cache only: a fresh whole unit, of a large object the slice that the request's Range
+ * names, or 504. No session, no place, no fill, no redirect. At most PEERS_AT_ONCE bodies at a time: a node
+ * that serves viewers is not to be emptied for others' caches.
  */
-#include "node/delivery/ev_job.h"
+#include "node/delivery/ev_peer.h"
 
 #include "base/obj.h"
 #include "base/text.h"
@@ -27,7 +28,7 @@ struct peer_job {
 	struct cache_unit *unit;
 };
 
-static void refuse(
+void peer_refuse(
     struct delivery *d, struct http_exchange *x, int status, const char *type, const char *detail)
 {
 	delivery_add(status == 504 ? &d->n.peer_misses : &d->n.peer_refused, 1);
@@ -53,12 +54,12 @@ static bool enter(struct delivery *d)
 	return false;
 }
 
-/* What is sent of a unit: all of an object that is no longer than a slice, else the slice that is asked for.
- */
-static enum err say_part(struct http_exchange *x, const struct cache_meta *m, uint32_t slice,
+enum err peer_say_part(struct http_exchange *x, const struct cache_meta *m, uint32_t slice,
     struct http_response *r, struct http_part *part)
 {
 	uint64_t total = cache_object_bytes(m), start = slice_start(slice);
+	if ((slice == 0 && m->total != 0) || (start > 0 && start >= total))
+		return ERR_NOT_FOUND;
 	part->length = m->length;
 	if (slice == 0 || (slice == 1 && total <= SLICE_BYTES))
 		return OK;
@@ -82,7 +83,7 @@ static void send_unit(struct delivery *d, struct http_exchange *x, struct cache_
 	j->d = d;
 	j->unit = unit;
 	if (media_respond_peer(unit->meta, d->c.now_wall_ms(), http_arena(x), &r) != OK ||
-	    say_part(x, unit->meta, slice, &r, &part) != OK) {
+	    peer_say_part(x, unit->meta, slice, &r, &part) != OK) {
 		on_sent(j, &(struct http_end){ .whole = false });
 		delivery_add(&d->n.failed, 1);
 		http_reset(x);
@@ -96,9 +97,9 @@ static void send_unit(struct delivery *d, struct http_exchange *x, struct cache_
 	http_respond(x, &r);
 }
 
-/* Whether this node has applied every purge that the asker knows of (I9). */
-static bool agrees(struct delivery *d, struct bytes ids)
+bool peer_agrees(struct delivery *d, struct http_exchange *x)
 {
+	struct bytes ids = http_query(http_request(x)->query, "purged");
 	while (ids.n > 0) {
 		size_t n = bytes_index(ids, ',');
 		struct rpc_command_id id;
@@ -110,8 +111,7 @@ static bool agrees(struct delivery *d, struct bytes ids)
 	return true;
 }
 
-/* Which slice the request names; 0: none. False: other bytes than a slice's. */
-static bool slice_asked(const struct http_request *r, uint32_t *slice)
+bool peer_slice_asked(const struct http_request *r, uint32_t *slice)
 {
 	struct http_range range = http_range_parse(http_header(r, "Range"), UINT64_MAX);
 	*slice = 0;
@@ -127,7 +127,7 @@ static bool slice_asked(const struct http_request *r, uint32_t *slice)
 static struct cache_unit *look(struct delivery *d, struct cache_key *key, uint32_t slice)
 {
 	struct cache_unit *unit = cache_look(d->c.cache, key);
-	if (unit != NULL && slice > 0 && slice_start(slice) > 0 && slice_start(slice) >= unit->meta->length) {
+	if (unit != NULL && slice_start(slice) > 0 && slice_start(slice) >= unit->meta->length) {
 		cache_release(d->c.cache, unit); /* it ends before */
 		return NULL;
 	}
@@ -135,14 +135,11 @@ static struct cache_unit *look(struct delivery *d, struct cache_key *key, uint32
 	return unit != NULL || slice == 0 ? unit : cache_look(d->c.cache, key);
 }
 
-/* Agreement is looked at before the cache is: what is found then came in after those purges. */
-static struct cache_unit *find(struct delivery *d, struct http_exchange *x, const struct token *t,
-    const struct media_path *path, uint32_t *slice)
+struct cache_unit *peer_find(
+    struct delivery *d, const struct token *t, const struct media_path *path, uint32_t slice)
 {
 	struct cache_key key = { .origin = t->origin, .object = path->object };
-	if (!agrees(d, http_query(http_request(x)->query, "purged")) || !slice_asked(http_request(x), slice))
-		return NULL;
-	struct cache_unit *unit = look(d, &key, *slice);
+	struct cache_unit *unit = look(d, &key, slice);
 	if (unit != NULL && freshness_holds(unit->meta, d->c.now_wall_ms()))
 		return unit;
 	cache_release(d->c.cache, unit);
@@ -169,23 +166,30 @@ void delivery_handle_peer(struct delivery *d, struct http_exchange *x)
 		return;
 	}
 	if (media_path_parse_below(http_arena(x), BYTES_LIT("peer"), r->path, &path) != OK) {
-		refuse(d, x, 400, "malformed", "The path is not /peer/TOKEN/CONTENT/PATH.");
+		peer_refuse(d, x, 400, "malformed", "The path is not /peer/TOKEN/CONTENT/PATH.");
 		return;
 	}
 	if (!is_allowed(d, x, &path, &t)) {
-		refuse(d, x, 403, "token-invalid", "The token is not one by which this node may be asked for that.");
+		peer_refuse(
+		    d, x, 403, "token-invalid", "The token is not one by which this node may be asked for that.");
+		return;
+	}
+	if (bytes_eq(http_query(r->query, "fill"), BYTES_LIT("1"))) {
+		peer_fill_start(d, x, &t, &path);
 		return;
 	}
 	if (!enter(d)) {
-		refuse(d, x, 504, "not-cached", "Too many nodes ask at once.");
+		peer_refuse(d, x, 504, "not-cached", "Too many nodes ask at once.");
 		return;
 	}
+	/* Agreement is looked at before the cache is: what is found then came in after those purges. */
 	uint32_t slice;
-	struct cache_unit *unit = find(d, x, &t, &path, &slice);
+	bool agrees = peer_agrees(d, x) && peer_slice_asked(r, &slice);
+	struct cache_unit *unit = agrees ? peer_find(d, &t, &path, slice) : NULL;
 	if (unit != NULL) {
 		send_unit(d, x, unit, slice);
 		return;
 	}
 	atomic_fetch_sub(&d->peers_now, 1);
-	refuse(d, x, 504, "not-cached", "This node's cache does not have it.");
+	peer_refuse(d, x, 504, "not-cached", "This node's cache does not have it.");
 }

@@ -58,6 +58,33 @@ enum media_access media_authorize(const struct token_keys *keys, struct known_to
 	return MEDIA_ALLOWED;
 }
 
+/* cdn-id *( OWS ";" parameter ), by commas (RFC 8586, section 2). */
+static bool is_cdn(struct bytes info, const char *id, struct bytes cluster)
+{
+	struct bytes name = bytes_head(info, bytes_index(info, ';')), prefix = bytes_str(id);
+	while (name.n > 0 && (name.p[0] == ' ' || name.p[0] == '\t'))
+		name = bytes_from(name, 1);
+	while (name.n > 0 && (name.p[name.n - 1] == ' ' || name.p[name.n - 1] == '\t'))
+		name.n--;
+	return name.n == prefix.n + cluster.n && bytes_starts_with(name, prefix) &&
+	       bytes_eq(bytes_from(name, prefix.n), cluster);
+}
+
+unsigned media_loops(const struct http_request *r, struct bytes cluster)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < r->headers_n; i++) {
+		if (!http_header_is(r->headers[i].name, "cdn-loop"))
+			continue;
+		for (struct bytes rest = r->headers[i].value; rest.n > 0;) {
+			size_t end = bytes_index(rest, ',');
+			n += is_cdn(bytes_head(rest, end), "warmcast-", cluster);
+			rest = bytes_from(rest, end < rest.n ? end + 1 : end);
+		}
+	}
+	return n;
+}
+
 bool media_is_first_entry(struct bytes content, struct bytes object)
 {
 	return object.n > content.n && bytes_starts_with(object, content) && object.p[content.n] == '/' &&

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "node/delivery/known_tokens.h"
+#include "node/http/http.h"
 
 struct media_path {
 	struct bytes token;  /* text, as it came */
@@ -42,6 +43,9 @@ enum { MEDIA_ENTRIES = 3 };
 extern const char *const media_entries[MEDIA_ENTRIES];
 /* Is `object` the first of these names, directly in the folder of `content`? */
 bool media_is_first_entry(struct bytes content, struct bytes object);
+
+/* How often CDN-Loop names this cluster, as `warmcast-CLUSTER` (RFC 8586). */
+unsigned media_loops(const struct http_request *r, struct bytes cluster);
 
 /* Where a request goes under a fresh token: "/p/{token}/{content}/{path}" with the path encoded.
  * NULL when the arena is full. */

@@ -193,6 +193,16 @@ enum err media_respond_peer(
 	return e;
 }
 
+void media_respond_peer_missing(uint32_t missing_ms, bool grows, struct arena *a, struct http_response *out)
+{
+	char *ms = arena_printf(a, "%u", missing_ms);
+	*out = (struct http_response){ .status = 404 };
+	http_add(out, "Cache-Control", BYTES_LIT("no-store"));
+	http_add(out, "Warmcast-Missing-Ms", bytes_str(ms == NULL ? "0" : ms));
+	if (grows)
+		http_add(out, "Warmcast-Grows", BYTES_LIT("1"));
+}
+
 void media_redirect(struct http_response *out, const char *location)
 {
 	*out = (struct http_response){ .status = 307 };

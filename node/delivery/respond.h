@@ -41,6 +41,9 @@ MUST_USE enum err media_respond(const struct http_request *r, const struct media
 MUST_USE enum err media_respond_peer(
     const struct cache_meta *m, uint64_t now_wall_ms, struct arena *a, struct http_response *out);
 
+/* For another node: the origin store has none, which holds for that long. */
+void media_respond_peer_missing(uint32_t missing_ms, bool grows, struct arena *a, struct http_response *out);
+
 /* A 307 to `location`, which nobody may keep. */
 void media_redirect(struct http_response *out, const char *location);
 /* 405 with Allow. */

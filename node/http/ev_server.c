@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <time.h>
 
 const struct http_limits http_limits_default = {
 	.header_timeout_ms = 10000,
@@ -241,8 +242,11 @@ void server_look_at_egress(struct http_server *s, uint64_t now_mono_ms)
 	atomic_store(&s->looking, false);
 }
 
-uint64_t http_server_egress_bytes_per_s(const struct http_server *s)
+uint64_t http_server_egress_bytes_per_s(struct http_server *s)
 {
+	struct timespec now;
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+	server_look_at_egress(s, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
 	return atomic_load(&s->egress_bytes_per_s);
 }
 

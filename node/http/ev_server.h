@@ -68,7 +68,7 @@ void http_server_drain(struct http_server *s);
 size_t http_server_open_connections(const struct http_server *s);
 const struct http_limits *http_server_limits(const struct http_server *s);
 /* Of about the last second. */
-uint64_t http_server_egress_bytes_per_s(const struct http_server *s);
+uint64_t http_server_egress_bytes_per_s(struct http_server *s);
 /* Ends all: connections are reset, threads joined. NULL is fine. */
 void http_server_stop(struct http_server *s);
 void http_server_count(const struct http_server *s, struct http_counters *sum);

@@ -39,6 +39,7 @@ struct fetch_limits {
 	uint32_t stall_ms;      /* 0 = 10000 */
 	uint32_t slow_bytes;    /* 0 = 4 KiB a second */
 	uint32_t first_byte_ms; /* of waiting for the first of a body, with connecting; 0 = stall_ms */
+	bool head_is_first;     /* the head ends that wait: behind it stall_ms counts */
 };
 
 struct fetch_pool;

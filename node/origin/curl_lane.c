@@ -123,7 +123,8 @@ static enum err perform(struct lane *l)
 /* Too little in too much waiting: only the time in here counts. */
 static enum err wait(struct lane *l)
 {
-	uint64_t before = now_ms(), limit_ms = l->begun ? l->limits->stall_ms : l->limits->first_byte_ms;
+	bool begun = l->begun || (l->limits->head_is_first && l->head_over);
+	uint64_t before = now_ms(), limit_ms = begun ? l->limits->stall_ms : l->limits->first_byte_ms;
 	uint64_t left_ms = l->waited_ms < limit_ms ? limit_ms - l->waited_ms : 1;
 	if (curl_multi_poll(l->multi, NULL, 0, left_ms < POLL_MS ? (int)left_ms : POLL_MS, NULL) != CURLM_OK)
 		return ERR_NO_MEMORY;

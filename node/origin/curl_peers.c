@@ -1,59 +1,27 @@
-#include "node/origin/curl_peers.h"
+#include "node/origin/curl_peers_ask.h"
 
-#include "base/obj.h"
 #include "base/text.h"
-#include "kvs/lmdb_reader.h"
 #include "node/fs_log.h"
 #include "node/http/path.h"
-#include "node/origin/curl_fetch.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#define PEERS_MAGIC 0x70656572u
-
 enum {
-	FIRST_BYTE_MS = 1000, /* D7 */
-	STALL_MS = 3000,      /* of a body that has begun */
+	STALL_MS = 3000,       /* of a body that has begun */
+	FILL_STALL_MS = 12000, /* of one that is being filled: the origin store's own patience, and some */
 	TOKEN_LIFE_S = 60,
-	REST_MS = 5000,
 	HOLDERS_MAX = 64,
 	ARENA_BYTES = 64 * 1024,
 	URL_MAX = 8192,
-	FIELD_BYTES = 320,
 };
 
-struct peers {
-	unsigned magic;
-	struct peers_config c;
-	struct fetch_pool *pool;
-	struct origin_source source;
-	char cdn_loop[FIELD_BYTES];
-	pthread_mutex_t lock; /* of all below */
-	struct kvs_reader *reader;
-	struct rests nodes, objects;
-	atomic_uint_fast64_t misses, failures;
-};
-
-static uint64_t now_mono_ms(void)
+uint64_t peers_now_mono_ms(void)
 {
 	struct timespec t;
 	CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static void lock(struct peers *p)
-{
-	OBJ_CHECK(p, PEERS_MAGIC);
-	CHECK(pthread_mutex_lock(&p->lock) == 0);
-}
-
-static void unlock(struct peers *p)
-{
-	CHECK(pthread_mutex_unlock(&p->lock) == 0);
 }
 
 /* -- what has been opened -- */
@@ -93,10 +61,13 @@ enum err peers_new(const struct peers_config *c, struct peers **out)
 	struct peers *p = OBJ_NEW(struct peers, PEERS_MAGIC);
 	p->c = *c;
 	p->reader = reader;
-	const struct fetch_limits limits = {
-		.connect_ms = FIRST_BYTE_MS, .first_byte_ms = FIRST_BYTE_MS, .stall_ms = STALL_MS
+	struct fetch_limits limits = {
+		.connect_ms = PEERS_FIRST_BYTE_MS, .first_byte_ms = PEERS_FIRST_BYTE_MS, .stall_ms = STALL_MS
 	};
 	p->pool = fetch_pool_new(&limits);
+	limits.stall_ms = FILL_STALL_MS;
+	limits.head_is_first = true;
+	p->fill_pool = fetch_pool_new(&limits);
 	p->source = (struct origin_source){ .read = peer_read, .check = peer_check, .close = peer_close };
 	(void)snprintf(p->cdn_loop, sizeof(p->cdn_loop), "CDN-Loop: warmcast-%s", c->cluster);
 	CHECK(pthread_mutex_init(&p->lock, NULL) == 0);
@@ -110,6 +81,7 @@ void peers_free(struct peers *p)
 		return;
 	OBJ_CHECK(p, PEERS_MAGIC);
 	fetch_pool_free(p->pool);
+	fetch_pool_free(p->fill_pool);
 	kvs_reader_close(p->reader);
 	CHECK(pthread_mutex_destroy(&p->lock) == 0);
 	OBJ_FREE(p);
@@ -119,6 +91,7 @@ void peers_stop(struct peers *p)
 {
 	OBJ_CHECK(p, PEERS_MAGIC);
 	fetch_pool_stop(p->pool);
+	fetch_pool_stop(p->fill_pool);
 }
 
 /* -- whom to ask -- */
@@ -143,7 +116,7 @@ bool peers_look(struct peers *p, struct bytes origin, struct bytes content, stru
     uint64_t object_hash, struct peer_round *out)
 {
 	struct node_id holders[HOLDERS_MAX];
-	uint64_t now_ms = now_mono_ms();
+	uint64_t now_ms = peers_now_mono_ms();
 	struct peer_round r = {
 		.origin = origin, .content = content, .object = object, .object_hash = object_hash
 	};
@@ -151,14 +124,14 @@ bool peers_look(struct peers *p, struct bytes origin, struct bytes content, stru
 		return false;
 	if (!purged_names(p->c.purged, content, object, now_ms, r.purged, &r.purged_n))
 		return false;
-	lock(p);
+	peers_lock(p);
 	size_t n = rests_has(&p->objects, object_hash, now_ms) ? 0 : read_holders(p, origin, content, holders);
 	if (n > 0) {
 		const struct cluster_view *view = view_acquire(p->c.views, p->c.view_reader);
 		r.picks_n = peer_choose(view, holders, n, &p->nodes, now_ms, object_hash, r.picks);
 		view_release(p->c.views, p->c.view_reader);
 	}
-	unlock(p);
+	peers_unlock(p);
 	*out = r;
 	return r.picks_n > 0;
 }
@@ -187,8 +160,8 @@ static enum err sign(const struct peers *p, const struct peer_round *r, const st
 	return token_sign(p->c.keys, &t, a, text);
 }
 
-static enum err put_url(
-    const struct peers *p, const struct peer_round *r, const struct peer_pick *pick, struct buf *url)
+static enum err put_url(const struct peers *p, const struct peer_round *r, const struct peer_pick *pick,
+    bool fill, struct buf *url)
 {
 	struct arena arena;
 	struct bytes token;
@@ -197,10 +170,12 @@ static enum err put_url(
 	if (e == OK) {
 		buf_printf(url, "%s/peer/%.*s/", pick->url, (int)token.n, (const char *)token.p);
 		http_path_encode(url, r->object);
+		if (fill)
+			buf_put_str(url, "?fill=1");
 		for (size_t i = 0; i < r->purged_n; i++) {
 			char hex[2 * RPC_COMMAND_ID_BYTES + 1];
 			text_hex(hex, bytes_of(r->purged[i].b, RPC_COMMAND_ID_BYTES));
-			buf_printf(url, "%s%s", i == 0 ? "?purged=" : ",", hex);
+			buf_printf(url, "%s%s", i > 0 ? "," : fill ? "&purged=" : "?purged=", hex);
 		}
 		buf_put_u8(url, 0);
 		e = buf_err(url);
@@ -227,33 +202,32 @@ static enum err take(
 	return OK;
 }
 
-static enum err ask(struct peers *p, const struct peer_round *r, const struct peer_pick *pick, void **handle,
-    struct peer_answer *answer, bool *miss)
+enum err peers_ask(struct peers *p, const struct peer_round *r, const struct peer_pick *pick, bool fill,
+    void **handle, struct peer_answer *answer, struct store_head *head)
 {
-	const char *fields[] = { p->cdn_loop, "Cache-Control: only-if-cached", NULL };
+	const char *fields[] = { p->cdn_loop, fill ? NULL : "Cache-Control: only-if-cached", NULL };
 	struct fetch *f;
 	struct fetch_answer a;
 	struct buf url;
+	*head = (struct store_head){ .status = 0 };
 	buf_init(&url, URL_MAX);
-	enum err e = put_url(p, r, pick, &url);
+	enum err e = put_url(p, r, pick, fill, &url);
 	if (e != OK) {
 		buf_fini(&url);
-		*miss = true; /* it cannot be named: nothing that the peer could help */
-		return e;
+		return e == ERR_TOO_BIG ? e : ERR_INVALID;
 	}
 	struct peer_answer got = { .answered_wall_ms = p->c.now_wall_ms() };
 	struct fetch_request q = { .url = (const char *)url.p,
 		.fields = fields,
 		.part_start = slice_start(r->slice),
 		.part_length = r->slice > 0 ? SLICE_BYTES : 0 };
-	e = fetch_open(p->pool, &q, &f, &a);
+	e = fetch_open(fill ? p->fill_pool : p->pool, &q, &f, &a);
 	buf_fini(&url);
-	*miss = e != OK && (a.head.status == 504 || a.head.status == 416);
+	*head = a.head;
 	if (e != OK)
 		return e;
 	e = take(f, &a, q.part_start, &got);
 	if (e != OK) {
-		*miss = e == ERR_INVALID;
 		fetch_close(f);
 		return e;
 	}
@@ -262,14 +236,14 @@ static enum err ask(struct peers *p, const struct peer_round *r, const struct pe
 	return OK;
 }
 
-static void rest_node(struct peers *p, const struct peer_pick *pick, enum err e)
+void peers_rest_node(struct peers *p, const struct peer_pick *pick, enum err e)
 {
 	atomic_fetch_add(&p->failures, 1);
-	lock(p);
-	rests_put(&p->nodes, peer_rest_key(&pick->id), now_mono_ms() + REST_MS);
-	unlock(p);
+	peers_lock(p);
+	rests_put(&p->nodes, peer_rest_key(&pick->id), peers_now_mono_ms() + PEERS_REST_MS);
+	peers_unlock(p);
 	LOG_LIMITED(LOG_INFO, "origin", "peer-failed",
-	    "a node that holds a content did not give an object of it: it is left alone for some seconds",
+	    "a node that was asked did not give an object: it is left alone for some seconds",
 	    LOG_STR("url", pick->url), LOG_STR("error", err_str(e)));
 }
 
@@ -278,14 +252,15 @@ enum err peers_open(struct peers *p, struct peer_round *r, void **handle, struct
 	OBJ_CHECK(p, PEERS_MAGIC);
 	while (r->at < r->picks_n) {
 		const struct peer_pick *pick = &r->picks[r->at++];
-		bool miss;
-		enum err e = ask(p, r, pick, handle, answer, &miss);
+		struct store_head head;
+		enum err e = peers_ask(p, r, pick, false, handle, answer, &head);
 		if (e == OK || e == ERR_CLOSED)
 			return e;
-		if (miss)
+		/* What cannot be named is nothing that the peer could help. */
+		if (head.status == 504 || e == ERR_INVALID || e == ERR_TOO_BIG)
 			atomic_fetch_add(&p->misses, 1);
 		else
-			rest_node(p, pick, e);
+			peers_rest_node(p, pick, e);
 	}
 	return ERR_NOT_FOUND;
 }
@@ -293,14 +268,19 @@ enum err peers_open(struct peers *p, struct peer_round *r, void **handle, struct
 void peers_broke(struct peers *p, const struct peer_round *r, enum err e)
 {
 	CHECK(r->at > 0);
-	rest_node(p, &r->picks[r->at - 1], e);
-	lock(p);
-	rests_put(&p->objects, r->object_hash, now_mono_ms() + REST_MS);
-	unlock(p);
+	peers_rest_node(p, &r->picks[r->at - 1], e);
+	/* One that filled it had it from the origin store: the next one may fill it as well. */
+	if (r->fill)
+		return;
+	peers_lock(p);
+	rests_put(&p->objects, r->object_hash, peers_now_mono_ms() + PEERS_REST_MS);
+	peers_unlock(p);
 }
 
 void peers_count(const struct peers *p, struct peers_counters *out)
 {
 	out->misses = atomic_load(&p->misses);
 	out->failures = atomic_load(&p->failures);
+	out->fills_asked = atomic_load(&p->fills_asked);
+	out->fills_awaited = atomic_load(&p->fills_awaited);
 }

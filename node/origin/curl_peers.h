@@ -1,14 +1,23 @@
-/* Objects out of other nodes' caches (D7, its first level): at most two holders of the content are asked, one
- * after the other, to answer from their cache only.
+/* Objects out of other nodes (D7): at most two holders of the content are asked, one after the other, to
+ * answer from their cache only; then the first of the content's order of nodes, or the second, to fill it on
+ * this node's behalf.
  *
- *     GET {http_url}/peer/{token}/{object}?purged={ids}      Cache-Control: only-if-cached
+ *     GET {http_url}/peer/{token}/{object}?purged={ids}             Cache-Control: only-if-cached
+ *     GET {http_url}/peer/{token}/{object}?fill=1&purged={ids}
  *
- * Of an object that may be cut (slices.h) the request names a slice, by Range; the answer is 206 with it, or
- * 200 with all of an object that is no longer than one. The token (TOKEN_PEER) is signed by the keys that
- * every node has, names origin store, content and the node that is asked, and is good for a minute. A miss is
- * 504. What does not answer within a second, or answers anything else that is no object, is left alone for
- * some seconds; so is, of an object that broke off on its way here, everybody: the next try goes to the
- * origin store. A node that is too old to know /peer/ answers 404, and is left alone as well.
+ * Of an object that may be cut (slices.h) the request names a slice, by Range; the answer is 206 with it, 200
+ * with all of an object that is no longer than one, or 416 when it has no such slice.
+ *
+ * The token (TOKEN_PEER) is signed by the keys that every node has, names origin store, content and the node
+ * that is asked, and is good for a minute. A miss is 504. What does not answer within a second, or answers
+ * anything else that is no object, is left alone for some seconds; so are, of an object that broke off on its
+ * way out of a cache, all caches: the next try goes further down. A node that is too old to know /peer/
+ * answers 404, and is left alone as well; one that is too old to fill answers from its cache.
+ *
+ * Who fills answers within a second whatever the origin store does: with the object as it grows; with 404 and
+ * `Warmcast-Missing-Ms`, where the origin store has none, and `Warmcast-Grows` when it may have it soon; with
+ * 504 and `Warmcast-Filling` while the store takes its time, and is asked again at once; with 502 when its
+ * own way to the store failed.
  *
  * Threading: any thread; a round by one at a time. A lookup of the replica and the view is under one lock.
  */
@@ -52,6 +61,7 @@ struct peer_round {
 	size_t picks_n, at; /* `at` is the next */
 	struct rpc_command_id purged[PURGED_NAMED_MAX];
 	size_t purged_n;
+	bool fill; /* they are asked to fill it */
 };
 
 /* False: nobody is to be asked. */
@@ -62,6 +72,9 @@ struct peer_answer {
 	struct origin_info info;
 	struct origin_part part;
 	uint64_t answered_wall_ms; /* by this clock, when the origin store said so; never later (D2) */
+	/* Of ERR_NOT_FOUND by who was asked to fill. */
+	uint64_t missing_ms; /* for so long it need not be asked for again */
+	bool grows;          /* its content grows: it may be there soon */
 };
 /* Asks them in turn until one has it; then *handle is for peers_source(). ERR_NOT_FOUND: none of them has;
  * ERR_CLOSED: peers_stop. */
@@ -70,8 +83,23 @@ MUST_USE enum err peers_open(
 /* What the last one gave could not be used, for that reason: it, and this object of peers, rest. */
 void peers_broke(struct peers *p, const struct peer_round *r, enum err e);
 
+/* -- the second level (curl_fillers.c) -- */
+
+/* False: nobody is to be asked; this node itself is the first, say. self_serves: whether a disk of this
+ * node's cache is in service. */
+MUST_USE bool peers_look_fillers(struct peers *p, struct bytes origin, struct bytes content,
+    struct bytes object, uint64_t object_hash, bool self_serves, struct peer_round *out);
+/* Asks them in turn until one gives it. ERR_NOT_FOUND: the origin store has no such object, `answer` says
+ * more; ERR_REFUSED: none of them gives it; ERR_CLOSED: peers_stop, or `over` said that nobody wants it any
+ * more.
+ */
+MUST_USE enum err peers_open_filler(struct peers *p, struct peer_round *r, bool (*over)(void *arg), void *arg,
+    void **handle, struct peer_answer *answer);
+
 struct peers_counters {
 	uint64_t misses, failures;
+	uint64_t fills_asked;   /* requests to fill */
+	uint64_t fills_awaited; /* of these that were told to ask again */
 };
 void peers_count(const struct peers *p, struct peers_counters *out);
 

@@ -14,6 +14,7 @@ enum {
 	NEGATIVE_TTL_DEFAULT_MS = 5000,
 	STALE_AFTER_DEFAULT_MS = 1000,
 	GIVE_UP_AFTER_DEFAULT_MS = 8000, /* players give up on a first byte after 10 s */
+	STALE_IF_ERROR_DEFAULT_MS = 24 * 3600 * 1000,
 };
 
 uint64_t fills_now_mono_ms(void)
@@ -64,10 +65,7 @@ static struct fill *add(struct fills *fs, uint64_t hash, unsigned origin, struct
 	if (TAILQ_EMPTY(&fs->all)) /* else the watch looks by itself */
 		CHECK(pthread_cond_signal(&fs->watch_work) == 0);
 	TAILQ_INSERT_TAIL(&fs->all, f, all_link);
-	TAILQ_INSERT_TAIL(&fs->queue, f, queue_link);
-	fs->counters.queued++;
 	fs->counters.started++;
-	CHECK(pthread_cond_signal(&fs->work) == 0);
 	return f;
 }
 
@@ -90,11 +88,37 @@ static void take_out(struct fills *fs, struct fill *f)
 
 static void link_waiter(struct fill *f, struct fill_waiter *w)
 {
+	w->fill = f;
+	f->unwanted = false;
+	w->since_mono_ms = fills_now_mono_ms();
 	w->next = f->waiters;
 	w->prev = &f->waiters;
 	if (w->next != NULL)
 		w->next->prev = &w->next;
 	f->waiters = w;
+}
+
+static void unlink_waiter(struct fill_waiter *w)
+{
+	*w->prev = w->next;
+	if (w->next != NULL)
+		w->next->prev = w->prev;
+	w->next = NULL;
+	w->prev = NULL;
+}
+
+struct fill_waiter *fill_detach_peers(struct fill *f, uint64_t now_ms, uint64_t waited_ms)
+{
+	struct fill_waiter *detached = NULL;
+	for (struct fill_waiter *w = f->waiters, *next; w != NULL; w = next) {
+		next = w->next;
+		if (!w->for_peer || now_ms - w->since_mono_ms < waited_ms)
+			continue;
+		unlink_waiter(w);
+		w->next = detached;
+		detached = w;
+	}
+	return detached;
 }
 
 /* Under the lock; from here on the waiters are about to be posted and cannot be forgotten. */
@@ -155,7 +179,7 @@ bool fill_drops_unawaited(struct fill *f)
 {
 	struct fills *fs = f->fills;
 	fills_lock(fs);
-	bool drops = f->waiters == NULL;
+	bool drops = f->waiters == NULL && !f->for_peer; /* another node asks again */
 	if (drops)
 		take_out(fs, f);
 	fills_unlock(fs);
@@ -170,6 +194,14 @@ bool fill_gives_up(struct fill *f)
 	bool gives_up = f->fills->stopping || f->doomed;
 	fills_unlock(f->fills);
 	return gives_up;
+}
+
+bool fill_is_wanted(struct fill *f)
+{
+	fills_lock(f->fills);
+	bool wanted = !f->unwanted;
+	fills_unlock(f->fills);
+	return wanted;
 }
 
 bool fill_is_doomed(struct fill *f)
@@ -191,8 +223,13 @@ static void doom(struct fills *fs, struct fill *f)
 	f->waiters = NULL;
 	struct fill *again = add(fs, f->hash, f->origin, f->content, f->object, f->slice);
 	memcpy(again->etag, f->etag, sizeof(again->etag));
+	again->ahead = f->ahead;
 	again->waiters = all;
+	again->for_peer = f->for_peer;
 	all->prev = &again->waiters;
+	for (struct fill_waiter *w = all; w != NULL; w = w->next)
+		w->fill = again;
+	fills_push(again);
 }
 
 void fills_purge(struct fills *fs, struct bytes content)
@@ -219,6 +256,49 @@ static unsigned origin_index(const struct fills *fs, const struct config_origin 
 	return CONFIG_LIST_MAX;
 }
 
+static void count_peer(struct fills *fs, const struct fill_waiter *w)
+{
+	fs->counters.for_peers += w->for_peer;
+}
+
+/* A node that asks must wait for no fill that waits for another node's: they might wait for each other. Nor
+ * may it wait for threads that do. */
+static bool may_join(struct fill *f, struct fill_waiter *w)
+{
+	if (!w->for_peer || f->growing != NULL)
+		return true;
+	if (f->elsewhere) {
+		w->answer.outcome = FILL_FAILED;
+		w->answer.error = ERR_BUSY;
+		return false;
+	}
+	f->for_peer = true;
+	if (f->in == &f->fills->queue) {
+		fill_unqueue(f);
+		fills_push(f);
+	}
+	return true;
+}
+
+/* Under the lock. True: it is answered. */
+static bool join(struct fills *fs, struct fill *f, struct fill_waiter *w)
+{
+	if (!may_join(f, w))
+		return true;
+	fs->counters.joined++;
+	w->answer.collapsed = true;
+	f->ahead = f->ahead && w->ahead;
+	if (f->growing == NULL) {
+		link_waiter(f, w);
+		return false;
+	}
+	w->answer.outcome = FILL_GROWING;
+	w->answer.growing = growing_ref(f->growing);
+	w->answer.meta = f->meta;
+	w->answer.from_peer = f->from_peer;
+	return true;
+}
+
 /* The fill that brings the slice: its own, or one that is known to bring the whole object. */
 static struct fill *find_bringing(
     struct fills *fs, uint64_t hash, unsigned origin, struct bytes object, uint32_t slice)
@@ -241,25 +321,16 @@ static bool want(struct fills *fs, unsigned origin, struct bytes content, struct
     const char *etag, struct fill_waiter *w)
 {
 	uint64_t hash = hash_of(fs, origin, object);
+	uint64_t wait_ms;
+	count_peer(fs, w);
+	if (fills_know_missing(fs, hash, origin, content, w, &wait_ms)) {
+		fs->counters.negative_hits++;
+		return true;
+	}
 	struct fill *f = find_bringing(fs, hash, origin, object, slice);
 	if (f != NULL) {
 		note_etag(f, etag);
-		fs->counters.joined++;
-		w->answer.collapsed = true;
-		if (f->growing != NULL) {
-			w->answer.outcome = FILL_GROWING;
-			w->answer.growing = growing_ref(f->growing);
-			w->answer.meta = f->meta;
-			w->answer.from_peer = f->from_peer;
-			return true;
-		}
-		link_waiter(f, w);
-		return false;
-	}
-	if (negative_has(&fs->negative, hash, fills_now_mono_ms())) {
-		fs->counters.negative_hits++;
-		w->answer.outcome = FILL_NOT_FOUND;
-		return true;
+		return join(fs, f, w);
 	}
 	if (fs->stopping || fs->counters.queued >= fs->queue_max) {
 		fs->counters.failed++;
@@ -269,7 +340,13 @@ static bool want(struct fills *fs, unsigned origin, struct bytes content, struct
 	}
 	f = add(fs, hash, origin, content, object, slice);
 	note_etag(f, etag);
+	f->ahead = w->ahead;
+	f->for_peer = w->for_peer;
 	link_waiter(f, w);
+	if (wait_ms > 0)
+		fill_parks(f, fills_now_mono_ms() + wait_ms);
+	else
+		fills_push(f);
 	return false;
 }
 
@@ -304,16 +381,23 @@ void fill_want_slice(struct fills *fs, const struct config_origin *origin, struc
 		CHECK(mailbox_post(w->mailbox, &w->letter));
 }
 
+/* Under the lock: nobody waits for what has not begun. */
+static void drop(struct fills *fs, struct fill *f)
+{
+	fill_unqueue(f);
+	take_out(fs, f);
+	OBJ_FREE(f);
+}
+
 bool fill_forget(struct fills *fs, struct fill_waiter *w)
 {
 	fills_lock(fs);
 	bool waiting = w->prev != NULL;
 	if (waiting) {
-		*w->prev = w->next;
-		if (w->next != NULL)
-			w->next->prev = w->prev;
-		w->next = NULL;
-		w->prev = NULL;
+		unlink_waiter(w);
+		w->fill->unwanted = w->fill->waiters == NULL;
+		if (w->fill->unwanted && w->fill->in != NULL)
+			drop(fs, w->fill);
 	}
 	fills_unlock(fs);
 	return waiting;
@@ -321,29 +405,16 @@ bool fill_forget(struct fills *fs, struct fill_waiter *w)
 
 /* -- threads -- */
 
-static struct fill *next_of_queue(struct fills *fs)
-{
-	while (TAILQ_EMPTY(&fs->queue) && !fs->stopping)
-		CHECK(pthread_cond_wait(&fs->work, &fs->lock) == 0);
-	struct fill *f = fs->stopping ? NULL : TAILQ_FIRST(&fs->queue);
-	if (f != NULL) {
-		TAILQ_REMOVE(&fs->queue, f, queue_link);
-		f->started = true;
-		fs->counters.queued--;
-		fs->counters.running++;
-	}
-	return f;
-}
-
 static void *run(void *arg)
 {
 	struct fills *fs = OBJ_CAST(struct fills, FILLS_MAGIC, arg);
 	fills_lock(fs);
-	for (struct fill *f; (f = next_of_queue(fs)) != NULL;) {
+	for (struct fill *f; (f = fills_pop(fs)) != NULL;) {
+		bool own = f->own;
 		fills_unlock(fs);
 		fill_run(f);
 		fills_lock(fs);
-		fs->counters.running--;
+		fills_popped_ends(fs, own);
 	}
 	fills_unlock(fs);
 	return NULL;
@@ -386,7 +457,7 @@ static void start_threads(struct fills *fs, unsigned threads)
 
 enum err fills_new(const struct fills_config *c, struct fills **out)
 {
-	if (c->threads > FILL_THREADS_MAX || c->config->origins_n > CONFIG_LIST_MAX)
+	if (c->threads > FILL_THREADS_MAX / 2 || c->config->origins_n > CONFIG_LIST_MAX)
 		return ERR_INVALID;
 	struct fills *fs = OBJ_NEW(struct fills, FILLS_MAGIC);
 	fs->cache = c->cache;
@@ -397,6 +468,7 @@ enum err fills_new(const struct fills_config *c, struct fills **out)
 	fs->stale_after_ms = c->stale_after_ms > 0 ? c->stale_after_ms : STALE_AFTER_DEFAULT_MS;
 	fs->give_up_after_ms = c->give_up_after_ms > 0 ? c->give_up_after_ms : GIVE_UP_AFTER_DEFAULT_MS;
 	fs->queue_max = c->queue_max > 0 ? c->queue_max : QUEUE_DEFAULT;
+	fs->stale_if_error_ms = c->stale_if_error_ms > 0 ? c->stale_if_error_ms : STALE_IF_ERROR_DEFAULT_MS;
 	fs->ram = ram_new(c->config->ram_bytes);
 	init_origins(fs, c);
 	uint64_t seed;
@@ -404,9 +476,12 @@ enum err fills_new(const struct fills_config *c, struct fills **out)
 	randombytes_buf(fs->hash_key.b, sizeof(fs->hash_key.b));
 	prng_init(&fs->prng, seed);
 	TAILQ_INIT(&fs->queue);
+	TAILQ_INIT(&fs->peer_queue);
+	TAILQ_INIT(&fs->parked);
 	TAILQ_INIT(&fs->all);
 	init_locks(fs);
-	start_threads(fs, c->threads > 0 ? c->threads : THREADS_DEFAULT);
+	fs->own_max = c->threads > 0 ? c->threads : THREADS_DEFAULT;
+	start_threads(fs, fs->own_max * (fs->peers != NULL ? 2 : 1));
 	if (fs->threads_n == 0 || !fs->watching) {
 		fills_free(fs);
 		return ERR_NO_MEMORY;
@@ -440,8 +515,9 @@ void fills_free(struct fills *fs)
 	OBJ_CHECK(fs, FILLS_MAGIC);
 	stop_threads(fs);
 	const struct fill_answer closed = { .outcome = FILL_FAILED, .error = ERR_CLOSED };
-	for (struct fill *f; (f = TAILQ_FIRST(&fs->queue)) != NULL;) {
-		TAILQ_REMOVE(&fs->queue, f, queue_link);
+	/* No thread is left: what there is waits for one. */
+	for (struct fill *f; (f = TAILQ_FIRST(&fs->all)) != NULL;) {
+		fill_unqueue(f);
 		fill_ends(f, &closed);
 	}
 	for (size_t i = 0; i < fs->config->origins_n; i++)
@@ -467,6 +543,9 @@ void fills_count(const struct fills *f, struct fills_counters *out)
 	struct peers_counters peers = { 0 };
 	if (fs->peers != NULL)
 		peers_count(fs->peers, &peers);
+	out->threads = fs->threads_n;
 	out->peer_misses = peers.misses;
 	out->peer_failures = peers.failures;
+	out->fills_asked = peers.fills_asked;
+	out->fills_awaited = peers.fills_awaited;
 }

@@ -1,8 +1,9 @@
-/* One fill's way, on a thread of the pool: the cache once more, then holders of the content (D7), then the
- * origin store (D5, D6). */
+/* One fill's way, on a thread of the pool: the cache once more, then other nodes (D7, ev_fill_peers.c), then
+ * the origin store (D5, D6). */
 #include "node/fs_log.h"
 #include "node/origin/ev_fill.h"
 #include "node/origin/freshness.h"
+#include "node/origin/server_control.h"
 
 #include <string.h>
 
@@ -106,11 +107,11 @@ static void end_failed(struct fill *f, enum err e)
 }
 
 /* Not asked for again in a while, however many ask here. */
-static void remember_missing(struct fill *f)
+static void remember_denied(struct fill *f)
 {
 	struct fills *fs = f->fills;
 	fills_lock(fs);
-	if (!f->doomed)
+	if (!f->doomed && !f->ahead)
 		negative_put(&fs->negative, f->hash, fills_now_mono_ms(), fs->negative_ttl_ms);
 	fills_unlock(fs);
 }
@@ -130,40 +131,6 @@ static void remember_corrupt(struct fill *f)
 	cache_release(fs->cache, held);
 }
 
-static void end_not_found(struct fill *f)
-{
-	struct fills *fs = f->fills;
-	bool doomed = fill_is_doomed(f); /* then it may be there by now */
-	if (!doomed)
-		fill_is_missing(f);
-	fills_lock(fs);
-	fs->counters.not_found++;
-	fills_unlock(fs);
-	if (!doomed)
-		remember_missing(f);
-	fill_ends(f, &(struct fill_answer){ .outcome = FILL_NOT_FOUND });
-}
-
-/* Takes the unit. */
-static void end_hit(struct fill *f, struct cache_unit *unit, bool stale)
-{
-	struct cache *c = f->fills->cache;
-	fill_ends(f, &(struct fill_answer){ .outcome = FILL_HIT, .unit = unit, .stale = stale });
-	cache_release(c, unit);
-}
-
-/* An origin store that fails costs misses, never hits (D6): what was held before is served on, but for what
- * may have been purged. */
-static void end_without_store(struct fill *f, struct cache_unit *held, enum err e)
-{
-	if (held != NULL && !held->meta->unproven) {
-		end_hit(f, held, true);
-		return;
-	}
-	cache_release(f->fills->cache, held);
-	end_failed(f, e);
-}
-
 /* How an object that was opened ended. One that is again not what its store said is left alone a little:
  * whoever plays it asks again and again. */
 static void learn_end(struct fill *f, enum err e)
@@ -174,6 +141,36 @@ static void learn_end(struct fill *f, enum err e)
 		tell_object(f, e);
 	if (e == ERR_CORRUPT && f->slice == 1)
 		remember_corrupt(f);
+}
+
+/* Takes the unit. */
+static void end_hit(struct fill *f, struct cache_unit *unit, bool stale)
+{
+	struct cache *c = f->fills->cache;
+	fill_ends(f, &(struct fill_answer){ .outcome = FILL_HIT, .unit = unit, .stale = stale });
+	cache_release(c, unit);
+}
+
+bool fills_may_stand_in(const struct fills *fs, const struct cache_unit *held)
+{
+	const struct cache_meta *m = held->meta;
+	uint64_t now = fs->now_wall_ms(), age_ms = now > m->answered_wall_ms ? now - m->answered_wall_ms : 0;
+	return !m->unproven && (age_ms <= fs->stale_if_error_ms || age_ms - fs->stale_if_error_ms <= m->ttl_ms);
+}
+
+/* An origin store that fails costs misses, never hits (D6): what was held before is served on. */
+static void end_without_store(struct fill *f, struct cache_unit *held, enum err e)
+{
+	struct fills *fs = f->fills;
+	if (held != NULL && fills_may_stand_in(fs, held)) {
+		fills_lock(fs);
+		fs->counters.stale += f->waiters != NULL;
+		fills_unlock(fs);
+		end_hit(f, held, true);
+		return;
+	}
+	cache_release(f->fills->cache, held);
+	end_failed(f, e);
 }
 
 /* -- filling -- */
@@ -190,18 +187,20 @@ struct filling {
 	size_t chunk_n; /* bytes read ahead of the head */
 };
 
+/* Appends to the chunk, which holds the body from byte `at` on. */
 static enum err read_chunk(struct filling *x, uint64_t at)
 {
 	struct origin_source *s = x->source;
-	uint64_t left = x->meta.length - at;
-	size_t n, room = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
-	enum err e = s->read(s, x->handle, x->chunk, room, &n);
+	uint64_t left = x->meta.length - at - x->chunk_n;
+	size_t n, room = CHUNK_BYTES - x->chunk_n;
+	room = left < room ? (size_t)left : room;
+	enum err e = s->read(s, x->handle, x->chunk + x->chunk_n, room, &n);
 	if (e != OK)
 		return e;
 	if (n == 0)
 		return ERR_CORRUPT; /* shorter than it said */
 	CHECK(n <= room);
-	x->chunk_n = n;
+	x->chunk_n += n;
 	struct fills *fs = x->fill->fills;
 	fills_lock(fs);
 	*(x->from_peer ? &fs->counters.bytes_from_peers : &fs->counters.bytes_from_origin) += n;
@@ -267,10 +266,18 @@ static enum err take_info(struct filling *x, const struct origin_info *info, con
  * next can be asked. */
 static enum err read_head(struct filling *x)
 {
-	if ((x->class == CLASS_PLAYLIST || x->from_peer) && x->meta.length > 0) {
+	bool playlist = x->class == CLASS_PLAYLIST;
+	/* All of a playlist, as far as there is room: its end says how long it is fresh. */
+	uint64_t wanted = playlist ? CHUNK_BYTES : x->from_peer;
+	wanted = x->meta.length < wanted ? x->meta.length : wanted;
+	while (x->chunk_n < wanted) {
 		enum err e = read_chunk(x, 0);
 		if (e != OK)
 			return e;
+	}
+	if (playlist) {
+		server_control_take_out(x->chunk, x->chunk_n);
+		fill_learns_playlist(x->fill, bytes_of(x->chunk, x->chunk_n));
 	}
 	x->meta.ttl_ms = freshness_ttl_ms(x->class, bytes_of(x->chunk, x->chunk_n));
 	return OK;
@@ -286,6 +293,35 @@ static enum err begin(struct filling *x)
 		return ERR_NO_SPACE;
 	fill_grows(f, x->body.growing, &x->meta, x->from_peer);
 	return OK;
+}
+
+/* The object is what is held, as was said at that time: nothing of it is kept. True: the fill is over, `held`
+ * released. */
+static bool end_confirmed(
+    struct fill *f, struct cache_unit *held, const char *etag, uint64_t answered_wall_ms)
+{
+	struct fills *fs = f->fills;
+	if (held == NULL || strcmp(etag, held->meta->etag) != 0)
+		return false;
+	cache_refresh(fs->cache, &f->key, etag, answered_wall_ms, f->mark);
+	struct cache_unit *fresh = cache_look(fs->cache, &f->key); /* with its new times */
+	if (fresh == NULL)
+		return false;
+	fills_lock(fs);
+	fs->counters.revalidated++;
+	fills_unlock(fs);
+	cache_release(fs->cache, held);
+	end_hit(f, fresh, false);
+	return true;
+}
+
+/* A body that was read in one go leaves its connection to the next; else that is closed. */
+static void leave(struct filling *x)
+{
+	enum err e = x->chunk_n == x->meta.length ? x->source->check(x->source, x->handle) : OK;
+	(void)e;
+	x->source->close(x->source, x->handle);
+	free(x->chunk);
 }
 
 /* Takes `held` (a unit that is stale, or NULL). */
@@ -307,18 +343,22 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 	}
 	if (e == ERR_NOT_FOUND) {
 		cache_release(f->fills->cache, held);
-		end_not_found(f);
+		fill_missing(f, NULL);
 		return;
 	}
 	if (e != OK) {
 		if (e == ERR_DENIED && held == NULL)
-			remember_missing(f);
+			remember_denied(f);
 		end_without_store(f, held, e);
 		return;
 	}
 	e = take_info(&x, &info, &part);
 	if (e == OK)
 		e = read_head(&x);
+	if (e == OK && end_confirmed(f, held, x.meta.etag, x.meta.answered_wall_ms)) {
+		leave(&x);
+		return;
+	}
 	if (e == OK)
 		e = begin(&x);
 	if (e == OK) {
@@ -337,9 +377,15 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 
 /* -- out of another node's cache (D7) -- */
 
-/* True: the fill is over. False: this one could not be used, and nobody streams from it. */
-static bool take_from_peer(
-    struct fill *f, const struct peer_round *r, void *handle, const struct peer_answer *a)
+/* Who was asked to fill it gives what the origin store has, or stands in for it: also what is old by now. */
+static bool is_usable(const struct filling *x, const struct peer_round *r)
+{
+	return r->fill ||
+	       (freshness_holds(&x->meta, x->fill->fills->now_wall_ms()) && fill_expects(x->fill, x->meta.etag));
+}
+
+bool fill_take_from_peer(struct fill *f, const struct peer_round *r, void *handle,
+    const struct peer_answer *a, struct cache_unit *held)
 {
 	struct fills *fs = f->fills;
 	struct filling x = { .fill = f,
@@ -351,10 +397,18 @@ static bool take_from_peer(
 	enum err e = take_info(&x, &a->info, &a->part);
 	if (e == OK)
 		e = read_head(&x);
-	bool fresh = e == OK && freshness_holds(&x.meta, fs->now_wall_ms()) && fill_expects(f, x.meta.etag);
-	bool begun = fresh && !fill_gives_up(f) && begin(&x) == OK;
-	if (begun)
+	bool usable = e == OK && is_usable(&x, r) && !fill_gives_up(f);
+	bool newer = held == NULL || x.meta.answered_wall_ms > held->meta->answered_wall_ms;
+	if (usable && newer && end_confirmed(f, held, x.meta.etag, x.meta.answered_wall_ms)) {
+		leave(&x);
+		return true;
+	}
+	bool begun = usable && newer && begin(&x) == OK;
+	if (begun) {
+		fill_replaces(f, &x.meta, held);
+		cache_release(fs->cache, held);
 		e = pump(&x);
+	}
 	/* What is ours (the disk, the end, a purge) is not the peer's fault. */
 	if (e != OK && e != ERR_NO_SPACE && e != ERR_CLOSED && !fill_gives_up(f))
 		peers_broke(fs->peers, r, e);
@@ -363,23 +417,6 @@ static bool take_from_peer(
 	x.source->close(x.source, handle);
 	free(x.chunk);
 	return begun;
-}
-
-static bool fill_from_peers(struct fill *f)
-{
-	struct fills *fs = f->fills;
-	struct peer_round r;
-	struct peer_answer a;
-	void *handle;
-	if (fs->peers == NULL || freshness_class(fs->config, f->object) == CLASS_KEY)
-		return false;
-	if (!peers_look(fs->peers, f->key.origin, f->content, f->object, f->hash, &r))
-		return false;
-	r.slice = fills_cuts(fs, f->origin, f->object) ? f->slice : 0;
-	while (!fill_gives_up(f) && peers_open(fs->peers, &r, &handle, &a) == OK)
-		if (take_from_peer(f, &r, handle, &a))
-			return true;
-	return false;
 }
 
 /* -- what is held already -- */
@@ -395,25 +432,20 @@ static bool revalidate(struct fill *f, struct cache_unit *held)
 	learn(f, e, false);
 	if (e == ERR_NOT_FOUND) {
 		cache_release(fs->cache, held);
-		end_not_found(f);
+		fill_missing(f, NULL);
 		return true;
 	}
 	if (e != OK) {
 		end_without_store(f, held, e);
 		return true;
 	}
-	if (strcmp(info.etag, held->meta->etag) != 0)
-		return false;
-	cache_refresh(fs->cache, &f->key, info.etag, asked_wall_ms, f->mark);
-	struct cache_unit *fresh = cache_look(fs->cache, &f->key); /* with its new times */
-	if (fresh == NULL)
-		return false;
-	fills_lock(fs);
-	fs->counters.revalidated++;
-	fills_unlock(fs);
-	cache_release(fs->cache, held);
-	end_hit(f, fresh, false);
-	return true;
+	return end_confirmed(f, held, info.etag, asked_wall_ms);
+}
+
+/* A playlist of a growing content is another one each time: it is fetched at once, not asked for first. */
+static bool is_confirmed_first(struct fill *f)
+{
+	return freshness_class(f->fills->config, f->object) != CLASS_PLAYLIST || !fill_content_grows(f);
 }
 
 void fill_run(struct fill *f)
@@ -426,11 +458,13 @@ void fill_run(struct fill *f)
 	enum err why;
 	if (held != NULL && freshness_holds(held->meta, fs->now_wall_ms()))
 		end_hit(f, held, false);
-	else if (held == NULL && fill_from_peers(f))
+	else if (fill_from_peers(f, held))
 		;
+	else if (!fill_is_wanted(f))
+		end_without_store(f, held, ERR_CLOSED);
 	else if (!may_ask(f, &why))
 		end_without_store(f, held, why);
-	else if (held != NULL && revalidate(f, held))
+	else if (held != NULL && is_confirmed_first(f) && revalidate(f, held))
 		;
 	else if (fill_gives_up(f))
 		end_without_store(f, held, ERR_CLOSED);

@@ -14,13 +14,18 @@ void negative_put(struct negative *t, uint64_t hash, uint64_t now_ms, uint64_t t
 	*to = (struct negative_entry){ .hash = hash, .until_ms = now_ms + ttl_ms };
 }
 
-bool negative_has(const struct negative *t, uint64_t hash, uint64_t now_ms)
+uint64_t negative_left_ms(const struct negative *t, uint64_t hash, uint64_t now_ms)
 {
 	const struct negative_entry *row = t->rows[hash % NEGATIVE_ROWS];
 	for (size_t i = 0; i < NEGATIVE_WAYS; i++)
 		if (row[i].hash == hash && row[i].until_ms > now_ms)
-			return true;
-	return false;
+			return row[i].until_ms - now_ms;
+	return 0;
+}
+
+bool negative_has(const struct negative *t, uint64_t hash, uint64_t now_ms)
+{
+	return negative_left_ms(t, hash, now_ms) > 0;
 }
 
 void negative_drop(struct negative *t, uint64_t hash)

@@ -1,5 +1,5 @@
-/* What an origin store was just asked for and does not have: remembered for a short while (D6). Pure,
- * bounded: a full row forgets what would be forgotten first. */
+/* What was seen of late, by hash, each for a short while: first of all what an origin store was asked for and
+ * does not have (D6). Pure, bounded: a full row forgets what would be forgotten first. */
 #ifndef NODE_ORIGIN_NEGATIVE_H
 #define NODE_ORIGIN_NEGATIVE_H
 
@@ -18,6 +18,8 @@ struct negative {
 
 void negative_put(struct negative *t, uint64_t hash, uint64_t now_ms, uint64_t ttl_ms);
 bool negative_has(const struct negative *t, uint64_t hash, uint64_t now_ms);
+/* How long it will be remembered yet; 0: it is not. */
+uint64_t negative_left_ms(const struct negative *t, uint64_t hash, uint64_t now_ms);
 void negative_drop(struct negative *t, uint64_t hash);
 
 #endif

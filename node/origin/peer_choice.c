@@ -14,6 +14,14 @@ uint64_t peer_rest_key(const struct node_id *id)
 	return key;
 }
 
+void peer_pick_of(const struct view_node *n, struct peer_pick *out)
+{
+	out->id = n->id;
+	(void)snprintf(out->url, sizeof(out->url), "%s", n->http_url);
+	for (size_t len = strlen(out->url); len > 0 && out->url[len - 1] == '/'; len--)
+		out->url[len - 1] = '\0';
+}
+
 static bool may_be_asked(const struct view_node *n)
 {
 	return !n->self && n->liveness == KVS_ALIVE && (n->state == NODE_READY || n->state == NODE_DRAINING) &&
@@ -50,11 +58,7 @@ size_t peer_choose(const struct cluster_view *view, const struct node_id *holder
 		if (n < PEERS_ASKED_MAX)
 			n++;
 	}
-	for (size_t i = 0; i < n; i++) {
-		out[i].id = best[i]->id;
-		(void)snprintf(out[i].url, sizeof(out[i].url), "%s", best[i]->http_url);
-		for (size_t len = strlen(out[i].url); len > 0 && out[i].url[len - 1] == '/'; len--)
-			out[i].url[len - 1] = '\0';
-	}
+	for (size_t i = 0; i < n; i++)
+		peer_pick_of(best[i], &out[i]);
 	return n;
 }

@@ -21,6 +21,7 @@ struct peer_pick {
 
 /* The key of a node in `resting`. */
 uint64_t peer_rest_key(const struct node_id *id);
+void peer_pick_of(const struct view_node *n, struct peer_pick *out);
 /* Returns how many of `out` it filled. `object_hash`: any even hash of the object. */
 size_t peer_choose(const struct cluster_view *view, const struct node_id *holders, size_t holders_n,
     const struct rests *resting, uint64_t now_ms, uint64_t object_hash,

@@ -109,6 +109,12 @@ static void take_field(struct store_head *h, struct bytes name, struct bytes val
 		take_age(h, value);
 	else if (is_text(name, "warmcast-age-ms"))
 		h->has_age_ms = text_u64(value, INT64_MAX, &h->age_ms) == OK;
+	else if (is_text(name, "warmcast-missing-ms"))
+		h->missing = text_u64(value, INT32_MAX, &h->missing_ms) == OK;
+	else if (is_text(name, "warmcast-grows"))
+		h->grows = true;
+	else if (is_text(name, "warmcast-filling"))
+		h->filling = true;
 	else if (is_text(name, "etag"))
 		keep(h, h->etag, value);
 	else if (is_text(name, "last-modified"))

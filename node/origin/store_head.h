@@ -27,7 +27,12 @@ struct store_head {
 	bool located;   /* a Location */
 	bool has_age_ms;
 	uint64_t age_ms; /* Warmcast-Age-Ms, else Age; 0 = none */
-	bool keyed;      /* S3: encrypted with a key of its own, the ETag is no checksum */
+	/* Of another node (node/delivery/ev_peer_fill.c): */
+	bool missing;        /* the origin store has no such object */
+	uint64_t missing_ms; /* for so long that is taken for true */
+	bool grows;          /* its content grows: it may be there soon */
+	bool filling;        /* the object's fill is under way */
+	bool keyed;          /* S3: encrypted with a key of its own, the ETag is no checksum */
 	char etag[STORE_HEAD_FIELD_MAX], last_modified[STORE_HEAD_FIELD_MAX], date[STORE_HEAD_FIELD_MAX];
 };
 

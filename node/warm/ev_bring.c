@@ -116,6 +116,7 @@ static void on_answer(struct letter *l)
 	case FILL_GROWING: begin_growing(f, &a); break;
 	case FILL_NOT_FOUND: end(f, (struct bring_end){ .outcome = BRING_NOT_FOUND }); break;
 	case FILL_NO_SLICE: end_failed(f, ERR_CORRUPT); break; /* it was a longer one before */
+	case FILL_PENDING:                                     /* nobody but another node is told so */
 	case FILL_FAILED: end_failed(f, a.error); break;
 	}
 }
@@ -123,7 +124,7 @@ static void on_answer(struct letter *l)
 static void ask(struct bring *f)
 {
 	f->state = BRING_ASKED;
-	f->waiter = (struct fill_waiter){ .mailbox = f->mailbox };
+	f->waiter = (struct fill_waiter){ .mailbox = f->mailbox, .ahead = f->is_ahead };
 	f->waiter.letter.deliver = on_answer;
 	fill_want_slice(
 	    f->fills, f->origin, f->content, f->object, f->slice, f->slice > 1 ? f->etag : NULL, &f->waiter);

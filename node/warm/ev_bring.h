@@ -30,6 +30,7 @@ struct bring {
 	struct mailbox *mailbox;
 	/* Never from inside of the calls below; the fetch is idle, and may begin anew. */
 	void (*ended)(struct bring *f, const struct bring_end *end);
+	bool is_ahead; /* of a viewer who has not asked for it, and may never (fill_waiter) */
 	enum bring_state state;
 	struct fill_waiter waiter;
 	struct growing_waiter growing_waiter;

@@ -3,11 +3,23 @@
 import json
 import subprocess
 
-from conftest import base_of, create, fetch, holders, play
+import pytest
+from conftest import base_of, create, end, fetch, holders, play, warmcluster
 from warmcluster import until
 
 SEGMENTS, SEGMENT_BYTES = 40, 20_000
+# What a viewer plays is held, and nothing ahead of it.
+OVERRIDES = {"delivery": {"cache": {"prefetch": 0}}}
 RENDITIONS = {"low": 800_000, "high": 4_000_000}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    c = warmcluster.Cluster(tmp_path_factory.mktemp("share"), api=2, delivery=3, ports="free", overrides=OVERRIDES)
+    c.up()
+    c.wait_met()
+    yield c
+    end(c)
 
 
 def make_ladder(origin, content):
@@ -85,7 +97,7 @@ def test_a_poor_rendition_is_not_warm(cluster):
 
 
 def test_a_holder_of_all_is_preferred_to_one_of_little(make_cluster):
-    cluster = make_cluster(api=1, delivery=2)
+    cluster = make_cluster(api=1, delivery=2, overrides=OVERRIDES)
     objects = make_ladder(cluster.origin_dir, "vod/s3")
     api = cluster.node("api-1")
     little, all_of_it = cluster.of_role("delivery")
@@ -103,7 +115,7 @@ def test_a_holder_of_all_is_preferred_to_one_of_little(make_cluster):
 
 
 def test_the_share_outlives_a_restart(make_cluster):
-    cluster = make_cluster(api=1, delivery=1)
+    cluster = make_cluster(api=1, delivery=1, overrides=OVERRIDES)
     objects = make_ladder(cluster.origin_dir, "vod/s4")
     api, node = cluster.node("api-1"), cluster.node("delivery-1")
     play(create(api, "vod/s4"), part_of(objects, "high", 20))

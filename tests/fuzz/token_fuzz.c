@@ -26,15 +26,16 @@ static void check_good(const struct token_keys *keys, const struct token *t, str
 
 static void verify_signed(const struct token_keys *keys, struct bytes pb, struct arena *a)
 {
-	uint8_t raw[768] = { 1, 2, 'k', '1' };
+	uint8_t raw[768] = { 2, 2, 'k', '1' }, macs[TOKEN_MACS_BYTES];
 	if (pb.n > sizeof(raw) - 4 - 16)
 		return;
 	if (pb.n > 0)
 		memcpy(raw + 4, pb.p, pb.n);
 	crypto_generichash_state state;
-	memcpy(&state, keys->keys[0].keyed[0], sizeof(state));
+	memcpy(&state, keys->keys[0].keyed, sizeof(state));
 	crypto_generichash_update(&state, raw, 4 + pb.n);
-	crypto_generichash_final(&state, raw + 4 + pb.n, TOKEN_MAC_BYTES);
+	crypto_generichash_final(&state, macs, sizeof(macs));
+	memcpy(raw + 4 + pb.n, macs, TOKEN_MAC_BYTES);
 	char text[TOKEN_TEXT_MAX];
 	size_t raw_n = 4 + pb.n + 16;
 	text_base64url(text, bytes_of(raw, raw_n));

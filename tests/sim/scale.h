@@ -59,6 +59,11 @@ struct scale_peer {
 	uint64_t link;
 };
 
+/* A heartbeat that came, and that the core has not seen yet. */
+struct scale_heard {
+	uint64_t at_ms, link;
+};
+
 struct scale_dial {
 	size_t node;
 	bool wanted, due; /* due: an attempt is on its way or waits */
@@ -73,7 +78,9 @@ struct scale_node {
 	bool told;        /* knows all the others (boot), or that the victim is down (deaths) */
 	uint64_t wake_us; /* of the wake event that counts */
 	uint64_t due_ms;  /* when the core wants to be called */
-	uint64_t seq;     /* last batch */
+	struct scale_heard *heard;
+	size_t heard_n, heard_cap;
+	uint64_t seq; /* last batch */
 	struct scale_peer *peers;
 	size_t peers_n, peers_cap;
 	struct scale_dial *dials;
@@ -143,8 +150,11 @@ struct scale {
 	struct scale_traffic sent;
 	int shared_fd; /* what replicas are copies of; -1: they share nothing */
 	size_t inside; /* whose copy stands at its place; SIZE_MAX: none */
-	bool halved;   /* nothing passes between nodes of even and of odd number */
-	bool apart;    /* halved, or not yet all the same again: who is down for whom means nothing */
+	/* In a settled cluster, while nothing is timed: clocks wake at multiples of it, so that heartbeats of a
+	 * node fall together. 0: they wake when they should. */
+	uint64_t slack_us;
+	bool halved; /* nothing passes between nodes of even and of odd number */
+	bool apart;  /* halved, or not yet all the same again: who is down for whom means nothing */
 	uint64_t steps, false_alarms, errors;
 };
 
@@ -192,6 +202,10 @@ void scale_boot(struct scale *s, size_t node);
 void scale_wake(struct scale *s, const struct scale_event *e);
 void scale_write(struct scale *s, const struct scale_event *e);
 void scale_step(struct scale *s, size_t node, const struct kvs_input *in);
+void scale_message(struct scale *s, size_t node, uint64_t link, const struct rpc_msg *m);
+/* A heartbeat, which the core may as well see with the next thing that happens to it, at the time when it
+ * came. */
+void scale_hear(struct scale *s, size_t node, uint64_t link);
 bool scale_runs(const struct scale *s, size_t node);
 void scale_address(size_t node, char out[24]);
 struct scale_texts {

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PHASE_US = 7919 }; /* no two nodes near by number wake together */
+
 bool scale_runs(const struct scale *s, size_t node)
 {
 	return s->nodes[node].k != NULL && !s->nodes[node].stopped;
@@ -95,6 +97,8 @@ static void plan_wake(struct scale *s, struct scale_node *n)
 	if (n->due_ms == TIMER_NEVER)
 		return;
 	uint64_t at_us = n->due_ms * 1000 > s->now_us ? n->due_ms * 1000 : s->now_us;
+	if (s->slack_us > 0)
+		at_us += s->slack_us - 1 - (at_us + PHASE_US * (uint64_t)(n - s->nodes)) % s->slack_us;
 	if (at_us >= n->wake_us)
 		return;
 	n->wake_us = at_us;
@@ -120,12 +124,12 @@ static void take_batch(struct scale *s, struct scale_node *n)
 	scale_push(s, SCALE_STORE_US, SCALE_STORED, (size_t)(n - s->nodes))->number = s->out->ops_seq;
 }
 
-void scale_step(struct scale *s, size_t node, const struct kvs_input *in)
+static void step_at(struct scale *s, size_t node, uint64_t at_ms, const struct kvs_input *in)
 {
 	struct scale_node *n = &s->nodes[node];
 	arena_reset(&s->step_arena);
 	scale_enter(s, node);
-	kvs_step(n->k, s->now_us / 1000, in, s->out);
+	kvs_step(n->k, at_ms, in, s->out);
 	n->due_ms = kvs_wake_at(n->k);
 	scale_leave(s);
 	s->steps++;
@@ -137,7 +141,41 @@ void scale_step(struct scale *s, size_t node, const struct kvs_input *in)
 	for (size_t i = 0; i < s->out->closes_n; i++)
 		scale_close(s, node, s->out->closes[i]);
 	scale_count_events(s, node);
+}
+
+static struct kvs_input message(uint64_t link, const struct rpc_msg *m)
+{
+	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
+	in.message.link = link;
+	in.message.m = m;
+	in.message.room = KVS_LINK_WINDOW;
+	return in;
+}
+
+void scale_step(struct scale *s, size_t node, const struct kvs_input *in)
+{
+	static const struct rpc_msg HEARTBEAT = { .kind = RPC_HEARTBEAT };
+	struct scale_node *n = &s->nodes[node];
+	for (size_t i = 0; i < n->heard_n; i++) {
+		struct kvs_input heard = message(n->heard[i].link, &HEARTBEAT);
+		step_at(s, node, n->heard[i].at_ms, &heard);
+	}
+	n->heard_n = 0;
+	step_at(s, node, s->now_us / 1000, in);
 	plan_wake(s, n);
+}
+
+void scale_hear(struct scale *s, size_t node, uint64_t link)
+{
+	struct scale_node *n = &s->nodes[node];
+	n->heard = scale_grow(n->heard, &n->heard_cap, n->heard_n + 1, sizeof(*n->heard));
+	n->heard[n->heard_n++] = (struct scale_heard){ .at_ms = s->now_us / 1000, .link = link };
+}
+
+void scale_message(struct scale *s, size_t node, uint64_t link, const struct rpc_msg *m)
+{
+	struct kvs_input in = message(link, m);
+	scale_step(s, node, &in);
 }
 
 void scale_write(struct scale *s, const struct scale_event *e)

@@ -91,11 +91,10 @@ void scale_deliver(struct scale *s, const struct scale_event *e)
 	struct bytes frame = bytes_of(e->bytes, e->bytes_n);
 	CHECK(rpc_decode_named(frame, l->names[side], &s->decode_arena, &m) == OK);
 	l->consumed[side] += FRAME_PREFIX_BYTES + e->bytes_n;
-	struct kvs_input in = { .kind = KVS_IN_MESSAGE };
-	in.message.link = e->number;
-	in.message.m = &m;
-	in.message.room = KVS_LINK_WINDOW;
-	scale_step(s, e->node, &in);
+	if (s->o.settled && m.kind == RPC_HEARTBEAT)
+		scale_hear(s, e->node, e->number);
+	else
+		scale_message(s, e->node, e->number, &m);
 	if (m.kind == RPC_ROW_FRAME)
 		scale_count_frame(s, e->node, &m.row_frame);
 }

@@ -129,6 +129,7 @@ void scale_fini(struct scale *s)
 			kvs_free(n->k);
 		free(n->peers);
 		free(n->dials);
+		free(n->heard);
 		free(n->updates);
 	}
 	scale_memory_fini(s);

@@ -69,7 +69,8 @@ static void reads_every_setting(void **state)
 	               "seeds: [\"127.0.0.1:7000\", \"seed.example:7000\"]\nworkers: 3\n"
 	               "origins:\n  - {name: vod, match: \"vod/\", type: dir, path: /srv/vod}\n"
 	               "  - {name: main, match: \"\", type: dir, path: /srv/origin}\n"
-	               "cache:\n  disks: [{path: /c1, size: 500GiB}, {path: /c2, size: 1500MB}]\n  ram: 64KiB\n"
+	               "cache:\n  disks: [{path: /c1, size: 500GiB}, {path: /c2, size: 1500MB}]\n  ram: 64KiB\n  "
+	               "prefetch: 0\n"
 	               "capacity: {sessions: 10, egress_mbps: 20, reserve: 2.5%}\n"
 	               "session: {renew_after: 90m, not_after: 2d, idle_timeout: 1500ms, start_within: 20s}\n"
 	               "secrets: {token_keys_file: /t, cluster_key_file: /k}\ntls: {ca_file: /a, cert_file: /b, "
@@ -101,6 +102,7 @@ static void reads_every_setting(void **state)
 	assert_true(c->disks[0].size_bytes == UINT64_C(500) << 30);
 	assert_true(c->disks[1].size_bytes == UINT64_C(1500000000));
 	assert_true(c->ram_bytes == 65536);
+	assert_int_equal(c->prefetch_objects, 0);
 	assert_int_equal(c->capacity_sessions, 10);
 	assert_int_equal(c->capacity_mbps, 20);
 	assert_int_equal(c->reserve_permille, 25);
@@ -152,6 +154,7 @@ static void fills_in_defaults(void **state)
 	assert_int_equal(c->seeds.n, 0);
 	assert_int_equal(c->workers, 0);
 	assert_true(c->ram_bytes == UINT64_C(1) << 30);
+	assert_int_equal(c->prefetch_objects, 3);
 	assert_int_equal(c->capacity_sessions, 5000);
 	assert_int_equal(c->reserve_permille, 50);
 	assert_true(c->renew_after_ms == 6 * 3600000 && c->not_after_ms == UINT64_C(30) * 86400000);

@@ -226,6 +226,99 @@ static void test_a_purge_that_is_not_applied_here(void **state)
 	assert_status(peers, "lv1/seg.m4s?purged=" ONE "00", 504);
 }
 
+/* D7, its second level: filled for the other node, and streamed as it grows. */
+static void test_what_is_not_there_is_filled_when_asked_so(void **state)
+{
+	(void)state;
+	char value[256];
+	struct raw_answer a = ask(peers, "lv1/seg.m4s?fill=1");
+	assert_int_equal(a.status, 200);
+	assert_int_equal(a.body_n, SEGMENT_BYTES);
+	for (size_t i = 0; i < a.body_n; i++)
+		assert_int_equal(a.body[i], media_byte(i));
+	assert_true(raw_field(&a, "ETag", value)[0] == '"');
+	assert_int_equal(strtoul(raw_field(&a, "Warmcast-Age-Ms", value), NULL, 10) < 4000, 1);
+	raw_answer_free(&a);
+	node_await_fills(&node);
+	assert_status(peers, "lv1/seg.m4s?fill=1", 200); /* out of the cache */
+	assert_status(peers, "lv1/seg.m4s", 200);
+	a = ask(peers, "lv1/none.ts?fill=1");
+	assert_int_equal(a.status, 404);
+	assert_in_range(strtoul(raw_field(&a, "Warmcast-Missing-Ms", value), NULL, 10), 1, 5000);
+	assert_string_equal(raw_field(&a, "Cache-Control", value), "no-store");
+	raw_answer_free(&a);
+	struct delivery_counters n = node_count(&node);
+	assert_int_equal(n.peer_fills, 3);
+	assert_int_equal(n.peer_served, 3);
+	assert_int_equal(sessions_active(node.sessions), 0);
+}
+
+static void test_a_fill_for_others_is_guarded(void **state)
+{
+	(void)state;
+	assert_status(viewers, "lv1/seg.m4s?fill=1", 403);
+	assert_status(peers, "secret/seg.m4s?fill=1", 403);
+	assert_status(peers,
+	    "lv1/seg.m4s?fill=1&purged="
+	    "000102030405060708090a0b0c0d0e0f",
+	    504);
+	struct token t = peer_token();
+	t.origin = BYTES_LIT("unknown");
+	assert_status(node_sign(&node, &node.keys, &t), "lv1/seg.m4s?fill=1", 504);
+	assert_int_equal(node_count(&node).peer_fills, 0);
+}
+
+static void test_a_store_that_takes_its_time_is_told(void **state)
+{
+	(void)state;
+	char value[256];
+	struct token g = peer_token();
+	g.origin = g.content = BYTES_LIT("gated");
+	const char *gated = node_sign(&node, &node.keys, &g);
+	gate_close(&node.gate);
+	struct raw_answer a = ask(gated, "gated/1.m4s?fill=1");
+	assert_int_equal(a.status, 504);
+	assert_string_equal(raw_field(&a, "Warmcast-Filling", value), "1");
+	raw_answer_free(&a);
+	struct raw c;
+	raw_connect(&c, node.port);
+	say(&c, "GET", gated, "gated/1.m4s?fill=1");
+	gate_open(&node.gate);
+	gate_allow(&node.gate, GATED_BYTES);
+	assert_true(raw_answer(&c, &a, false));
+	assert_int_equal(a.status, 200);
+	assert_int_equal(a.body_n, GATED_BYTES);
+	raw_answer_free(&a);
+	raw_close(&c);
+	assert_int_equal(gate_opens(&node.gate), 1);
+	assert_int_equal(node_count(&node).peer_fills_pending, 1);
+}
+
+/* Another node may go at any time: its fill goes on or ends, and nothing is left of it. */
+static void test_who_goes_while_it_is_filled(void **state)
+{
+	(void)state;
+	struct token g = peer_token();
+	g.origin = g.content = BYTES_LIT("gated");
+	const char *gated = node_sign(&node, &node.keys, &g);
+	gate_close(&node.gate);
+	static struct raw c[20];
+	for (unsigned i = 0; i < 20; i++) {
+		raw_connect(&c[i], node.port);
+		say(&c[i], "GET", gated, "gated/1.m4s?fill=1");
+	}
+	gate_await_opens(&node.gate, 1);
+	for (unsigned i = 0; i < 10; i++)
+		raw_abort(&c[i]);
+	gate_open(&node.gate);
+	for (unsigned i = 10; i < 15; i++)
+		raw_abort(&c[i]);
+	node_stop_server(&node);
+	for (unsigned i = 15; i < 20; i++)
+		raw_abort(&c[i]);
+	gate_allow(&node.gate, GATED_BYTES);
+}
+
 static void put_big(const char *name)
 {
 	char path[256];
@@ -314,6 +407,10 @@ int main(void)
 		CASE(test_what_grows_is_not_given),
 		CASE(test_only_a_token_of_a_nodes_for_this_node_opens),
 		CASE(test_a_purge_that_is_not_applied_here),
+		CASE(test_what_is_not_there_is_filled_when_asked_so),
+		CASE(test_a_fill_for_others_is_guarded),
+		CASE(test_a_store_that_takes_its_time_is_told),
+		CASE(test_who_goes_while_it_is_filled),
 		CASE(test_of_a_large_one_a_slice_is_given),
 		CASE(test_no_more_at_once_than_there_is_room_for),
 	};

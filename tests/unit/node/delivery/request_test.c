@@ -194,6 +194,24 @@ static void a_location_is_the_path_again(void **state)
 	assert_text(p.object, "vod/a b/\xe3\x81\x82?.m3u8");
 }
 
+static unsigned loops(const char *first, const char *second)
+{
+	const struct http_header headers[] = { { BYTES_LIT("Host"), BYTES_LIT("warmcast-demo") },
+		{ BYTES_LIT("CDN-Loop"), bytes_str(first) }, { BYTES_LIT("cdn-loop"), bytes_str(second) } };
+	const struct http_request r = { .headers = headers, .headers_n = 3 };
+	return media_loops(&r, BYTES_LIT("demo"));
+}
+
+static void a_request_that_came_round_is_known(void **state)
+{
+	(void)state;
+	assert_int_equal(loops("", ""), 0);
+	assert_int_equal(loops("other", "warmcast-demo2, warmcast-dem, xwarmcast-demo"), 0);
+	assert_int_equal(loops("warmcast-demo", ""), 1);
+	assert_int_equal(loops("other; a=1 ,\twarmcast-demo ; hop=2", ""), 1);
+	assert_int_equal(loops("warmcast-demo", "foo.net, warmcast-demo,"), 2);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -205,6 +223,7 @@ int main(void)
 		T(a_forged_token_opens_nothing),
 		T(the_first_entry_lies_in_the_contents_folder),
 		T(a_location_is_the_path_again),
+		T(a_request_that_came_round_is_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,10 +44,28 @@ static void test_how_long_each_is_fresh(void **state)
 		{ CLASS_PLAYLIST, "1.ts?#EXT-X-TARGETDURATION:6\n", 2000 },
 		{ CLASS_PLAYLIST, "#EXT-X-TARGETDURATION:6\n#EXT-X-ENDLIST\n", 60000 },
 		{ CLASS_PLAYLIST, "#EXT-X-TARGETDURATION:6\n#EXT-X-ENDLIST", 60000 },
-		{ CLASS_PLAYLIST, "<MPD type=\"dynamic\"/>", 2000 },
+		{ CLASS_PLAYLIST, "#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n", 60000 },
+		{ CLASS_PLAYLIST, "#EXT-X-PLAYLIST-TYPE:EVENT\r\n#EXT-X-TARGETDURATION:6\n", 3000 },
+		{ CLASS_PLAYLIST, "<?xml version=\"1.0\"?>\n<MPD type=\"dynamic\"/>", 2000 },
+		{ CLASS_PLAYLIST, "<MPD type='static'/>", 60000 },
+		{ CLASS_PLAYLIST, "<MPD/>", 60000 },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_int_equal(freshness_ttl_ms(cases[i].class, bytes_str(cases[i].head)), cases[i].ttl_ms);
+}
+
+static void test_what_grows(void **state)
+{
+	(void)state;
+	assert_true(freshness_playlist(BYTES_LIT("#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n")).grows);
+	assert_true(freshness_playlist(BYTES_LIT("<MPD type='dynamic'>")).grows);
+	assert_false(freshness_playlist(BYTES_LIT("#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-ENDLIST\n")).grows);
+	assert_false(
+	    freshness_playlist(BYTES_LIT("#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-PLAYLIST-TYPE:VOD\r\n"))
+	        .grows);
+	assert_false(freshness_playlist(BYTES_LIT("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n")).grows);
+	assert_false(freshness_playlist(BYTES_LIT("<MPD>")).grows);
+	assert_false(freshness_playlist(BYTES_NONE).grows);
 }
 
 static void test_counts_from_the_answer(void **state)
@@ -71,6 +89,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_classes_by_suffix_and_rule),
 		cmocka_unit_test(test_how_long_each_is_fresh),
+		cmocka_unit_test(test_what_grows),
 		cmocka_unit_test(test_counts_from_the_answer),
 	};
 	return cmocka_run_group_tests_name("freshness", tests, NULL, NULL);

@@ -15,6 +15,8 @@ static void test_remembers_for_a_while(void **state)
 	negative_put(&t, 5, 1000, 100);
 	assert_true(negative_has(&t, 5, 1099));
 	assert_false(negative_has(&t, 5, 1100));
+	assert_int_equal(negative_left_ms(&t, 5, 1040), 60);
+	assert_int_equal(negative_left_ms(&t, 5, 1100), 0);
 	assert_false(negative_has(&t, 5 + NEGATIVE_ROWS, 1000));
 	negative_put(&t, 5, 1050, 100); /* anew */
 	assert_true(negative_has(&t, 5, 1149));

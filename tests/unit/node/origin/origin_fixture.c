@@ -306,6 +306,13 @@ void ask_slice(
 	    f->fills, &f->config.origins[0], BYTES_LIT("c"), bytes_str(object), slice, etag, &a->waiter);
 }
 
+void ask_for_peer(struct origin_fixture *f, struct asker *a, const char *object)
+{
+	*a = (struct asker){ .waiter = {
+		                     .letter = { .deliver = on_answer }, .mailbox = &f->mailbox, .for_peer = true } };
+	fill_want(f->fills, &f->config.origins[0], BYTES_LIT("c"), bytes_str(object), &a->waiter);
+}
+
 static void on_deadline(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	(void)revents;
