@@ -397,7 +397,11 @@ static struct pin *pin_of(const struct cache_unit *u)
 
 struct cache_unit *cache_get(struct cache *c, const struct cache_key *k)
 {
-	struct cache_unit *unit = cache_look(c, k);
+	struct cache_unit *unit = NULL;
+	if (k->slice != 0)
+		unit = cache_look(c, &(struct cache_key){ .origin = k->origin, .object = k->object });
+	if (unit == NULL)
+		unit = cache_look(c, k);
 	atomic_fetch_add_explicit(unit != NULL ? &c->hits : &c->misses, 1, memory_order_relaxed);
 	if (unit != NULL)
 		policy_used(&pin_of(unit)->unit->policy);
@@ -465,6 +469,32 @@ void cache_remove(struct cache *c, const struct cache_key *k)
 		return;
 	record_unit_id(k, &id);
 	(void)cache_drop(c, &id, NULL);
+}
+
+static void remove_other(struct cache *c, const struct cache_key *k, const char *etag)
+{
+	struct unit_id id;
+	record_unit_id(k, &id);
+	struct shard *s = cache_shard(c, &id);
+	struct file_id file = { { 0 } };
+	cache_lock(&s->lock);
+	struct unit *u = units_find(&s->units, &id, k);
+	bool other = u != NULL && !bytes_eq(u->record.etag, bytes_str(etag));
+	if (other)
+		file = u->record.file;
+	cache_unlock(&s->lock);
+	if (other)
+		(void)cache_drop(c, &id, &file);
+}
+
+void cache_remove_others(struct cache *c, const struct cache_key *k, uint64_t total, const char *etag)
+{
+	struct cache_key each = { .origin = k->origin, .object = k->object };
+	if (!record_key_fits(k) || total > SLICED_BYTES_MAX)
+		return;
+	remove_other(c, &each, etag);
+	while (slice_start(++each.slice) < total)
+		remove_other(c, &each, etag);
 }
 
 /* -- counting -- */
