@@ -49,10 +49,10 @@ static bool said(const struct locations *l, struct bytes key, struct rpc_locatio
 
 /* Leftovers of a content that goes: no viewer is sent there for them (A1), and what they cost all nodes is as
  * much as a whole content's location. A content that comes begins as small, and is told. */
-static bool is_leftover(const struct cache_content_news *n, bool was_said, const struct rpc_location *was)
+static bool is_leftover(const struct cache_content_news *n)
 {
 	bool small = n->share_permille > 0 && n->share_permille < LOCATION_SHARE_MIN_PERMILLE;
-	return small && (!was_said || n->objects < was->objects);
+	return small && n->objects < n->objects_before;
 }
 
 static void on_news(void *arg, const struct cache_content_news *n)
@@ -66,7 +66,7 @@ static void on_news(void *arg, const struct cache_content_news *n)
 	struct bytes k = bytes_of(key, key_n);
 	struct rpc_location was = { 0 };
 	bool was_said = said(p->l, k, &was);
-	if (n->objects == 0 || is_leftover(n, was_said, &was)) {
+	if (n->objects == 0 || is_leftover(n)) {
 		if (n->objects == 0 || was_said)
 			p->put(p->arg, k, BYTES_NONE, true);
 		return;

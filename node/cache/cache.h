@@ -67,8 +67,8 @@ struct cache_measure {
 
 struct cache_content_news {
 	struct bytes origin, content;
-	uint64_t bytes; /* held now; 0 = nothing any more */
-	uint32_t objects;
+	uint64_t bytes;                   /* held now; 0 = nothing any more */
+	uint32_t objects, objects_before; /* when it was told last; 0 = it was not */
 	struct bytes entry; /* "master.m3u8", "index.m3u8", "manifest.mpd" (the first of them held), or empty */
 	bool measured;      /* else share and kbps are 0 */
 	uint32_t share_permille, kbps;

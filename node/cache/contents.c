@@ -361,12 +361,14 @@ bool contents_tell(struct contents *t, uint64_t now_ms, struct contents_told *ou
 	memcpy(out->origin, c->origin.p, c->origin.n);
 	if (c->name.n > 0)
 		memcpy(out->content, c->name.p, c->name.n);
+	uint32_t objects_before = c->is_told ? c->told.objects : 0;
 	c->told = holding_of(c);
 	c->is_told = true;
 	out->news = (struct cache_content_news){ .origin = bytes_of(out->origin, c->origin.n),
 		.content = bytes_of(out->content, c->name.n),
 		.bytes = c->bytes,
 		.objects = c->objects,
+		.objects_before = objects_before,
 		.entry = c->told.entry < CONTENT_ENTRIES ? bytes_str(entry_names[c->told.entry]) : BYTES_NONE,
 		.measured = c->told.measured,
 		.share_permille = c->told.share_permille,

@@ -123,8 +123,11 @@ static int teardown(void **state)
 static void tell(struct fixture *f, const char *content, uint64_t bytes, uint32_t objects, const char *entry)
 {
 	assert_true(f->cache.n < CONTENTS_MAX);
-	f->cache.news[f->cache.n++] = (struct cache_content_news){ BYTES_LIT("main"), bytes_str(content), bytes,
-		objects, bytes_str(entry) };
+	f->cache.news[f->cache.n++] = (struct cache_content_news){ .origin = BYTES_LIT("main"),
+		.content = bytes_str(content),
+		.bytes = bytes,
+		.objects = objects,
+		.entry = bytes_str(entry) };
 }
 
 static void said_before(struct fixture *f, const char *content, bool deleted)
@@ -199,39 +202,40 @@ static void what_was_said_of_the_share_stands_until_it_is_measured(void **state)
 	buf_fini(&value);
 }
 
-static void says(struct fixture *f, struct buf *value, uint32_t objects, bool deleted)
+static struct rpc_location told_after(struct fixture *f, uint32_t objects_before, uint32_t share)
 {
-	struct rpc_location was = { .objects = objects };
-	if (f->kvs.n == 0)
-		said_before(f, "lv1", false);
-	buf_init(value, RPC_VALUE_MAX);
-	assert_int_equal(rpc_encode_location(&was, value), OK);
-	f->kvs.entries[0].value = buf_bytes(value);
-	f->kvs.entries[0].deleted = deleted;
+	tell(f, "lv1", 1000, 3, "");
+	f->cache.news[f->cache.n - 1].measured = true;
+	f->cache.news[f->cache.n - 1].share_permille = share;
+	f->cache.news[f->cache.n - 1].objects_before = objects_before;
+	assert_false(poll(f));
+	return f->puts[f->puts_n - 1].location;
 }
 
 static void what_is_left_of_a_content_that_goes_is_taken_back(void **state)
 {
 	struct fixture *f = *state;
+	struct rpc_location was = { .objects = 4 };
 	struct buf value;
-	/* It comes: three objects, as when it was told last. */
-	says(f, &value, 3, false);
-	assert_int_equal(told_measured(f, true, 9, 0).share_permille, 9);
-	buf_fini(&value);
-	/* It goes: three after four. */
-	says(f, &value, 4, false);
-	assert_int_equal(told_measured(f, true, 10, 0).share_permille, 10);
-	assert_int_equal(told_measured(f, false, 0, 0).share_permille, 0);
-	assert_int_equal(told_measured(f, true, 0, 0).share_permille, 0); /* unknown */
+	buf_init(&value, RPC_VALUE_MAX);
+	assert_int_equal(rpc_encode_location(&was, &value), OK);
+	/* It comes. */
+	assert_int_equal(told_after(f, 0, 9).share_permille, 9);
+	assert_int_equal(told_after(f, 3, 8).share_permille, 8);
+	/* It goes: there were four. */
+	assert_int_equal(told_after(f, 4, 10).share_permille, 10);
+	assert_int_equal(told_after(f, 4, 0).share_permille, 0); /* unknown */
 	assert_int_equal(f->puts_n, 4);
-	(void)told_measured(f, true, 9, 0);
+	said_before(f, "lv1", false);
+	f->kvs.entries[0].value = buf_bytes(&value);
+	(void)told_after(f, 4, 9);
 	assert_int_equal(f->puts_n, 5);
 	assert_put(f, 4, "lv1", true);
-	/* Taken back once, until more is there. */
+	/* Taken back once, until it comes again. */
 	f->kvs.entries[0].deleted = true;
-	(void)told_measured(f, true, 8, 0);
+	(void)told_after(f, 4, 9);
 	assert_int_equal(f->puts_n, 5);
-	assert_int_equal(told_measured(f, true, 11, 0).share_permille, 11);
+	assert_int_equal(told_after(f, 2, 9).share_permille, 9);
 	assert_int_equal(f->puts_n, 6);
 	buf_fini(&value);
 }

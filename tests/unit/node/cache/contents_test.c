@@ -112,6 +112,7 @@ static void a_little_is_told_later(void **state)
 	assert_true(contents_has_news(&f->t, f->now_ms));
 	assert_true(tells(f));
 	assert_int_equal(f->told.news.objects, 17);
+	assert_int_equal(f->told.news.objects_before, 16);
 	assert_false(tells(f));
 	f->now_ms += 10 * CONTENTS_TELL_LATE_MS;
 	assert_false(tells(f));
@@ -135,6 +136,7 @@ static void much_is_told_at_once(void **state)
 		(void)drop(f);
 	assert_true(tells(f));
 	assert_int_equal(f->told.news.objects, 0);
+	assert_int_equal(f->told.news.objects_before, 19); /* the entry too */
 	assert_int_equal(f->t.n, 0);
 }
 
