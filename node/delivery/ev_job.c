@@ -156,6 +156,7 @@ static void send_answer(struct media_job *j, const struct cache_meta *meta, cons
 		body_begin(j, meta, s, from, r);
 	else
 		j->body.now = *from;
+	r->pace_bytes_per_s = j->pace_bytes_per_s;
 	r->done = on_sent;
 	r->done_arg = j;
 	http_respond(j->x, r);
@@ -363,6 +364,15 @@ static uint32_t slice_asked(const struct http_request *r)
 	return range.kind == HTTP_RANGE_PART && range.first < SLICED_BYTES_MAX ? slice_at(range.first) : 1;
 }
 
+/* What the token says that the content takes is what players ask for on average, at its best. */
+static uint64_t pace_of(const struct delivery *d, const struct token *t)
+{
+	uint64_t bits_per_s = d->pace.bits_per_s + (uint64_t)t->kbps * d->pace.permille;
+	if (d->pace.bits_per_s == 0 && d->pace.permille == 0)
+		return 0;
+	return bits_per_s > 0 ? bits_per_s / 8 : HTTP_PACE_NONE;
+}
+
 void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
     const struct token *t, const struct media_path *path)
 {
@@ -391,5 +401,6 @@ void media_job_start(struct delivery *d, struct http_exchange *x, const struct c
 	j->slice = slice_asked(http_request(x));
 	j->waiter.mailbox = http_worker_mailbox(http_worker_of(x));
 	j->waiter.letter.deliver = on_answer;
+	j->pace_bytes_per_s = pace_of(d, t);
 	look(j);
 }

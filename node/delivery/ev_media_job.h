@@ -45,6 +45,7 @@ struct media_job {
 	bool was_stale;               /* an old unit was found first */
 	bool hold_later;              /* in memory, when it was sent */
 	struct media_worker *worker;
+	uint64_t pace_bytes_per_s; /* as of http_response */
 	struct fill_waiter waiter;
 	struct media_job *next_orphan, **prev_orphan; /* while x is NULL */
 	/* while the body is sent */

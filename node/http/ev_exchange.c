@@ -14,7 +14,7 @@ struct http_exchange *exchange_take(struct http_worker *w, struct conn *c)
 		x = OBJ_NEW(struct http_exchange, EXCHANGE_MAGIC);
 		arena_init(&x->arena, ARENA_MAX_BYTES);
 		http_parse_init(&x->parse, &limits, &x->arena);
-		outgoing_init(&x->out, w->server->warmth);
+		outgoing_init(&x->out, w->server->warmth, &w->warm_known);
 	}
 	x->conn = c;
 	return x;
@@ -120,6 +120,7 @@ void http_respond(struct http_exchange *x, const struct http_response *r)
 	};
 	x->gone = NULL;
 	c->state = CONN_SENDING;
+	conn_pace(c, r->pace_bytes_per_s);
 	count_status(w, r->status);
 	conn_make_ready(c); /* first: from then on it outlives its death */
 	if (outgoing_start(&x->out, r, &options) != OK) {

@@ -61,7 +61,8 @@ struct peer_round {
 	size_t picks_n, at; /* `at` is the next */
 	struct rpc_command_id purged[PURGED_NAMED_MAX];
 	size_t purged_n;
-	bool fill; /* they are asked to fill it */
+	bool fill;  /* they are asked to fill it */
+	bool ahead; /* "&ahead=1": nobody has asked for it yet (fill_waiter) */
 };
 
 /* False: nobody is to be asked. */
@@ -98,6 +99,7 @@ MUST_USE enum err peers_open_filler(struct peers *p, struct peer_round *r, bool 
 
 struct peers_counters {
 	uint64_t misses, failures;
+	uint64_t hedged;        /* slow holders given up for the next one (hedge.h) */
 	uint64_t fills_asked;   /* requests to fill */
 	uint64_t fills_awaited; /* of these that were told to ask again */
 };

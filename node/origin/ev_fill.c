@@ -332,7 +332,7 @@ static bool want(struct fills *fs, unsigned origin, struct bytes content, struct
 		note_etag(f, etag);
 		return join(fs, f, w);
 	}
-	if (fs->stopping || fs->counters.queued >= fs->queue_max) {
+	if (fs->stopping || fs->counters.queued + fs->counters.parked >= fs->queue_max) {
 		fs->counters.failed++;
 		w->answer.outcome = FILL_FAILED;
 		w->answer.error = fs->stopping ? ERR_CLOSED : ERR_FULL;
@@ -543,9 +543,10 @@ void fills_count(const struct fills *f, struct fills_counters *out)
 	struct peers_counters peers = { 0 };
 	if (fs->peers != NULL)
 		peers_count(fs->peers, &peers);
-	out->threads = fs->threads_n;
+	out->threads = fs->own_max;
 	out->peer_misses = peers.misses;
 	out->peer_failures = peers.failures;
+	out->hedged = peers.hedged;
 	out->fills_asked = peers.fills_asked;
 	out->fills_awaited = peers.fills_awaited;
 }
