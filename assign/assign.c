@@ -441,6 +441,8 @@ enum err assign_decide(const struct assign_request *r, struct arena *a, struct a
 uint32_t assign_unseen(uint32_t own, uint32_t other_api_nodes, uint64_t age_ms, uint64_t window_ms)
 {
 	CHECK(window_ms > 0);
+	if (own == 0)
+		return 0;
 	u128 unseen = (u128)own * other_api_nodes * (age_ms < window_ms ? age_ms : window_ms) / window_ms;
 	return unseen < UINT32_MAX ? (uint32_t)unseen : UINT32_MAX;
 }

@@ -2,21 +2,17 @@
 
 #include "base/check.h"
 
+#include <endian.h>
 #include <string.h>
 
 enum { DELETED = 1, SAME = 2, DIFFERENCE = 4, NUMBER_MAX = 10 };
 
 /* -- table keys -- */
 
-static void put_hash(uint8_t out[8], uint64_t hash)
-{
-	for (unsigned i = 0; i < 8; i++)
-		out[i] = (uint8_t)(hash >> (56 - 8 * i));
-}
-
 struct bytes kvs_bundle_table_key(struct kvs_bundle_key k, uint8_t out[KVS_BUNDLE_TABLE_KEY_MAX])
 {
-	put_hash(out, k.hash);
+	uint64_t hash = htobe64(k.hash);
+	memcpy(out, &hash, sizeof(hash));
 	if (k.which == 0 && k.first == 0)
 		return bytes_of(out, 8);
 	out[8] = k.which;
@@ -28,9 +24,9 @@ enum err kvs_bundle_parse_table_key(struct bytes in, struct kvs_bundle_key *out)
 {
 	if (in.n != 8 && in.n != KVS_BUNDLE_TABLE_KEY_MAX)
 		return ERR_CORRUPT;
-	struct kvs_bundle_key k = { 0 };
-	for (unsigned i = 0; i < 8; i++)
-		k.hash = k.hash << 8 | in.p[i];
+	uint64_t hash;
+	memcpy(&hash, in.p, sizeof(hash));
+	struct kvs_bundle_key k = { .hash = be64toh(hash) };
 	if (in.n > 8) {
 		k.which = in.p[8];
 		k.first = kvs_format_u32(in.p + 9);
@@ -55,6 +51,11 @@ static size_t number(uint64_t v, uint8_t out[NUMBER_MAX])
 static bool take_number(struct bytes *in, uint64_t *out)
 {
 	uint64_t v = 0;
+	if (in->n > 0 && in->p[0] < 0x80) { /* as nearly all are */
+		*out = in->p[0];
+		*in = bytes_from(*in, 1);
+		return true;
+	}
 	for (unsigned i = 0; i < NUMBER_MAX && i < in->n; i++) {
 		v |= (uint64_t)(in->p[i] & 0x7f) << (7 * i);
 		if (in->p[i] < 0x80) {

@@ -123,23 +123,29 @@ static const struct whose *whose_slot(struct kvs_reader *r, uint32_t slot)
 /* Steps through the bundles of a key, r->bundle at the beginning of each; ERR_NOT_FOUND behind the last. */
 struct bundles {
 	struct bytes key;
-	uint64_t hash;
+	uint64_t hash; /* as in the table's keys */
 	bool begun;
 };
+
+static struct bundles bundles_of(const struct kvs_reader *r, struct bytes key)
+{
+	return (struct bundles){ key, kvs_format_key_hash(key) & r->store->rows.bundles.hash_mask, false };
+}
 
 static enum err next_bundle(struct kvs_reader *r, struct bundles *b)
 {
 	for (;;) {
 		uint8_t from[KVS_BUNDLE_TABLE_KEY_MAX];
-		struct kvs_bundle_key at = { .hash = b->hash & r->store->rows.bundles.hash_mask };
-		MDB_val mk = lmdb_val(kvs_bundle_table_key(at, from)), mv;
+		MDB_val mk, mv;
+		if (!b->begun)
+			mk = lmdb_val(kvs_bundle_table_key((struct kvs_bundle_key){ .hash = b->hash }, from));
 		int rc = mdb_cursor_get(r->bundles, &mk, &mv, b->begun ? MDB_NEXT : MDB_SET_RANGE);
 		if (rc != 0)
 			return lmdb_err(rc);
 		b->begun = true;
 		struct kvs_bundle_key k;
 		enum err e = kvs_bundle_parse_table_key(lmdb_bytes(&mk), &k);
-		if (e == OK && k.hash != at.hash)
+		if (e == OK && k.hash != b->hash)
 			return ERR_NOT_FOUND;
 		if (e == OK)
 			e = kvs_bundle_open(&r->bundle, lmdb_bytes(&mv));
@@ -198,7 +204,7 @@ static enum err add_holder(
 
 static enum err scan_holders(struct kvs_reader *r, struct bytes key, struct arena *a, struct sorted *l)
 {
-	struct bundles b = { .key = key, .hash = kvs_format_key_hash(key) };
+	struct bundles b = bundles_of(r, key);
 	enum err e;
 	while ((e = next_bundle(r, &b)) == OK) {
 		struct kvs_bundle_entry entry;
@@ -237,7 +243,7 @@ enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct by
 /* A live entry's value; ERR_NOT_FOUND for a tombstone too. The slice ends with the lookup. */
 static enum err get_value(struct kvs_reader *r, uint32_t slot, struct bytes key, struct bytes *value)
 {
-	struct bundles b = { .key = key, .hash = kvs_format_key_hash(key) };
+	struct bundles b = bundles_of(r, key);
 	enum err e;
 	while ((e = next_bundle(r, &b)) == OK) {
 		struct kvs_bundle_entry entry;

@@ -3,6 +3,7 @@
 #include "base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct cluster_view *cluster_view_new(size_t nodes_n)
 {
@@ -83,8 +84,23 @@ static void free_retired(struct view_publisher *p)
 	}
 }
 
+/* What each decision would find out anew. */
+static void complete(struct cluster_view *v)
+{
+	v->other_apis = 0;
+	for (size_t i = 0; i < v->nodes_n; i++) {
+		struct view_node *n = &v->nodes[i];
+		n->name_n = (uint16_t)strlen(n->name);
+		n->zone_n = (uint16_t)strlen(n->zone);
+		n->http_url_n = (uint16_t)strlen(n->http_url);
+		v->other_apis +=
+		    (n->roles & RPC_ROLE_API) != 0 && !n->self && n->liveness == KVS_ALIVE && n->state == NODE_READY;
+	}
+}
+
 void view_publish(struct view_publisher *p, struct cluster_view *v)
 {
+	complete(v);
 	for (size_t i = 1; i < v->nodes_n; i++)
 		CHECK(node_id_cmp(&v->nodes[i - 1].id, &v->nodes[i].id) < 0);
 	struct cluster_view *former = atomic_exchange(&p->current, v);

@@ -29,10 +29,12 @@ struct view_node {
 	char http_url[RPC_ADDRESS_MAX + 1]; /* the first it advertises */
 	uint32_t slot;                      /* of node/tally.h */
 	bool self;
+	uint16_t name_n, zone_n, http_url_n; /* lengths, set by view_publish */
 };
 
 struct cluster_view {
 	uint64_t made_mono_ms;
+	uint32_t other_apis; /* api nodes that are ready and reached, but for this one; set by view_publish */
 	size_t nodes_n;
 	struct cluster_view *next_retired; /* the publisher's */
 	struct view_node nodes[];          /* sorted by id */
@@ -61,7 +63,7 @@ const struct view_node *cluster_view_find(const struct cluster_view *v, const st
 void view_publisher_init(struct view_publisher *p, size_t readers_n);
 /* When no reader is left. */
 void view_publisher_fini(struct view_publisher *p);
-/* Takes `v`, sorted by id. */
+/* Takes `v`, sorted by id, and completes it. */
 void view_publish(struct view_publisher *p, struct cluster_view *v);
 /* The newest view; valid until this reader's release. A reader holds one view at a time. */
 const struct cluster_view *view_acquire(struct view_publisher *p, size_t reader);

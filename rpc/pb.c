@@ -29,6 +29,11 @@ enum { NUMBER_MAX_BYTES = 10, TAG_MAX_BYTES = 5, LENGTH_MAX_BYTES = 5 };
 static bool take_varint(struct bytes *in, size_t max_bytes, uint64_t *out)
 {
 	uint64_t v = 0;
+	if (in->n > 0 && in->p[0] < 0x80) { /* as nearly all are */
+		*out = in->p[0];
+		*in = bytes_from(*in, 1);
+		return true;
+	}
 	for (size_t i = 0; i < max_bytes && i < in->n; i++) {
 		uint8_t b = in->p[i];
 		v |= (uint64_t)(b & 0x7f) << (7 * i);

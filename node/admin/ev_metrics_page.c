@@ -268,6 +268,8 @@ static void put_peers(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_peer_served_bytes_total", "Bytes of them.", d.peer_bytes);
 	metrics_counter(out, "warmcast_peer_not_cached_total",
 	    "Other nodes' requests that this node's cache could not answer.", d.peer_misses);
+	metrics_counter(out, "warmcast_peer_hedged_total",
+	    "Holders that were slow to answer and given up for the next one, of a budget.", f.hedged);
 	metrics_counter(out, "warmcast_peer_fills_asked_total",
 	    "Requests to other nodes to fill an object on this node's behalf.", f.fills_asked);
 	metrics_counter(out, "warmcast_peer_fills_awaited_total",
@@ -300,6 +302,8 @@ static void put_fills(const struct admin *a, struct buf *out)
 	fills_count(a->fills, &f);
 	metrics_gauge(out, "warmcast_fills_running", "Fills under way.", f.running);
 	metrics_gauge(out, "warmcast_fills_queued", "Fills that wait for a thread.", f.queued);
+	metrics_gauge(
+	    out, "warmcast_fills_parked", "Fills that wait until they may be asked for again.", f.parked);
 	metrics_counter(out, "warmcast_fills_started_total", "Fills started.", f.started);
 	metrics_counter(out, "warmcast_fills_joined_total", "Requests that joined a fill under way.", f.joined);
 	metrics_counter(out, "warmcast_fills_failed_total", "Fills that failed.", f.failed);
@@ -312,6 +316,8 @@ static void put_fills(const struct admin *a, struct buf *out)
 	    "Objects of growing contents that were asked for again while viewers waited.", f.missing_again);
 	metrics_counter(out, "warmcast_fills_stale_total",
 	    "Old units served for an origin store that failed or was slow.", f.stale);
+	metrics_counter(out, "warmcast_origin_requests_total",
+	    "Attempts at the origin stores, for an object or to confirm one.", f.origin_requests);
 	metrics_counter(
 	    out, "warmcast_origin_bytes_total", "Bytes read from the origin stores.", f.bytes_from_origin);
 }

@@ -31,35 +31,25 @@ static enum assign_state state_of(const struct view_node *n)
 }
 
 /* What a node last said, plus what was assigned to it here since (A1): a report is as old as its way. */
-static uint32_t load_of(const struct api *api, const struct view_node *n, uint64_t now_ms)
+static uint32_t load_of(const struct api *api, const struct view_node *n, uint64_t age_ms, uint64_t now_s)
 {
-	uint64_t age_s = now_ms > n->load_seen_ms ? (now_ms - n->load_seen_ms) / 1000 : 0;
-	if (!n->has_load)
-		age_s = LOAD_WINDOW_S;
-	else if (age_s > TOLD_WITHIN_S)
+	uint64_t age_s = n->has_load ? age_ms / 1000 : LOAD_WINDOW_S;
+	if (n->has_load && age_s > TOLD_WITHIN_S)
 		age_s = TOLD_WITHIN_S;
-	uint64_t since = tally_recent(api->c.tally, n->slot, now_ms / 1000, (uint32_t)age_s + 1);
+	uint64_t since = tally_recent(api->c.tally, n->slot, now_s, (uint32_t)age_s + 1);
 	uint64_t load = since + (n->has_load ? n->load : 0);
 	return load < UINT32_MAX ? (uint32_t)load : UINT32_MAX;
 }
 
-static uint32_t count_other_apis(const struct cluster_view *view)
-{
-	uint32_t n = 0;
-	for (size_t i = 0; i < view->nodes_n; i++) {
-		const struct view_node *v = &view->nodes[i];
-		n += (v->roles & RPC_ROLE_API) != 0 && !v->self && v->liveness == KVS_ALIVE && v->state == NODE_READY;
-	}
-	return n;
-}
-
 /* What other api nodes may have assigned to it that it has not told. */
-static uint32_t unseen_of(const struct api *api, const struct view_node *n, uint32_t others, uint64_t now_ms)
+static uint32_t unseen_of(
+    const struct api *api, const struct view_node *n, uint32_t others, uint64_t age_ms, uint64_t now_s)
 {
-	uint64_t age_ms = n->has_load && now_ms > n->load_seen_ms ? now_ms - n->load_seen_ms : 0;
+	if (others == 0)
+		return 0;
 	if (age_ms > TOLD_WITHIN_S * 1000)
 		age_ms = TOLD_WITHIN_S * 1000;
-	uint32_t own = others == 0 ? 0 : tally_recent(api->c.tally, n->slot, now_ms / 1000, UNSEEN_WINDOW_S);
+	uint32_t own = tally_recent(api->c.tally, n->slot, now_s, UNSEEN_WINDOW_S);
 	return assign_unseen(own, others, age_ms, UNSEEN_WINDOW_S * 1000);
 }
 
@@ -82,12 +72,13 @@ static uint16_t share_of(const struct kvs_holder *h)
 static void know(const struct api *api, const struct view_node *v, const struct kvs_holder *held,
     uint32_t others, uint64_t now_ms, struct assign_node *out)
 {
+	uint64_t age_ms = v->has_load && now_ms > v->load_seen_ms ? now_ms - v->load_seen_ms : 0;
 	out->state = state_of(v);
 	out->capacity = v->capacity;
-	out->load = load_of(api, v, now_ms);
-	out->unseen = unseen_of(api, v, others, now_ms);
+	out->load = load_of(api, v, age_ms, now_ms / 1000);
+	out->unseen = unseen_of(api, v, others, age_ms, now_ms / 1000);
 	out->places = api->c.slots == NULL ? 0 : lease_slots_left(api->c.slots, v->slot, now_ms);
-	out->age_ms = v->has_load && now_ms > v->load_seen_ms ? now_ms - v->load_seen_ms : 0;
+	out->age_ms = age_ms;
 	out->holder = held != NULL;
 	out->share_permille = held == NULL ? 0 : share_of(held);
 	out->miss_permille = (uint16_t)v->miss_permille;
@@ -125,27 +116,26 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
     struct place *p)
 {
 	uint64_t now_ms = p->now_ms;
-	uint32_t others = count_other_apis(view);
 	*nodes = arena_array(a, view->nodes_n, sizeof(**nodes));
 	p->nodes = arena_array(a, view->nodes_n, sizeof(*p->nodes));
 	if (*nodes == NULL || p->nodes == NULL)
 		return ERR_NO_MEMORY;
 	for (size_t i = 0; i < view->nodes_n; i++) {
 		const struct view_node *v = &view->nodes[i];
-		if ((v->roles & RPC_ROLE_DELIVERY) == 0 || v->http_url[0] == '\0')
+		if ((v->roles & RPC_ROLE_DELIVERY) == 0 || v->http_url_n == 0)
 			continue;
 		struct place_node *pn = &p->nodes[p->nodes_n];
 		struct assign_node *an = &(*nodes)[p->nodes_n];
 		*an = (struct assign_node){ .id = v->id };
-		know(api, v, holder_of(holders, holders_n, &v->id), others, now_ms, an);
+		know(api, v, holder_of(holders, holders_n, &v->id), view->other_apis, now_ms, an);
 		pn->id = v->id;
 		pn->holder = an->holder;
 		pn->slot = v->slot;
 		pn->reported = v->has_load;
 		pn->incarnation = v->incarnation;
-		pn->name = bytes_str(v->name);
-		pn->url = bytes_str(v->http_url);
-		an->zone = bytes_str(v->zone);
+		pn->name = bytes_of(v->name, v->name_n);
+		pn->url = bytes_of(v->http_url, v->http_url_n);
+		an->zone = bytes_of(v->zone, v->zone_n);
 		p->nodes_n++;
 	}
 	return keep_texts(a, *nodes, p);

@@ -205,31 +205,27 @@ static bool take_out(struct cache *c, struct shard *s, struct unit *u, bool move
 	return u->pins == 0;
 }
 
-bool cache_insert(struct cache *c, struct unit *u, bool store)
+bool cache_insert(struct cache *c, struct unit *u)
 {
 	struct shard *s = cache_shard(c, &u->id);
 	struct cache_disk *d = &c->disks[u->disk];
 	unsigned changes = 0;
 	bool over = false;
 	cache_lock(&s->lock);
-	if (store && cache_barred(c, u)) {
+	if (cache_barred(c, u)) {
 		cache_unlock(&s->lock);
 		destroy(c, u);
 		return false;
 	}
 	struct unit *old = units_at(&s->units, &u->id);
 	if (old != NULL)
-		over = take_out(c, s, old, store && old->disk == u->disk, &changes);
+		over = take_out(c, s, old, old->disk == u->disk, &changes);
 	units_put(&s->units, u);
 	shard_changed(s);
 	cache_lock(&d->lock);
-	if (store) {
-		policy_add(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
-		u->record.sequence = ++d->sequence;
-		cache_index_later(d, &u->id, &u->record);
-	} else {
-		policy_restore(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
-	}
+	policy_add(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
+	u->record.sequence = ++d->sequence;
+	cache_index_later(d, &u->id, &u->record);
 	cache_unlock(&d->lock);
 	cache_lock(&c->contents_lock);
 	changes |= contents_add(&c->contents, u, cache_now_mono_ms());
@@ -239,6 +235,31 @@ bool cache_insert(struct cache *c, struct unit *u, bool store)
 		destroy(c, old);
 	cache_contents_changed(c, changes);
 	return true;
+}
+
+bool cache_insert_loaded(struct cache *c, struct unit *u)
+{
+	struct shard *s = cache_shard(c, &u->id);
+	unsigned changes = 0; /* nobody can be told yet */
+	bool over = false;
+	cache_lock(&s->lock);
+	struct unit *old = units_at(&s->units, &u->id);
+	/* A damaged index may name a unit twice: the first stays. */
+	bool is_newer =
+	    old == NULL || (old->disk != u->disk && old->record.answered_wall_ms <= u->record.answered_wall_ms);
+	if (is_newer) {
+		if (old != NULL)
+			over = take_out(c, s, old, false, &changes);
+		units_put(&s->units, u);
+		cache_lock(&c->contents_lock);
+		changes |= contents_add(&c->contents, u, cache_now_mono_ms());
+		cache_unlock(&c->contents_lock);
+	}
+	cache_unlock(&s->lock);
+	if (over)
+		destroy(c, old);
+	(void)changes;
+	return is_newer;
 }
 
 bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file)
@@ -376,7 +397,11 @@ static struct pin *pin_of(const struct cache_unit *u)
 
 struct cache_unit *cache_get(struct cache *c, const struct cache_key *k)
 {
-	struct cache_unit *unit = cache_look(c, k);
+	struct cache_unit *unit = NULL;
+	if (k->slice != 0)
+		unit = cache_look(c, &(struct cache_key){ .origin = k->origin, .object = k->object });
+	if (unit == NULL)
+		unit = cache_look(c, k);
 	atomic_fetch_add_explicit(unit != NULL ? &c->hits : &c->misses, 1, memory_order_relaxed);
 	if (unit != NULL)
 		policy_used(&pin_of(unit)->unit->policy);
@@ -444,6 +469,32 @@ void cache_remove(struct cache *c, const struct cache_key *k)
 		return;
 	record_unit_id(k, &id);
 	(void)cache_drop(c, &id, NULL);
+}
+
+static void remove_other(struct cache *c, const struct cache_key *k, const char *etag)
+{
+	struct unit_id id;
+	record_unit_id(k, &id);
+	struct shard *s = cache_shard(c, &id);
+	struct file_id file = { { 0 } };
+	cache_lock(&s->lock);
+	struct unit *u = units_find(&s->units, &id, k);
+	bool other = u != NULL && !bytes_eq(u->record.etag, bytes_str(etag));
+	if (other)
+		file = u->record.file;
+	cache_unlock(&s->lock);
+	if (other)
+		(void)cache_drop(c, &id, &file);
+}
+
+void cache_remove_others(struct cache *c, const struct cache_key *k, uint64_t total, const char *etag)
+{
+	struct cache_key each = { .origin = k->origin, .object = k->object };
+	if (!record_key_fits(k) || total > SLICED_BYTES_MAX)
+		return;
+	remove_other(c, &each, etag);
+	while (slice_start(++each.slice) < total)
+		remove_other(c, &each, etag);
 }
 
 /* -- counting -- */

@@ -14,7 +14,7 @@ struct http_exchange *exchange_take(struct http_worker *w, struct conn *c)
 		x = OBJ_NEW(struct http_exchange, EXCHANGE_MAGIC);
 		arena_init(&x->arena, ARENA_MAX_BYTES);
 		http_parse_init(&x->parse, &limits, &x->arena);
-		outgoing_init(&x->out, w->server->warmth);
+		outgoing_init(&x->out, w->server->warmth, &w->warm_known);
 	}
 	x->conn = c;
 	return x;
@@ -120,12 +120,23 @@ void http_respond(struct http_exchange *x, const struct http_response *r)
 	};
 	x->gone = NULL;
 	c->state = CONN_SENDING;
+	conn_pace(c, r->pace_bytes_per_s);
 	count_status(w, r->status);
 	conn_make_ready(c); /* first: from then on it outlives its death */
 	if (outgoing_start(&x->out, r, &options) != OK) {
 		COUNT(w, resets, 1);
 		conn_kill(c, true);
 	}
+}
+
+void http_give(struct http_exchange *x, const struct http_part *part)
+{
+	OBJ_CHECK(x, EXCHANGE_MAGIC);
+	struct conn *c = OBJ_CAST(struct conn, CONN_MAGIC, x->conn);
+	CHECK(c->x == x && c->state == CONN_SENDING);
+	outgoing_give(&x->out, part);
+	c->asked = false;
+	conn_make_ready(c); /* nothing to do when it asks at this moment */
 }
 
 void http_reset(struct http_exchange *x)

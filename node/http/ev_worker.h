@@ -16,10 +16,10 @@
 #include <netinet/in.h>
 
 enum {
-	HTTP_SCRATCH_BYTES = 16 << 10,    /* one read */
-	HTTP_SLICE_MIN_BYTES = 512 << 10, /* sent to one connection in one turn of the loop: of a new answer */
-	HTTP_SLICE_MAX_BYTES = 2 << 20,   /* of one that took as much before */
-	HTTP_REQUESTS_A_TURN = 32,        /* answered on one connection in one turn */
+	HTTP_SCRATCH_BYTES = 16 << 10,  /* one read */
+	HTTP_SLICE_MIN_BYTES = 1 << 20, /* sent to one connection in one turn of the loop: of a new answer */
+	HTTP_SLICE_MAX_BYTES = 2 << 20, /* of one that took as much before */
+	HTTP_REQUESTS_A_TURN = 32,      /* answered on one connection in one turn */
 	HTTP_ACCEPTS_A_TURN = 64,
 	HTTP_HANDOVER_MAX = 128,
 	HTTP_EXCHANGES_KEPT = 64, /* idle memory of a worker */
@@ -58,6 +58,7 @@ struct http_worker {
 	pthread_t thread;
 	void *data;
 	struct mailbox mailbox;
+	struct warm_known warm_known;
 	struct letter drain_letter;
 	struct letter stop_letter;
 	bool draining;

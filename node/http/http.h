@@ -50,6 +50,7 @@ enum http_part_kind {
 	HTTP_PART_BYTES,   /* copied by http_respond when `stable` is false */
 	HTTP_PART_FILE,    /* fd, offset, length: whole file on disk, never changed (D5) */
 	HTTP_PART_GROWING, /* offset, length of a file that is being filled */
+	HTTP_PART_MORE,    /* the last one: `length` bytes of which the handler is asked, piece by piece */
 };
 
 struct http_part {
@@ -60,7 +61,13 @@ struct http_part {
 	struct growing *growing; /* a reference of its own is taken */
 	uint64_t offset;
 	uint64_t length;
+	/* Of HTTP_PART_MORE: what stood before it is with the kernel, give the next by http_give, now or later.
+	 * Not called again before that, nor after done(). */
+	void (*more)(void *arg);
+	void *more_arg;
 };
+
+#define HTTP_PACE_NONE UINT64_MAX
 
 enum { HTTP_HEADERS_MAX = 24, HTTP_PARTS_MAX = 4 };
 
@@ -86,6 +93,8 @@ struct http_response {
 	/* A head made by http_prepare, sent in place of one from status and fields; copied. Only where
 	 * http_takes_prepared says so. `status` is its status. */
 	struct bytes head;
+	/* How fast the connection is sent to at most, from then on; 0: as before. HTTP_PACE_NONE: no bound. */
+	uint64_t pace_bytes_per_s;
 	bool close; /* close the connection after it */
 	/* Called once, on the worker, when the response is over, however it ends, never from
 	 * inside of http_respond. May be NULL. */
@@ -109,9 +118,13 @@ bool http_takes_prepared(const struct http_exchange *x);
 void http_prepare(const struct http_exchange *x, const struct http_response *r, struct buf *out);
 
 /* Hands the response to the transport, which adds Date, Content-Length and Connection. Once an
- * exchange. After the call the exchange must not be touched. No handler, gone() or done() is called
- * from inside of it. */
+ * exchange. After the call the exchange must not be touched, but by http_give. No handler, gone() or done()
+ * is called from inside of it. */
 void http_respond(struct http_exchange *x, const struct http_response *r);
+/* The next piece of a body that ends in HTTP_PART_MORE: a file or a growing file, of no more bytes than are
+ * left. What it refers to has to outlive the next more(), or done(). NULL: there will be none, the connection
+ * is reset. Only when more() has asked; done() is never called from inside of it. */
+void http_give(struct http_exchange *x, const struct http_part *part);
 /* Ends the exchange by resetting its connection (D1, D5): the viewer fails over at once. */
 void http_reset(struct http_exchange *x);
 /* Tells a handler that kept the exchange that the viewer is gone; the exchange is invalid after.

@@ -98,7 +98,7 @@ void fill_missing(struct fill *f, const struct peer_answer *told)
 	uint64_t now = fills_now_mono_ms(), for_ms = told != NULL ? told->missing_ms : fs->negative_ttl_ms;
 	bool doomed = fill_is_doomed(f); /* then it may be there by now */
 	if (!doomed)
-		cache_remove(fs->cache, &f->key);
+		fill_is_missing(f);
 	fills_lock(fs);
 	fs->counters.not_found++;
 	doomed = doomed || f->doomed;
@@ -109,6 +109,8 @@ void fill_missing(struct fill *f, const struct peer_answer *told)
 	bool gave_up = soon && !parked && now - f->missed_mono_ms >= POLL_FOR_MS;
 	if (gave_up)
 		for_ms = MISSING_GROWING_MS;
+	if (f->ahead)
+		for_ms = 0;
 	if (!doomed && !f->ahead && (!soon || gave_up))
 		negative_put(&fs->negative, f->hash, now, for_ms);
 	fills_unlock(fs);

@@ -14,24 +14,31 @@ enum {
 };
 
 static const struct {
-	const char *suffix;
+	struct bytes suffix;
 	enum object_class class;
 } suffixes[] = {
-	{ ".m3u8", CLASS_PLAYLIST },
-	{ ".mpd", CLASS_PLAYLIST },
-	{ ".m4s", CLASS_SEGMENT },
-	{ ".mp4", CLASS_SEGMENT },
-	{ ".ts", CLASS_SEGMENT },
-	{ ".m4a", CLASS_SEGMENT },
-	{ ".m4v", CLASS_SEGMENT },
-	{ ".m4i", CLASS_SEGMENT },
-	{ ".aac", CLASS_SEGMENT },
-	{ ".cmfv", CLASS_SEGMENT },
-	{ ".cmfa", CLASS_SEGMENT },
-	{ ".cmft", CLASS_SEGMENT },
-	{ ".webm", CLASS_SEGMENT },
-	{ ".key", CLASS_KEY },
+	{ BYTES_LIT(".m3u8"), CLASS_PLAYLIST },
+	{ BYTES_LIT(".mpd"), CLASS_PLAYLIST },
+	{ BYTES_LIT(".m4s"), CLASS_SEGMENT },
+	{ BYTES_LIT(".mp4"), CLASS_SEGMENT },
+	{ BYTES_LIT(".ts"), CLASS_SEGMENT },
+	{ BYTES_LIT(".m4a"), CLASS_SEGMENT },
+	{ BYTES_LIT(".m4v"), CLASS_SEGMENT },
+	{ BYTES_LIT(".m4i"), CLASS_SEGMENT },
+	{ BYTES_LIT(".aac"), CLASS_SEGMENT },
+	{ BYTES_LIT(".cmfv"), CLASS_SEGMENT },
+	{ BYTES_LIT(".cmfa"), CLASS_SEGMENT },
+	{ BYTES_LIT(".cmft"), CLASS_SEGMENT },
+	{ BYTES_LIT(".webm"), CLASS_SEGMENT },
+	{ BYTES_LIT(".key"), CLASS_KEY },
 };
+
+/* For each request, of each suffix: most differ in their last letter. */
+static bool ends_with(struct bytes object, struct bytes suffix)
+{
+	return object.n >= suffix.n && object.p[object.n - 1] == suffix.p[suffix.n - 1] &&
+	       bytes_ends_with(object, suffix);
+}
 
 enum object_class freshness_class(const struct config *c, struct bytes object)
 {
@@ -39,7 +46,7 @@ enum object_class freshness_class(const struct config *c, struct bytes object)
 		if (bytes_ends_with(object, bytes_str(c->rules[i].suffix)))
 			return c->rules[i].class;
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
-		if (bytes_ends_with(object, bytes_str(suffixes[i].suffix)))
+		if (ends_with(object, suffixes[i].suffix))
 			return suffixes[i].class;
 	return CLASS_OTHER;
 }

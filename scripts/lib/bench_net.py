@@ -22,6 +22,11 @@ def enter():
     os.execvp("unshare", ["unshare", *flags, "--", sys.executable, "-B", *sys.argv])
 
 
+def set_mtu(mtu_bytes):
+    """Of the loopback, once inside."""
+    subprocess.run(["ip", "link", "set", "lo", "mtu", str(mtu_bytes)], check=True, timeout=10)
+
+
 class Meter:
     """Counts the IP packets (headers and payload; no Ethernet header) from or to one port, TCP and UDP.
 

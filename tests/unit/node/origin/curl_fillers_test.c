@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-enum { MIB = 1 << 20, BODY_BYTES = 700000, NODES = 2, STEPS_MAX = 16 };
+enum { MIB = 1 << 20, BODY_BYTES = 700000, NODES = 2, STEPS_MAX = 32 };
 
 #define ETAG "ETag: \"p1\"\r\n"
 
@@ -260,6 +260,23 @@ static void test_keys_and_what_is_in_doubt_are_the_stores(void **state)
 	end();
 }
 
+/* What nobody has asked for yet is remembered as missing by nobody. */
+static void test_what_is_fetched_ahead_is_not_remembered(void **state)
+{
+	(void)state;
+	START(MISSING_GROWS, GIVES);
+	struct asker a = { .answered = false };
+	ask_ahead(&t.fills, &a, "c/1.m4s");
+	await(&t.fills, &a);
+	assert_int_equal(a.waiter.answer.outcome, FILL_NOT_FOUND);
+	assert_true(eventually(nothing_runs, &t.fills));
+	assert_string_equal(strchr(t.target, '?'), "?fill=1&ahead=1");
+	assert_filled("c/1.m4s", true);
+	assert_string_equal(strchr(t.target, '?'), "?fill=1");
+	assert_int_equal(counters(&t.fills).missing_again, 0);
+	end();
+}
+
 static void test_that_there_is_none_is_believed(void **state)
 {
 	(void)state;
@@ -392,15 +409,18 @@ static void test_nobody_waits_for_who_waits_elsewhere(void **state)
 	end();
 }
 
-/* All threads may wait for other nodes: what these wait for has others. */
+/* All threads for viewers may wait for other nodes: what these wait for has others. */
 static void test_other_nodes_do_not_wait_for_a_thread(void **state)
 {
+	enum { THREADS = 8, OWN = 20 };
 	(void)state;
-	START(HANGS, HANGS, HANGS, HANGS, HANGS, HANGS, HANGS, HANGS, GIVES, GIVES, GIVES, GIVES, GIVES, GIVES,
-	    GIVES, GIVES);
-	struct asker own[8], other;
+	enum step steps[THREADS + OWN];
+	for (unsigned i = 0; i < THREADS + OWN; i++)
+		steps[i] = i < THREADS ? HANGS : GIVES;
+	start(steps, THREADS + OWN);
+	struct asker own[OWN], other;
 	char name[16];
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < OWN; i++) {
 		(void)snprintf(name, sizeof(name), "c/%u.m4s", i);
 		ask(&t.fills, &own[i], name);
 	}
@@ -411,7 +431,7 @@ static void test_other_nodes_do_not_wait_for_a_thread(void **state)
 	assert_int_equal(other.waiter.answer.outcome, FILL_GROWING);
 	assert_true(now_ms() - began < 900);
 	release(&t.fills, &other);
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < OWN; i++) {
 		await(&t.fills, &own[i]);
 		assert_int_equal(own[i].waiter.answer.outcome, FILL_GROWING);
 		release(&t.fills, &own[i]);
@@ -425,7 +445,7 @@ static void test_other_nodes_do_not_wait_for_a_thread(void **state)
 static void test_a_stale_playlist_is_renewed_by_the_first_node(void **state)
 {
 	(void)state;
-	START(GIVES_PLAYLIST, GIVES_PLAYLIST);
+	START(GIVES_PLAYLIST, GIVES_PLAYLIST, GIVES_PLAYLIST);
 	struct fill_answer a = fill("c/live.m3u8", NULL);
 	assert_int_equal(a.outcome, FILL_GROWING);
 	assert_int_equal(a.meta.ttl_ms, 2000);
@@ -444,6 +464,10 @@ static void test_a_stale_playlist_is_renewed_by_the_first_node(void **state)
 	u = cache_look(t.fills.cache, &k);
 	assert_int_equal(u->meta->answered_wall_ms, wall_ms() - 5000);
 	cache_release(t.fills.cache, u);
+	set_wall_ms(wall_ms() - 1); /* what is no newer stands in for a store that fails there */
+	a = fill("c/live.m3u8", NULL);
+	assert_int_equal(a.outcome, FILL_HIT);
+	assert_true(a.stale);
 	assert_int_equal(fake_opens(&t.fills.fake), 0);
 	assert_int_equal(t.fills.fake.stats, 0);
 	end();
@@ -467,6 +491,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_first_node_is_asked_to_fill),
 		cmocka_unit_test(test_keys_and_what_is_in_doubt_are_the_stores),
+		cmocka_unit_test(test_what_is_fetched_ahead_is_not_remembered),
 		cmocka_unit_test(test_that_there_is_none_is_believed),
 		cmocka_unit_test(test_what_may_come_soon_is_asked_for_again),
 		cmocka_unit_test(test_who_is_at_it_is_asked_again),
