@@ -62,6 +62,7 @@ struct config {
 	struct config_disk disks[CONFIG_LIST_MAX];
 	size_t disks_n;
 	uint64_t ram_bytes;
+	const char *pace;          /* config_value_pace; "" = none */
 	uint32_t prefetch_objects; /* ahead of a viewer; 0 = none */
 	uint32_t capacity_sessions, capacity_mbps;
 	uint32_t reserve_permille;

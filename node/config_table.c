@@ -124,6 +124,13 @@ const struct setting config_settings[] = {
 	    .note = "0 = none",
 	    .doc = "Objects that are fetched ahead of a viewer who plays what is not here; 0 = none." },
 
+	{ "pace", SETTING_PACE, FIELD(config, pace), .def = "",
+	    .doc = "How fast a connection is sent media at most, so that one viewer's burst does not crowd out "
+	           "others: so\n"
+	           "many times what the content takes (4x; contents of which nobody knows that are not paced), "
+	           "or a rate\n"
+	           "(20Mbit/s). \"\" = as fast as it goes." },
+
 	{ "capacity.sessions", SETTING_U32, FIELD(config, capacity_sessions), .max = 1000000, .def = "5000",
 	    .note = "0 = takes none", .doc = "Sessions that a delivery node carries at once; never exceeded." },
 	{ "capacity.egress_mbps", SETTING_U32, FIELD(config, capacity_mbps), .max = 10000000, .def = "9000",

@@ -18,6 +18,7 @@ enum setting_type {
 	SETTING_URL,      /* const char *; scheme, host and port */
 	SETTING_TEMPLATE, /* const char *; a URL with a placeholder for an object */
 	SETTING_NETWORK,  /* const char *; IP address or CIDR */
+	SETTING_PACE,     /* const char *; config_value_pace reads it */
 	SETTING_U32,      /* uint32_t */
 	SETTING_SIZE,     /* uint64_t bytes */
 	SETTING_DURATION, /* uint64_t milliseconds */

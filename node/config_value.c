@@ -26,7 +26,7 @@ static const struct unit rate_units[] = { { "/s", 60 }, { "/m", 1 }, { NULL, 0 }
 
 bool config_type_is_text(enum setting_type t)
 {
-	return t <= SETTING_NETWORK;
+	return t <= SETTING_PACE;
 }
 
 static bool only_name_characters(struct bytes s, bool dots)
@@ -78,12 +78,60 @@ static bool length_ok(const struct setting *s, struct bytes text)
 	return text.n >= min && text.n <= text_max(s);
 }
 
+static size_t digits_of(struct bytes text)
+{
+	size_t n = 0;
+	while (n < text.n && text.p[n] >= '0' && text.p[n] <= '9')
+		n++;
+	return n;
+}
+
+/* Digits with at most one after a point, times ten. */
+static bool tenths(struct bytes text, uint64_t *out)
+{
+	size_t n = digits_of(text);
+	struct bytes rest = bytes_from(text, n);
+	uint64_t whole;
+	bool decimal = rest.n == 2 && rest.p[0] == '.' && digits_of(bytes_from(rest, 1)) == 1;
+	if (text_u64(bytes_head(text, n), UINT32_MAX, &whole) != OK || (rest.n > 0 && !decimal))
+		return false;
+	*out = whole * 10 + (decimal ? (uint64_t)(rest.p[1] - '0') : 0);
+	return true;
+}
+
+bool config_value_pace(struct bytes text, struct config_pace *out)
+{
+	static const struct unit rates[] = { { "kbit/s", 1000 }, { "Mbit/s", 1000000 }, { "Gbit/s", 1000000000 },
+		{ NULL, 0 } };
+	uint64_t v;
+	if (bytes_ends_with(text, BYTES_LIT("x"))) {
+		if (!tenths(bytes_head(text, text.n - 1), &v) || v < 10 || v > 1000)
+			return false;
+		*out = (struct config_pace){ .permille = (uint32_t)v * 100 };
+		return true;
+	}
+	for (const struct unit *u = rates; u->name != NULL; u++) {
+		struct bytes name = bytes_str(u->name);
+		if (!bytes_ends_with(text, name))
+			continue;
+		if (!tenths(bytes_head(text, text.n - name.n), &v) || v > 1000000)
+			return false;
+		v = v * u->factor / 10;
+		if (v < 100000 || v > UINT64_C(100000000000))
+			return false;
+		*out = (struct config_pace){ .bits_per_s = v };
+		return true;
+	}
+	return false;
+}
+
 const char *config_value_text(const struct setting *s, struct bytes text)
 {
 	/* An optional setting says none with "". */
 	if (text.n == 0 && s->def != NULL && *s->def == '\0')
 		return NULL;
 	struct address_network network;
+	struct config_pace pace;
 	bool fine = true;
 	switch (s->type) {
 	case SETTING_STRING: fine = text_is_utf8(text) && length_ok(s, text); break;
@@ -104,6 +152,7 @@ const char *config_value_text(const struct setting *s, struct bytes text)
 			return "is too long";
 		return object_url_wrong(text);
 	case SETTING_NETWORK: fine = address_network_parse(text, &network) == OK; break;
+	case SETTING_PACE: fine = config_value_pace(text, &pace); break;
 	default: UNREACHABLE();
 	}
 	return fine ? NULL : "is not allowed";
@@ -116,14 +165,6 @@ static const char *in_range(const struct setting *s, uint64_t v, uint64_t *out)
 		return "is out of range";
 	*out = v;
 	return NULL;
-}
-
-static size_t digits_of(struct bytes text)
-{
-	size_t n = 0;
-	while (n < text.n && text.p[n] >= '0' && text.p[n] <= '9')
-		n++;
-	return n;
 }
 
 /* Digits and a unit; 0 needs none. */
@@ -251,6 +292,9 @@ void config_value_allowed(const struct setting *s, struct buf *out)
 		                 "http://10.0.0.1/media/{object}");
 		break;
 	case SETTING_NETWORK: buf_put_str(out, "an IP address or a network: 10.0.0.0/8"); break;
+	case SETTING_PACE:
+		buf_put_str(out, "1x to 100x, or 100kbit/s to 100Gbit/s, such as 4x or 20Mbit/s");
+		break;
 	case SETTING_U32: buf_printf(out, "%" PRIu64 " to %" PRIu64, s->min, s->max); break;
 	case SETTING_SIZE: put_unit_range(out, s, size_units, "KiB, MiB, GiB, TiB or KB, MB, GB, TB"); break;
 	case SETTING_DURATION: put_unit_range(out, s, duration_units, "ms, s, m, h or d"); break;

@@ -35,18 +35,24 @@ static void remember(struct locations *l, struct bytes key)
 	l->held[l->held_n++] = hash64(&held_key, key);
 }
 
-/* After a start nothing is measured yet, and what this node said before it stands until it is. */
-static void recall_measure(const struct locations *l, struct bytes key, struct rpc_location *out)
+/* What this node says of a content now. False: nothing. */
+static bool said(const struct locations *l, struct bytes key, struct rpc_location *out)
 {
 	struct arena a;
 	struct bytes value;
-	struct rpc_location was;
 	arena_init(&a, RPC_VALUE_MAX);
-	if (kvs_own_get(l->kvs, RPC_LOCATIONS, key, &value) && rpc_decode_location(value, &a, &was) == OK) {
-		out->share_permille = was.share_permille;
-		out->kbps = was.kbps;
-	}
+	bool there = kvs_own_get(l->kvs, RPC_LOCATIONS, key, &value) && rpc_decode_location(value, &a, out) == OK;
+	out->entry = BYTES_NONE; /* it was the arena's */
 	arena_fini(&a);
+	return there;
+}
+
+/* Leftovers of a content that goes: no viewer is sent there for them (A1), and what they cost all nodes is as
+ * much as a whole content's location. A content that comes begins as small, and is told. */
+static bool is_leftover(const struct cache_content_news *n, bool was_said, const struct rpc_location *was)
+{
+	bool small = n->share_permille > 0 && n->share_permille < LOCATION_SHARE_MIN_PERMILLE;
+	return small && (!was_said || n->objects < was->objects);
 }
 
 static void on_news(void *arg, const struct cache_content_news *n)
@@ -58,8 +64,11 @@ static void on_news(void *arg, const struct cache_content_news *n)
 	if (rpc_location_key(n->origin, n->content, key, &key_n) != OK)
 		return;
 	struct bytes k = bytes_of(key, key_n);
-	if (n->objects == 0) {
-		p->put(p->arg, k, BYTES_NONE, true);
+	struct rpc_location was = { 0 };
+	bool was_said = said(p->l, k, &was);
+	if (n->objects == 0 || is_leftover(n, was_said, &was)) {
+		if (n->objects == 0 || was_said)
+			p->put(p->arg, k, BYTES_NONE, true);
 		return;
 	}
 	if (!p->l->reconciled)
@@ -69,8 +78,11 @@ static void on_news(void *arg, const struct cache_content_news *n)
 		.share_permille = n->share_permille,
 		.entry = n->entry,
 		.kbps = n->kbps };
-	if (!n->measured)
-		recall_measure(p->l, k, &location);
+	/* After a start nothing is measured yet, and what this node said before it stands until it is. */
+	if (!n->measured) {
+		location.share_permille = was.share_permille;
+		location.kbps = was.kbps;
+	}
 	struct buf value;
 	buf_init(&value, RPC_VALUE_MAX);
 	if (rpc_encode_location(&location, &value) == OK)

@@ -1,7 +1,8 @@
 /* What the cache holds, as the node's location entries: the bridge from cache to replica.
  *
  * The first poll tells everything that is held, and takes back what an earlier run had said and is no
- * longer true (a disk was lost meanwhile); later polls tell what changed.
+ * longer true (a disk was lost meanwhile); later polls tell what changed. What is left of a content that
+ * shrank below a hundredth is taken back.
  *
  * Threading: control.
  */
@@ -19,7 +20,7 @@ struct locations {
 	size_t held_n, held_cap;
 };
 
-enum { LOCATIONS_POLL_MAX = 256 };
+enum { LOCATIONS_POLL_MAX = 256, LOCATION_SHARE_MIN_PERMILLE = 10 };
 
 void locations_init(struct locations *l, const struct kvs *kvs, const struct node_id *self);
 void locations_fini(struct locations *l);

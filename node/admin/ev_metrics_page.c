@@ -300,6 +300,8 @@ static void put_fills(const struct admin *a, struct buf *out)
 	fills_count(a->fills, &f);
 	metrics_gauge(out, "warmcast_fills_running", "Fills under way.", f.running);
 	metrics_gauge(out, "warmcast_fills_queued", "Fills that wait for a thread.", f.queued);
+	metrics_gauge(
+	    out, "warmcast_fills_parked", "Fills that wait until they may be asked for again.", f.parked);
 	metrics_counter(out, "warmcast_fills_started_total", "Fills started.", f.started);
 	metrics_counter(out, "warmcast_fills_joined_total", "Requests that joined a fill under way.", f.joined);
 	metrics_counter(out, "warmcast_fills_failed_total", "Fills that failed.", f.failed);

@@ -205,31 +205,27 @@ static bool take_out(struct cache *c, struct shard *s, struct unit *u, bool move
 	return u->pins == 0;
 }
 
-bool cache_insert(struct cache *c, struct unit *u, bool store)
+bool cache_insert(struct cache *c, struct unit *u)
 {
 	struct shard *s = cache_shard(c, &u->id);
 	struct cache_disk *d = &c->disks[u->disk];
 	unsigned changes = 0;
 	bool over = false;
 	cache_lock(&s->lock);
-	if (store && cache_barred(c, u)) {
+	if (cache_barred(c, u)) {
 		cache_unlock(&s->lock);
 		destroy(c, u);
 		return false;
 	}
 	struct unit *old = units_at(&s->units, &u->id);
 	if (old != NULL)
-		over = take_out(c, s, old, store && old->disk == u->disk, &changes);
+		over = take_out(c, s, old, old->disk == u->disk, &changes);
 	units_put(&s->units, u);
 	shard_changed(s);
 	cache_lock(&d->lock);
-	if (store) {
-		policy_add(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
-		u->record.sequence = ++d->sequence;
-		cache_index_later(d, &u->id, &u->record);
-	} else {
-		policy_restore(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
-	}
+	policy_add(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, cache_now_s());
+	u->record.sequence = ++d->sequence;
+	cache_index_later(d, &u->id, &u->record);
 	cache_unlock(&d->lock);
 	cache_lock(&c->contents_lock);
 	changes |= contents_add(&c->contents, u, cache_now_mono_ms());
@@ -239,6 +235,31 @@ bool cache_insert(struct cache *c, struct unit *u, bool store)
 		destroy(c, old);
 	cache_contents_changed(c, changes);
 	return true;
+}
+
+bool cache_insert_loaded(struct cache *c, struct unit *u)
+{
+	struct shard *s = cache_shard(c, &u->id);
+	unsigned changes = 0; /* nobody can be told yet */
+	bool over = false;
+	cache_lock(&s->lock);
+	struct unit *old = units_at(&s->units, &u->id);
+	/* A damaged index may name a unit twice: the first stays. */
+	bool is_newer =
+	    old == NULL || (old->disk != u->disk && old->record.answered_wall_ms <= u->record.answered_wall_ms);
+	if (is_newer) {
+		if (old != NULL)
+			over = take_out(c, s, old, false, &changes);
+		units_put(&s->units, u);
+		cache_lock(&c->contents_lock);
+		changes |= contents_add(&c->contents, u, cache_now_mono_ms());
+		cache_unlock(&c->contents_lock);
+	}
+	cache_unlock(&s->lock);
+	if (over)
+		destroy(c, old);
+	(void)changes;
+	return is_newer;
 }
 
 bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file)

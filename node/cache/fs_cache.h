@@ -136,10 +136,12 @@ static inline bool disk_resting(const struct cache_disk *d, uint64_t now_mono_ms
 }
 
 /* -- fs_cache.c -- */
-/* Puts a whole unit into the table, in place of what stood there; the unit's space is charged already. Tells
- * the index when `store` (a unit that came from there is in it already). False: it was purged meanwhile, and
- * is destroyed. */
-bool cache_insert(struct cache *c, struct unit *u, bool store);
+/* Puts a whole new unit into the table, in place of what stood there, and tells the index; its space is
+ * charged already. False: it was purged meanwhile, and is destroyed. */
+bool cache_insert(struct cache *c, struct unit *u);
+/* At the start: a unit that the index knows; it has no place in the eviction's order yet. False: one that was
+ * asked for later stands there already, from another disk. */
+bool cache_insert_loaded(struct cache *c, struct unit *u);
 /* Takes the unit of that id and file out, if it is still there. */
 bool cache_drop(struct cache *c, const struct unit_id *id, const struct file_id *file);
 /* The disk was full or failed: it rests. */

@@ -212,7 +212,7 @@ enum err cache_write_commit(struct cache_writer *w)
 	}
 	w->unit = NULL;
 	free_writer(w);
-	bool in = cache_insert(c, u, true);
+	bool in = cache_insert(c, u);
 	if (in)
 		atomic_fetch_add(&c->stored, 1);
 	CHECK(atomic_fetch_sub(&c->pinned, 1) > 0);

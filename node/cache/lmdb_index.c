@@ -80,6 +80,17 @@ static int open_env(const char *folder, unsigned flags, MDB_env **out)
 	return 0;
 }
 
+/* What a wrong length says is there is looked at too, page by page. */
+static uint8_t ends_of(const MDB_val *v)
+{
+	enum { PAGE_BYTES = 4096 };
+	const uint8_t *p = v->mv_data;
+	uint8_t sum = 0;
+	for (size_t i = 0; i < v->mv_size; i += PAGE_BYTES)
+		sum ^= p[i];
+	return v->mv_size > 0 ? sum ^ p[v->mv_size - 1] : sum;
+}
+
 /* Touches every page of a tree that a later run may touch, and counts what it says it has. */
 static int read_tree(MDB_txn *txn, MDB_dbi dbi)
 {
@@ -95,10 +106,7 @@ static int read_tree(MDB_txn *txn, MDB_dbi dbi)
 	if (rc != 0)
 		return rc;
 	while (n <= told.ms_entries && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-		for (size_t i = 0; i < key.mv_size; i++)
-			sum ^= ((const uint8_t *)key.mv_data)[i];
-		for (size_t i = 0; i < value.mv_size; i++)
-			sum ^= ((const uint8_t *)value.mv_data)[i];
+		sum ^= ends_of(&key) ^ ends_of(&value);
 		n++;
 	}
 	mdb_cursor_close(cursor);
@@ -128,10 +136,25 @@ static int read_all(MDB_txn *txn)
 	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
 }
 
+/* Pages come in the order of the tree, which is none on the disk: a cold one is read from one end to the
+ * other meanwhile. */
+static void read_ahead(const char *folder)
+{
+	char path[4096];
+	if (snprintf(path, sizeof(path), "%s/data.mdb", folder) >= (int)sizeof(path))
+		return;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+	(void)close(fd);
+}
+
 static int probe(const char *folder)
 {
 	MDB_env *env;
 	MDB_txn *txn;
+	read_ahead(folder);
 	int rc = open_env(folder, MDB_RDONLY | MDB_NOLOCK, &env);
 	if (rc == ENOENT)
 		return 0; /* a new one */

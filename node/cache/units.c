@@ -65,6 +65,7 @@ void units_init(struct units *t)
 	CHECK(t->buckets != NULL);
 	t->mask = BUCKETS_START - 1;
 	t->n = 0;
+	t->empty = 0;
 }
 
 void units_fini(struct units *t)
@@ -98,9 +99,9 @@ struct unit *units_find(const struct units *t, const struct unit_id *id, const s
 	return u;
 }
 
-static void grow(struct units *t)
+static void grow_to(struct units *t, size_t mask)
 {
-	struct units wider = { .mask = t->mask * 2 + 1, .n = t->n };
+	struct units wider = { .mask = mask, .n = t->n };
 	wider.buckets = calloc(wider.mask + 1, sizeof(struct unit *));
 	CHECK(wider.buckets != NULL);
 	for (size_t i = 0; i <= t->mask; i++) {
@@ -116,15 +117,26 @@ static void grow(struct units *t)
 	*t = wider;
 }
 
+void units_reserve(struct units *t, size_t n)
+{
+	size_t mask = t->mask;
+	while (mask < n)
+		mask = mask * 2 + 1;
+	if (mask > t->mask)
+		grow_to(t, mask);
+}
+
 void units_put(struct units *t, struct unit *u)
 {
 	OBJ_CHECK(u, UNIT_MAGIC);
 	CHECK(!u->held && units_at(t, &u->id) == NULL);
 	if (t->n > t->mask)
-		grow(t);
+		grow_to(t, t->mask * 2 + 1);
 	size_t b = bucket_of(t, &u->id);
 	u->next = t->buckets[b];
 	t->buckets[b] = u;
+	if (b < t->empty)
+		t->empty = b;
 	u->held = true;
 	t->n++;
 }
@@ -142,12 +154,13 @@ void units_take(struct units *t, struct unit *u)
 	t->n--;
 }
 
-struct unit *units_any(const struct units *t)
+struct unit *units_any(struct units *t)
 {
-	for (size_t i = 0; t->n > 0 && i <= t->mask; i++)
-		if (t->buckets[i] != NULL)
-			return t->buckets[i];
-	return NULL;
+	if (t->n == 0)
+		return NULL;
+	while (t->buckets[t->empty] == NULL)
+		t->empty++;
+	return t->buckets[t->empty];
 }
 
 void units_each(const struct units *t, void (*each)(void *arg, struct unit *u), void *arg)

@@ -48,10 +48,13 @@ struct units {
 	struct unit **buckets;
 	size_t mask;
 	size_t n;
+	size_t empty; /* so many buckets at the start are empty */
 };
 
 void units_init(struct units *t);
 void units_fini(struct units *t); /* units in it are the caller's */
+void units_reserve(
+    struct units *t, size_t n); /* room for n in all, so that it need not grow on the way there */
 /* The unit of that id and whole key: another key with the same id is not found. */
 struct unit *units_find(const struct units *t, const struct unit_id *id, const struct cache_key *k);
 /* Whatever stands under that id. */
@@ -60,7 +63,7 @@ void units_put(struct units *t, struct unit *u); /* nothing may stand under its 
 void units_take(struct units *t, struct unit *u);
 /* Calls for each; it may not change the table. */
 void units_each(const struct units *t, void (*each)(void *arg, struct unit *u), void *arg);
-/* Any unit, or NULL when it is empty. */
-struct unit *units_any(const struct units *t);
+/* Any unit, or NULL when it is empty. Taking them all in turn looks at every bucket once. */
+struct unit *units_any(struct units *t);
 
 #endif

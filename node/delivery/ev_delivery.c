@@ -25,6 +25,8 @@ struct delivery *delivery_new(const struct delivery_config *c)
 	CHECK(c->now_wall_ms != NULL && c->now_mono_ms != NULL);
 	struct delivery *d = OBJ_NEW(struct delivery, DELIVERY_MAGIC);
 	d->c = *c;
+	if (c->config->pace != NULL && c->config->pace[0] != '\0')
+		CHECK(config_value_pace(bytes_str(c->config->pace), &d->pace)); /* as the configuration has found */
 	CHECK(pthread_mutex_init(&d->orphans_lock, NULL) == 0);
 	return d;
 }

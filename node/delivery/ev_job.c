@@ -22,6 +22,7 @@ struct media_job {
 	bool was_stale;               /* an old unit was found first */
 	bool hold_later;              /* in memory, when it was sent */
 	struct media_worker *worker;
+	uint64_t pace_bytes_per_s; /* as of http_response */
 	struct fill_waiter waiter;
 	struct media_job *next_orphan, **prev_orphan; /* while x is NULL */
 	/* while the body is sent */
@@ -178,6 +179,7 @@ static void answer(struct media_job *j, const struct cache_meta *meta, enum medi
 		body.length = s.length;
 		r.parts[r.parts_n++] = body;
 	}
+	r.pace_bytes_per_s = j->pace_bytes_per_s;
 	r.done = on_sent;
 	r.done_arg = j;
 	http_respond(x, &r);
@@ -323,6 +325,15 @@ static void look(struct media_job *j)
 	}
 }
 
+/* What the token says that the content takes is what players ask for on average, at its best. */
+static uint64_t pace_of(const struct delivery *d, const struct token *t)
+{
+	uint64_t bits_per_s = d->pace.bits_per_s + (uint64_t)t->kbps * d->pace.permille;
+	if (d->pace.bits_per_s == 0 && d->pace.permille == 0)
+		return 0;
+	return bits_per_s > 0 ? bits_per_s / 8 : HTTP_PACE_NONE;
+}
+
 void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
     const struct token *t, const struct media_path *path)
 {
@@ -348,5 +359,6 @@ void media_job_start(struct delivery *d, struct http_exchange *x, const struct c
 	j->content = content;
 	j->object = path->object;
 	j->worker = media_worker_of(d, x);
+	j->pace_bytes_per_s = pace_of(d, t);
 	look(j);
 }

@@ -5,6 +5,7 @@
 #ifndef NODE_DELIVERY_EV_JOB_H
 #define NODE_DELIVERY_EV_JOB_H
 
+#include "node/config_value.h"
 #include "node/delivery/delivery.h"
 #include "node/delivery/request.h"
 
@@ -34,6 +35,7 @@ struct delivery {
 	atomic_bool hooked; /* after hooks */
 	/* What each worker has for itself (ev_hot.c); made by it at its first request. */
 	struct media_worker *workers[MEDIA_WORKERS_MAX];
+	struct config_pace pace; /* of the configuration; both 0: none */
 	_Atomic uint64_t hot_objects, hot_bytes, hot_hits;
 	struct {
 		_Atomic uint64_t requests, hits, hits_ahead, misses, collapsed, bytes, hit_bytes;

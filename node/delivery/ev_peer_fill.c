@@ -10,6 +10,7 @@
 #include "node/cache/cache.h"
 #include "node/delivery/respond.h"
 #include "node/http/ev_server.h"
+#include "node/http/path.h"
 #include "node/origin/fill.h"
 
 #include <string.h>
@@ -211,7 +212,9 @@ void peer_fill_start(
 		send_unit(j, unit);
 		return;
 	}
-	j->waiter = (struct fill_waiter){ .mailbox = http_worker_mailbox(http_worker_of(x)), .for_peer = true };
+	j->waiter = (struct fill_waiter){ .mailbox = http_worker_mailbox(http_worker_of(x)),
+		.for_peer = true,
+		.ahead = bytes_eq(http_query(http_request(x)->query, "ahead"), BYTES_LIT("1")) };
 	j->waiter.letter.deliver = on_answer;
 	http_on_gone(x, on_gone, j);
 	fill_want(d->c.fills, origin, t->content, path->object, &j->waiter);

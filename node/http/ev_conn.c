@@ -415,6 +415,17 @@ void conn_on_drain(struct conn *c)
 		conn_kill(c, false);
 }
 
+/* By the kernel, which spaces out segments without the fq qdisc too; no timer of ours. */
+void conn_pace(struct conn *c, uint64_t bytes_per_s)
+{
+	uint32_t pace = bytes_per_s < UINT32_MAX ? (uint32_t)bytes_per_s : UINT32_MAX;
+	if (bytes_per_s == 0 || pace == c->pace)
+		return;
+	/* Where it is refused the viewer is served all the same. */
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof(pace));
+	c->pace = pace;
+}
+
 void conn_start(struct http_worker *w, const struct accepted *a)
 {
 	struct conn *c = OBJ_NEW(struct conn, CONN_MAGIC);
@@ -422,6 +433,7 @@ void conn_start(struct http_worker *w, const struct accepted *a)
 	c->fd = a->fd;
 	memcpy(c->peer, a->peer, sizeof(c->peer));
 	c->fresh = true;
+	c->pace = UINT32_MAX;
 	buf_init(&c->ahead, HTTP_SCRATCH_BYTES + w->server->limits.pipelined_bytes);
 	c->waiter.mailbox = &w->mailbox;
 	c->waiter.letter.deliver = on_progress;

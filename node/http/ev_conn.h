@@ -57,6 +57,7 @@ struct conn {
 	struct growing_waiter waiter;
 	uint64_t lingered_bytes;
 	uint32_t requests_n; /* that came on it */
+	uint32_t pace;       /* bytes a second as the kernel has it; UINT32_MAX: no bound */
 	char peer[INET6_ADDRSTRLEN];
 };
 
@@ -72,6 +73,8 @@ void conn_on_timer(struct conn *c);
 void conn_kill(struct conn *c, bool reset);
 /* Closes it when it is idle; gives a fresh one a second for its request. */
 void conn_on_drain(struct conn *c);
+/* As http_response.pace_bytes_per_s. */
+void conn_pace(struct conn *c, uint64_t bytes_per_s);
 
 /* ev_cold.c */
 /* Has the bytes that the answer stands before read aside; conn_run when they are there. False: no thread can

@@ -120,6 +120,7 @@ void http_respond(struct http_exchange *x, const struct http_response *r)
 	};
 	x->gone = NULL;
 	c->state = CONN_SENDING;
+	conn_pace(c, r->pace_bytes_per_s);
 	count_status(w, r->status);
 	conn_make_ready(c); /* first: from then on it outlives its death */
 	if (outgoing_start(&x->out, r, &options) != OK) {

@@ -53,15 +53,16 @@ const struct warmth_ops fs_warmth = { look, fetch };
 uint64_t warmth_length(const struct warmth_ops *ops, struct warm_known *known, int fd, uint64_t offset,
     uint64_t n, uint64_t fetched_until)
 {
-	for (uint64_t at = 0; at < n; at += WARMTH_STEP_BYTES) {
-		uint64_t step = (offset + at) / WARMTH_STEP_BYTES;
+	uint64_t end = offset + n;
+	for (uint64_t at = offset; at < end; at = (at / WARMTH_STEP_BYTES + 1) * WARMTH_STEP_BYTES) {
+		uint64_t step = at / WARMTH_STEP_BYTES;
 		if (known != NULL && warm_known_has(known, fd, step))
 			continue;
-		enum warmth w = ops->look(fd, offset + at);
+		enum warmth w = ops->look(fd, at);
 		if (known != NULL && w == WARMTH_WARM)
 			warm_known_add(known, fd, step);
-		if (w == WARMTH_COLD || (w == WARMTH_UNKNOWN && offset + at >= fetched_until))
-			return at;
+		if (w == WARMTH_COLD || (w == WARMTH_UNKNOWN && at >= fetched_until))
+			return at - offset;
 	}
 	return n;
 }

@@ -1,8 +1,9 @@
 /* Whether a read of a file would wait for a disk: asked before each sendfile, which has no way to say it
  * would block.
  *
- * One warm byte says little of the pages behind it, so one byte in every WARMTH_STEP_BYTES is asked for. A
- * file system that cannot be asked (overlayfs) counts as cold, unless it is memory itself (tmpfs).
+ * One warm byte says little of the pages behind it, so one byte in every WARMTH_STEP_BYTES of the file is
+ * asked for. A file system that cannot be asked (overlayfs) counts as cold, unless it is memory itself
+ * (tmpfs).
  *
  * Threading: any. The functions are a seam: tests put a slow disk in their place.
  */

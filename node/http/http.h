@@ -62,6 +62,8 @@ struct http_part {
 	uint64_t length;
 };
 
+#define HTTP_PACE_NONE UINT64_MAX
+
 enum { HTTP_HEADERS_MAX = 24, HTTP_PARTS_MAX = 4 };
 
 struct http_field {
@@ -86,6 +88,8 @@ struct http_response {
 	/* A head made by http_prepare, sent in place of one from status and fields; copied. Only where
 	 * http_takes_prepared says so. `status` is its status. */
 	struct bytes head;
+	/* How fast the connection is sent to at most, from then on; 0: as before. HTTP_PACE_NONE: no bound. */
+	uint64_t pace_bytes_per_s;
 	bool close; /* close the connection after it */
 	/* Called once, on the worker, when the response is over, however it ends, never from
 	 * inside of http_respond. May be NULL. */

@@ -171,7 +171,7 @@ static enum err put_url(const struct peers *p, const struct peer_round *r, const
 		buf_printf(url, "%s/peer/%.*s/", pick->url, (int)token.n, (const char *)token.p);
 		http_path_encode(url, r->object);
 		if (fill)
-			buf_put_str(url, "?fill=1");
+			buf_put_str(url, r->ahead ? "?fill=1&ahead=1" : "?fill=1");
 		for (size_t i = 0; i < r->purged_n; i++) {
 			char hex[2 * RPC_COMMAND_ID_BYTES + 1];
 			text_hex(hex, bytes_of(r->purged[i].b, RPC_COMMAND_ID_BYTES));

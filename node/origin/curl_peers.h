@@ -57,7 +57,8 @@ struct peer_round {
 	size_t picks_n, at; /* `at` is the next */
 	struct rpc_command_id purged[PURGED_NAMED_MAX];
 	size_t purged_n;
-	bool fill; /* they are asked to fill it */
+	bool fill;  /* they are asked to fill it */
+	bool ahead; /* "&ahead=1": nobody has asked for it yet (fill_waiter) */
 };
 
 /* False: nobody is to be asked. */

@@ -296,7 +296,7 @@ static bool want(
 	struct fill *f = fills_find(fs, hash, origin, object);
 	if (f != NULL)
 		return join(fs, f, w);
-	if (fs->stopping || fs->counters.queued >= fs->queue_max) {
+	if (fs->stopping || fs->counters.queued + fs->counters.parked >= fs->queue_max) {
 		fs->counters.failed++;
 		w->answer.outcome = FILL_FAILED;
 		w->answer.error = fs->stopping ? ERR_CLOSED : ERR_FULL;
@@ -499,7 +499,7 @@ void fills_count(const struct fills *f, struct fills_counters *out)
 	struct peers_counters peers = { 0 };
 	if (fs->peers != NULL)
 		peers_count(fs->peers, &peers);
-	out->threads = fs->threads_n;
+	out->threads = fs->own_max;
 	out->peer_misses = peers.misses;
 	out->peer_failures = peers.failures;
 	out->fills_asked = peers.fills_asked;

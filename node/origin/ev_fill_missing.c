@@ -109,6 +109,8 @@ void fill_missing(struct fill *f, const struct peer_answer *told)
 	bool gave_up = soon && !parked && now - f->missed_mono_ms >= POLL_FOR_MS;
 	if (gave_up)
 		for_ms = MISSING_GROWING_MS;
+	if (f->ahead)
+		for_ms = 0;
 	if (!doomed && !f->ahead && (!soon || gave_up))
 		negative_put(&fs->negative, f->hash, now, for_ms);
 	fills_unlock(fs);

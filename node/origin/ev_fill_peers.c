@@ -48,6 +48,14 @@ static void comes_back(struct fill *f)
 	fills_unlock(f->fills);
 }
 
+static bool is_ahead(struct fill *f)
+{
+	fills_lock(f->fills);
+	bool ahead = f->ahead;
+	fills_unlock(f->fills);
+	return ahead;
+}
+
 static bool ask_fillers(struct fill *f, struct cache_unit *held)
 {
 	struct fills *fs = f->fills;
@@ -57,6 +65,7 @@ static bool ask_fillers(struct fill *f, struct cache_unit *held)
 	if (!peers_look_fillers(fs->peers, f->key.origin, f->content, f->object, f->hash, disks_serve(fs), &r) ||
 	    !goes_elsewhere(f))
 		return false;
+	r.ahead = is_ahead(f);
 	enum err e;
 	while ((e = peers_open_filler(fs->peers, &r, is_over, f, &handle, &a)) == OK)
 		if (fill_take_from_peer(f, &r, handle, &a, held))

@@ -2,6 +2,12 @@
  * all wait for other nodes, and these for this one. */
 #include "node/origin/ev_fill.h"
 
+/* What is parked does not wait for a thread. */
+static uint64_t *count_of(struct fills *fs, const struct fill_queue *q)
+{
+	return q == &fs->parked ? &fs->counters.parked : &fs->counters.queued;
+}
+
 static void put(struct fill *f, struct fill_queue *q)
 {
 	CHECK(f->in == NULL);
@@ -9,7 +15,7 @@ static void put(struct fill *f, struct fill_queue *q)
 	f->in = q;
 	f->started = false;
 	f->elsewhere = false;
-	f->fills->counters.queued++;
+	++*count_of(f->fills, q);
 }
 
 void fills_push(struct fill *f)
@@ -23,8 +29,8 @@ void fill_unqueue(struct fill *f)
 {
 	CHECK(f->in != NULL);
 	TAILQ_REMOVE(f->in, f, queue_link);
+	--*count_of(f->fills, f->in);
 	f->in = NULL;
-	f->fills->counters.queued--;
 }
 
 void fill_parks(struct fill *f, uint64_t due_mono_ms)

@@ -125,7 +125,9 @@ class Viewer(threading.Thread):
 
 def play_all(make_cluster, store, late_s):
     """(cluster, the viewers, what is named the most often within one time of freshness: of the playlist)"""
-    cluster = make_cluster(api=1, delivery=3, overrides={"*": {"origins": [store.origin()]}})
+    # Nothing is fetched ahead: such requests would be among those that are counted.
+    overrides = {"*": {"origins": [store.origin()]}, "delivery": {"cache": {"prefetch": 0}}}
+    cluster = make_cluster(api=1, delivery=3, overrides=overrides)
     nodes = cluster.of_role("delivery")
     for node in nodes:
         wait_event(node, "proven")

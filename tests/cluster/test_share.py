@@ -100,9 +100,11 @@ def test_a_holder_of_all_is_preferred_to_one_of_little(make_cluster):
     cluster = make_cluster(api=1, delivery=2, overrides=OVERRIDES)
     objects = make_ladder(cluster.origin_dir, "vod/s3")
     api = cluster.node("api-1")
-    little, all_of_it = cluster.of_role("delivery")
-    # Any node serves any token: this places what each is to hold.
     session = create(api, "vod/s3")
+    # Any node serves any token: this places what each is to hold. What one lacks the content's first node fills
+    # for it (D7), and holds as well.
+    all_of_it = cluster.node(session["node"])
+    little, = (n for n in cluster.of_role("delivery") if n.name != all_of_it.name)
     path = base_of(session).partition("/p/")[2]
     for node, segments in ((little, 4), (all_of_it, SEGMENTS)):
         for name in part_of(objects, "high", segments):
@@ -121,6 +123,7 @@ def test_the_share_outlives_a_restart(make_cluster):
     play(create(api, "vod/s4"), part_of(objects, "high", 20))
     wait_share(cluster, "vod/s4", node.name, 490, 500)
     node.restart()
+    cluster.wait_met()
     wait_share(cluster, "vod/s4", node.name, 490, 500)
     # And it is measured again, not only remembered: what comes now counts.
     play(create(api, "vod/s4"), part_of(objects, "high", SEGMENTS))

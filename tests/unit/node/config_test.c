@@ -1,4 +1,5 @@
 #include "node/config.h"
+#include "node/config_value.h"
 
 #include "node/config_table.h"
 #include "rpc/entries.h"
@@ -138,6 +139,43 @@ static void reads_who_may_create_sessions(void **state)
 	assert_int_equal(f->config.client_rate_per_min, 0);
 }
 
+static void reads_a_pace(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *text;
+		uint32_t permille;
+		uint64_t bits_per_s;
+	} paces[] = {
+		{ "4x", 4000, 0 },
+		{ "1.5x", 1500, 0 },
+		{ "100x", 100000, 0 },
+		{ "20Mbit/s", 0, 20000000 },
+		{ "100kbit/s", 0, 100000 },
+		{ "2.5Gbit/s", 0, 2500000000 },
+	};
+	static const char *const none[] = { "", "x", "4", "4X", "0.9x", "101x", "4.55x", "-4x", ".5x", "4 x",
+		"20Mbit", "99kbit/s", "101Gbit/s", "Mbit/s", "20MB/s", "99999999999999999999x" };
+	for (size_t i = 0; i < sizeof(paces) / sizeof(paces[0]); i++) {
+		struct config_pace p = { 1, 1 };
+		assert_true(config_value_pace(bytes_str(paces[i].text), &p));
+		assert_int_equal(p.permille, paces[i].permille);
+		assert_true(p.bits_per_s == paces[i].bits_per_s);
+	}
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		struct config_pace p;
+		if (config_value_pace(bytes_str(none[i]), &p))
+			fail_msg("'%s' is no pace", none[i]);
+	}
+	assert_good(f, INGEST "pace: 4x\n");
+	assert_string_equal(f->config.pace, "4x");
+	assert_good(f, INGEST "pace: 20Mbit/s\n");
+	assert_good(f, INGEST "pace: \"\"\n");
+	assert_string_equal(f->config.pace, "");
+	assert_good(f, INGEST);
+	assert_string_equal(f->config.pace, "");
+}
+
 static void fills_in_defaults(void **state)
 {
 	struct fixture *f = *state;
@@ -217,6 +255,9 @@ static const struct {
 	                                             "allowed: 0 to 1000000/s, in /s or /m (0 = no limit)" },
 	{ INGEST "session: {rate_per_client: 10/h}\n", "t.yaml:5: session.rate_per_client: '10/h' is not a rate; "
 	                                               "allowed: 0 to 1000000/s, in /s or /m (0 = no limit)" },
+	{ INGEST "pace: 4\n",
+	    "t.yaml:5: pace: '4' is not allowed; allowed: 1x to 100x, or 100kbit/s to 100Gbit/s, "
+	    "such as 4x or 20Mbit/s" },
 	{ INGEST "session: {burst_per_client: 0}\n",
 	    "t.yaml:5: session.burst_per_client: '0' is out of range; allowed: 1 to 1000000" },
 	{ INGEST "cache: {ram: 1.5GiB}\n",
@@ -527,6 +568,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(reads_every_setting, setup, teardown),
 		cmocka_unit_test_setup_teardown(reads_who_may_create_sessions, setup, teardown),
+		cmocka_unit_test_setup_teardown(reads_a_pace, setup, teardown),
 		cmocka_unit_test_setup_teardown(fills_in_defaults, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_with_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(roles_need_what_they_serve_from, setup, teardown),

@@ -199,6 +199,43 @@ static void what_was_said_of_the_share_stands_until_it_is_measured(void **state)
 	buf_fini(&value);
 }
 
+static void says(struct fixture *f, struct buf *value, uint32_t objects, bool deleted)
+{
+	struct rpc_location was = { .objects = objects };
+	if (f->kvs.n == 0)
+		said_before(f, "lv1", false);
+	buf_init(value, RPC_VALUE_MAX);
+	assert_int_equal(rpc_encode_location(&was, value), OK);
+	f->kvs.entries[0].value = buf_bytes(value);
+	f->kvs.entries[0].deleted = deleted;
+}
+
+static void what_is_left_of_a_content_that_goes_is_taken_back(void **state)
+{
+	struct fixture *f = *state;
+	struct buf value;
+	/* It comes: three objects, as when it was told last. */
+	says(f, &value, 3, false);
+	assert_int_equal(told_measured(f, true, 9, 0).share_permille, 9);
+	buf_fini(&value);
+	/* It goes: three after four. */
+	says(f, &value, 4, false);
+	assert_int_equal(told_measured(f, true, 10, 0).share_permille, 10);
+	assert_int_equal(told_measured(f, false, 0, 0).share_permille, 0);
+	assert_int_equal(told_measured(f, true, 0, 0).share_permille, 0); /* unknown */
+	assert_int_equal(f->puts_n, 4);
+	(void)told_measured(f, true, 9, 0);
+	assert_int_equal(f->puts_n, 5);
+	assert_put(f, 4, "lv1", true);
+	/* Taken back once, until more is there. */
+	f->kvs.entries[0].deleted = true;
+	(void)told_measured(f, true, 8, 0);
+	assert_int_equal(f->puts_n, 5);
+	assert_int_equal(told_measured(f, true, 11, 0).share_permille, 11);
+	assert_int_equal(f->puts_n, 6);
+	buf_fini(&value);
+}
+
 static void what_is_held_no_more_is_taken_back(void **state)
 {
 	struct fixture *f = *state;
@@ -311,6 +348,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_is_held_is_told),
 		T(what_was_said_of_the_share_stands_until_it_is_measured),
+		T(what_is_left_of_a_content_that_goes_is_taken_back),
 		T(what_is_held_no_more_is_taken_back),
 		T(what_an_earlier_run_said_is_taken_back_once),
 		T(entries_of_other_classes_are_left_alone),

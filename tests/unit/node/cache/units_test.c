@@ -49,6 +49,39 @@ static void test_finds_what_was_put(void **state)
 	units_fini(&t);
 }
 
+static void test_any_yields_all(void **state)
+{
+	(void)state;
+	enum { N = 500 };
+	struct units t;
+	units_init(&t);
+	units_reserve(&t, N);
+	size_t mask = t.mask;
+	assert_true(mask >= N);
+	char name[32];
+	for (unsigned i = 0; i < N; i++) {
+		(void)snprintf(name, sizeof(name), "c/%u", i);
+		units_put(&t, make("c", name, i));
+		/* Some go between, so that what comes lies below where the search stood. */
+		if (i % 7 == 3) {
+			struct unit *u = units_any(&t);
+			units_take(&t, u);
+			unit_free(u);
+		}
+	}
+	assert_int_equal(t.mask, mask); /* it had room */
+	units_reserve(&t, 1);
+	assert_int_equal(t.mask, mask);
+	unsigned n = 0;
+	for (struct unit *u; (u = units_any(&t)) != NULL; n++) {
+		units_take(&t, u);
+		unit_free(u);
+	}
+	assert_int_equal(n, N - N / 7);
+	assert_int_equal(t.n, 0);
+	units_fini(&t);
+}
+
 static void test_counts_contents(void **state)
 {
 	(void)state;
@@ -125,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_finds_what_was_put),
+		cmocka_unit_test(test_any_yields_all),
 		cmocka_unit_test(test_counts_contents),
 		cmocka_unit_test(test_many_contents),
 	};

@@ -334,6 +334,11 @@ static bool moved(void *ctx, const struct node_id *former, const struct rpc_sess
 
 void node_start(struct node *n)
 {
+	node_start_paced(n, "");
+}
+
+void node_start_paced(struct node *n, const char *pace)
+{
 	static const char ours[] = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
 	static const char strange[] = "k1:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\n";
 	size_t bad_line;
@@ -345,6 +350,7 @@ void node_start(struct node *n)
 	CHECK(token_keys_parse(bytes_str(ours), &n->keys, &bad_line) == OK);
 	CHECK(token_keys_parse(bytes_str(strange), &n->strange_keys, &bad_line) == OK);
 	make_origin(n);
+	n->config.pace = pace;
 	n->revoked = revoked_new();
 	n->purged = purged_new(60000);
 	start_cache(n);

@@ -59,6 +59,7 @@ enum { NODE_ROOM = 100 }; /* sessions */
 /* The origin folder has lv1/{master.m3u8, live.m3u8, seg.m4s, empty.ts, "a b.ts"}, named/index.m3u8,
  * dash/manifest.mpd and secret/seg.m4s. */
 void node_start(struct node *n);
+void node_start_paced(struct node *n, const char *pace);
 /* The server anew, with n->limits. */
 void node_restart_server(struct node *n);
 /* Writes an object of the origin folder anew. */

@@ -88,6 +88,21 @@ static void parts(struct fixture *f, struct http_exchange *x, struct http_respon
 	add_bytes(r, BYTES_LIT("ef"), true);
 }
 
+/* Slowly; "/unpaced" lets go of that. */
+static void paced(struct fixture *f, struct http_exchange *x, struct http_response *r)
+{
+	(void)x;
+	r->pace_bytes_per_s = FIXTURE_PACE_BYTES;
+	add_file(r, f, 0, 2 * FIXTURE_PACE_BYTES);
+}
+
+static void unpaced(struct fixture *f, struct http_exchange *x, struct http_response *r)
+{
+	(void)x;
+	r->pace_bytes_per_s = HTTP_PACE_NONE;
+	add_file(r, f, 0, FIXTURE_FILE_BYTES);
+}
+
 static void too_short(struct fixture *f, struct http_exchange *x, struct http_response *r)
 {
 	(void)x;
@@ -169,6 +184,8 @@ static void handle(void *ctx, struct http_exchange *x)
 		{ "/echo", echo },
 		{ "/file", file },
 		{ "/parts", parts },
+		{ "/paced", paced },
+		{ "/unpaced", unpaced },
 		{ "/short", too_short },
 		{ "/grow", grow },
 		{ "/split", split },

@@ -5,7 +5,7 @@
 #include "node/http/ev_server.h"
 #include "node/http/growing.h"
 
-enum { FIXTURE_FILE_BYTES = 8 << 20 };
+enum { FIXTURE_FILE_BYTES = 8 << 20, FIXTURE_PACE_BYTES = 1 << 20 };
 
 struct fixture {
 	struct http_server *server;

@@ -351,6 +351,28 @@ static void problems_and_preflights(void **state)
 	raw_close(&c);
 }
 
+/* -- pace -- */
+
+/* The kernel lets a few hundred KiB go at once; what follows keeps to the pace. */
+static void a_connection_keeps_its_pace_until_it_is_let_go(void **state)
+{
+	(void)state;
+	struct raw c;
+	struct raw_answer a;
+	raw_connect(&c, f.port);
+	uint64_t began_ms = fixture_now_ms();
+	raw_say(&c, "GET /paced HTTP/1.1\r\n" H);
+	assert_true(raw_answer(&c, &a, false));
+	raw_answer_free(&a);
+	assert_true(fixture_now_ms() - began_ms >= 700); /* two seconds' worth */
+	began_ms = fixture_now_ms();
+	raw_say(&c, "GET /unpaced HTTP/1.1\r\n" H);
+	assert_true(raw_answer(&c, &a, false));
+	raw_answer_free(&a);
+	assert_true(fixture_now_ms() - began_ms < 6000); /* eight seconds' worth */
+	raw_close(&c);
+}
+
 /* -- resets -- */
 
 static void resets_when_told_to(void **state)
@@ -547,6 +569,7 @@ int main(void)
 		SERVER_TEST(no_value_splits_a_response),
 		SERVER_TEST(takes_bodies),
 		SERVER_TEST(problems_and_preflights),
+		SERVER_TEST(a_connection_keeps_its_pace_until_it_is_let_go),
 		SERVER_TEST(resets_when_told_to),
 		SERVER_TEST(resets_when_a_file_is_short),
 		SERVER_TEST(viewers_follow_a_growing_file),

@@ -260,6 +260,23 @@ static void test_keys_and_what_is_in_doubt_are_the_stores(void **state)
 	end();
 }
 
+/* What nobody has asked for yet is remembered as missing by nobody. */
+static void test_what_is_fetched_ahead_is_not_remembered(void **state)
+{
+	(void)state;
+	START(MISSING_GROWS, GIVES);
+	struct asker a = { .answered = false };
+	ask_ahead(&t.fills, &a, "c/1.m4s");
+	await(&t.fills, &a);
+	assert_int_equal(a.waiter.answer.outcome, FILL_NOT_FOUND);
+	assert_true(eventually(nothing_runs, &t.fills));
+	assert_string_equal(strchr(t.target, '?'), "?fill=1&ahead=1");
+	assert_filled("c/1.m4s", true);
+	assert_string_equal(strchr(t.target, '?'), "?fill=1");
+	assert_int_equal(counters(&t.fills).missing_again, 0);
+	end();
+}
+
 static void test_that_there_is_none_is_believed(void **state)
 {
 	(void)state;
@@ -470,6 +487,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_first_node_is_asked_to_fill),
 		cmocka_unit_test(test_keys_and_what_is_in_doubt_are_the_stores),
+		cmocka_unit_test(test_what_is_fetched_ahead_is_not_remembered),
 		cmocka_unit_test(test_that_there_is_none_is_believed),
 		cmocka_unit_test(test_what_may_come_soon_is_asked_for_again),
 		cmocka_unit_test(test_who_is_at_it_is_asked_again),

@@ -187,13 +187,13 @@ static void test_other_nodes_hear_that_it_is_under_way(void **state)
 
 static bool one_waits(void *arg)
 {
-	return counters(arg).queued == 1;
+	return counters(arg).parked == 1;
 }
 
 static bool nothing_runs(void *arg)
 {
 	struct fills_counters n = counters(arg);
-	return n.queued == 0 && n.running == 0;
+	return n.queued == 0 && n.parked == 0 && n.running == 0;
 }
 
 /* What waits and is wanted by nobody any more is not asked for. */

@@ -262,6 +262,13 @@ void ask(struct origin_fixture *f, struct asker *a, const char *object)
 	fill_want(f->fills, &f->config.origins[0], BYTES_LIT("c"), bytes_str(object), &a->waiter);
 }
 
+void ask_ahead(struct origin_fixture *f, struct asker *a, const char *object)
+{
+	*a = (struct asker){ .waiter = {
+		                     .letter = { .deliver = on_answer }, .mailbox = &f->mailbox, .ahead = true } };
+	fill_want(f->fills, &f->config.origins[0], BYTES_LIT("c"), bytes_str(object), &a->waiter);
+}
+
 void ask_for_peer(struct origin_fixture *f, struct asker *a, const char *object)
 {
 	*a = (struct asker){ .waiter = {

@@ -59,6 +59,8 @@ struct asker {
 	bool answered;
 };
 void ask(struct origin_fixture *f, struct asker *a, const char *object);
+/* As who fetches ahead asks. */
+void ask_ahead(struct origin_fixture *f, struct asker *a, const char *object);
 /* As another node asks. */
 void ask_for_peer(struct origin_fixture *f, struct asker *a, const char *object);
 /* Runs the loop until it is answered; fails after 20 s. */
