@@ -307,6 +307,8 @@ static void put_fills(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_fills_started_total", "Fills started.", f.started);
 	metrics_counter(out, "warmcast_fills_joined_total", "Requests that joined a fill under way.", f.joined);
 	metrics_counter(out, "warmcast_fills_failed_total", "Fills that failed.", f.failed);
+	metrics_counter(out, "warmcast_fills_abandoned_total",
+	    "Long fills that were given up when their last reader had left.", f.abandoned);
 	metrics_counter(out, "warmcast_fills_unstored_total", "Fills served through and not stored.", f.unstored);
 	metrics_counter(
 	    out, "warmcast_fills_revalidated_total", "Units confirmed by the origin store.", f.revalidated);

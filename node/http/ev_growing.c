@@ -56,6 +56,11 @@ void growing_unref(struct growing *g)
 	OBJ_FREE(g);
 }
 
+unsigned growing_refs(const struct growing *g)
+{
+	return atomic_load(&g->refs);
+}
+
 void growing_on_free(struct growing *g, void (*freed)(void *arg), void *arg)
 {
 	OBJ_CHECK(g, GROWING_MAGIC);

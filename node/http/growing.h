@@ -24,6 +24,8 @@ struct growing;
 struct growing *growing_new(int fd, uint64_t total_bytes);
 struct growing *growing_ref(struct growing *g);
 void growing_unref(struct growing *g);
+/* How many references there are now. */
+unsigned growing_refs(const struct growing *g);
 /* Called when the last reference has gone, by whoever let it go: what was kept for it (memory) is free again.
  * Set by the filler before anybody else has the growing. */
 void growing_on_free(struct growing *g, void (*freed)(void *arg), void *arg);

@@ -69,9 +69,9 @@ static struct fill *add(struct fills *fs, uint64_t hash, unsigned origin, struct
 	return f;
 }
 
-static void take_out_of_bucket(struct fills *fs, struct fill *f)
+void fill_leaves_bucket(struct fill *f)
 {
-	struct fill **at = bucket_of(fs, f->hash);
+	struct fill **at = bucket_of(f->fills, f->hash);
 	while (*at != f)
 		at = &(*at)->next;
 	*at = f->next;
@@ -80,7 +80,7 @@ static void take_out_of_bucket(struct fills *fs, struct fill *f)
 static void take_out(struct fills *fs, struct fill *f)
 {
 	if (!f->doomed)
-		take_out_of_bucket(fs, f);
+		fill_leaves_bucket(f);
 	TAILQ_REMOVE(&fs->all, f, all_link);
 }
 
@@ -216,7 +216,7 @@ bool fill_is_doomed(struct fill *f)
 static void doom(struct fills *fs, struct fill *f)
 {
 	f->doomed = true;
-	take_out_of_bucket(fs, f);
+	fill_leaves_bucket(f);
 	struct fill_waiter *all = f->waiters;
 	if (all == NULL)
 		return;

@@ -48,10 +48,11 @@ struct fill {
 	bool ahead;                         /* nobody but such who fetch ahead has asked for it */
 	struct fill *next;                  /* of its bucket */
 	TAILQ_ENTRY(fill) all_link;
-	uint64_t looked_mono_ms; /* the watch's */
-	struct fill_queue *in;   /* NULL: a thread has it */
-	uint64_t due_mono_ms;    /* when parked */
-	uint64_t missed_mono_ms; /* when the origin store was first found to lack it; 0 = never */
+	uint64_t looked_mono_ms;                /* the watch's */
+	struct fill_queue *in;                  /* NULL: a thread has it */
+	uint64_t due_mono_ms;                   /* when parked */
+	uint64_t begun_mono_ms, lonely_mono_ms; /* its body; since when nobody reads it; 0 = never */
+	uint64_t missed_mono_ms;                /* when the origin store was first found to lack it; 0 = never */
 	TAILQ_ENTRY(fill) queue_link;
 	struct fill_waiter *waiters;
 	struct growing *growing; /* once the head is known: the table's reference */
@@ -149,6 +150,14 @@ void fill_unqueue(struct fill *f);
 void fill_parks(struct fill *f, uint64_t due_mono_ms);
 /* Begins those that are due. When the next will be; UINT64_MAX: none. */
 uint64_t fills_unpark(struct fills *fs, uint64_t now_mono_ms);
+
+/* Takes it out of its bucket: it must not be doomed yet. Under the lock. */
+void fill_leaves_bucket(struct fill *f);
+
+/* -- ev_fill_lonely.c -- */
+/* Of a fill that grows: whether it ends here, since nobody reads it and it would take long yet. It is doomed
+ * then. */
+bool fill_abandons(struct fill *f, uint64_t done, uint64_t length);
 
 /* -- ev_fill_missing.c -- */
 /* Whether `w` is answered by what is remembered: then its answer is filled. Else *wait_ms: what is to be

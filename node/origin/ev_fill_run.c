@@ -225,7 +225,7 @@ static enum err pump(struct filling *x)
 		/* Checked before the last bytes are published: readers who have those hold a whole object (D5). */
 		if (e == OK && x->body.done + x->chunk_n == x->meta.length)
 			e = s->check(s, x->handle);
-		if (e == OK && fill_gives_up(x->fill))
+		if (e == OK && (fill_gives_up(x->fill) || fill_abandons(x->fill, x->body.done, x->meta.length)))
 			e = ERR_CLOSED;
 		if (e != OK)
 			return e;
