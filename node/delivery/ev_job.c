@@ -23,6 +23,7 @@ struct media_job {
 	bool hold_later;              /* in memory, when it was sent */
 	struct media_worker *worker;
 	uint64_t pace_bytes_per_s; /* as of http_response */
+	struct media_look *look;   /* while it is looked for aside */
 	struct fill_waiter waiter;
 	struct media_job *next_orphan, **prev_orphan; /* while x is NULL */
 	/* while the body is sent */
@@ -306,11 +307,10 @@ static void answer_hit(struct media_job *j, struct cache_unit *unit)
 	media_hot_answer(d, x, h, &session);
 }
 
-static void look(struct media_job *j)
+/* The cache has said what it has. */
+static void looked(struct media_job *j, struct cache_unit *unit)
 {
 	struct delivery *d = j->d;
-	struct cache_key key = key_of(j);
-	struct cache_unit *unit = cache_get(d->c.cache, &key);
 	if (unit == NULL) {
 		want(j);
 	} else if (!freshness_holds(unit->meta, d->c.now_wall_ms())) {
@@ -323,6 +323,39 @@ static void look(struct media_job *j)
 	} else {
 		answer_hit(j, unit);
 	}
+}
+
+static void on_found(void *arg, struct cache_unit *unit)
+{
+	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
+	j->look = NULL;
+	http_on_gone(j->x, NULL, NULL);
+	looked(j, unit);
+}
+
+static void on_gone_while_looking(void *arg)
+{
+	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
+	media_look_forget(j->look);
+	job_free(j);
+}
+
+static void look(struct media_job *j)
+{
+	struct delivery *d = j->d;
+	struct cache_key key = key_of(j);
+	int disk;
+	struct cache_unit *unit = cache_get_now(d->c.cache, &key, &disk);
+	if (disk >= 0) {
+		j->look = media_look_aside(d, j->x, &key, disk, on_found, j);
+		if (j->look != NULL) {
+			delivery_add(&d->looks_aside, 1);
+			http_on_gone(j->x, on_gone_while_looking, j);
+			return;
+		}
+		unit = cache_get(d->c.cache, &key);
+	}
+	looked(j, unit);
 }
 
 /* What the token says that the content takes is what players ask for on average, at its best. */
