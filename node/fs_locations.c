@@ -52,7 +52,7 @@ static bool said(const struct locations *l, struct bytes key, struct rpc_locatio
 static bool is_leftover(const struct cache_content_news *n, bool was_said, const struct rpc_location *was)
 {
 	bool small = n->share_permille > 0 && n->share_permille < LOCATION_SHARE_MIN_PERMILLE;
-	return small && (!was_said || n->objects < was->objects);
+	return small && (n->fewer || (was_said && n->objects < was->objects));
 }
 
 static void on_news(void *arg, const struct cache_content_news *n)

@@ -270,6 +270,8 @@ static void put_peers(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_peer_served_bytes_total", "Bytes of them.", d.peer_bytes);
 	metrics_counter(out, "warmcast_peer_not_cached_total",
 	    "Other nodes' requests that this node's cache could not answer.", d.peer_misses);
+	metrics_counter(out, "warmcast_peer_hedged_total",
+	    "Holders that were slow to answer and given up for the next one, of a budget.", f.hedged);
 	metrics_counter(out, "warmcast_peer_fills_asked_total",
 	    "Requests to other nodes to fill an object on this node's behalf.", f.fills_asked);
 	metrics_counter(out, "warmcast_peer_fills_awaited_total",

@@ -248,6 +248,9 @@ static bool put_load(struct bytes value, struct arena *arena, struct buf *out)
 	field_u64(out, "egress_mbps", l.egress_mbps);
 	field_u64(out, "hit_permille", l.hit_permille);
 	field_u64(out, "cached_bytes", l.cached_bytes);
+	field_u64(out, "miss_permille", l.miss_permille);
+	field_u64(out, "evict_age_s", l.evict_age_s);
+	field_u64(out, "reckoned_mbps", l.reckoned_mbps);
 	buf_put_u8(out, '}');
 	return true;
 }

@@ -70,6 +70,7 @@ struct cache_content_news {
 	uint64_t bytes; /* held now; 0 = nothing any more */
 	uint32_t objects;
 	struct bytes entry; /* "master.m3u8", "index.m3u8", "manifest.mpd" (the first of them held), or empty */
+	bool fewer;         /* objects than when it was told last */
 	bool measured;      /* else share and kbps are 0 */
 	uint32_t share_permille, kbps;
 };
@@ -188,7 +189,7 @@ MUST_USE enum err cache_purges_store(
 /* -- what is held of each content (fs_contents.c) -- */
 
 /* For the location entries. Calls `news` for every content of which more than a little changed since it was
- * last told (all of them the first time), or a little a minute ago; at most `max`; returns how many. More
+ * last told (all of them the first time), or a little five minutes ago; at most `max`; returns how many. More
  * than a little: the entry, the first or last object, an eighth of the share, or where that is unknown of the
  * objects. One thread (control). Slices are valid during the call. */
 size_t cache_poll_news(
@@ -198,8 +199,8 @@ size_t cache_poll_news(
 void cache_on_news(struct cache *c, void (*wake)(void *arg), void *arg);
 
 /* What a content is made of its playlists tell, which the cache does not read: it says which contents have
- * changed enough since they were measured, some 100 ms after they did, or 20 s after they changed a little.
- * After a start all that have a playlist. One thread asks. */
+ * changed enough since they were measured, some 100 ms after they did, or a minute after they changed a
+ * little. After a start all that have a playlist. One thread asks. */
 /* True: *out is to be measured and not told again until it changes; the arena has no room: it is told later.
  * False: *at_mono_ms says when there will be one; UINT64_MAX when none is known. */
 bool cache_next_unmeasured(

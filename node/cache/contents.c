@@ -361,6 +361,7 @@ bool contents_tell(struct contents *t, uint64_t now_ms, struct contents_told *ou
 	memcpy(out->origin, c->origin.p, c->origin.n);
 	if (c->name.n > 0)
 		memcpy(out->content, c->name.p, c->name.n);
+	bool fewer = c->is_told && c->objects < c->told.objects;
 	c->told = holding_of(c);
 	c->is_told = true;
 	out->news = (struct cache_content_news){ .origin = bytes_of(out->origin, c->origin.n),
@@ -368,6 +369,7 @@ bool contents_tell(struct contents *t, uint64_t now_ms, struct contents_told *ou
 		.bytes = c->bytes,
 		.objects = c->objects,
 		.entry = c->told.entry < CONTENT_ENTRIES ? bytes_str(entry_names[c->told.entry]) : BYTES_NONE,
+		.fewer = fewer,
 		.measured = c->told.measured,
 		.share_permille = c->told.share_permille,
 		.kbps = c->told.kbps };

@@ -11,9 +11,9 @@
 
 enum {
 	CONTENT_ENTRIES = 3, /* the entry playlists, the preferred one first */
-	CONTENTS_TELL_LATE_MS = 60000,
+	CONTENTS_TELL_LATE_MS = 300000,
 	CONTENTS_MEASURE_SOON_MS = 100,   /* so that a burst is measured once */
-	CONTENTS_MEASURE_LATE_MS = 20000, /* after a change that hardly matters */
+	CONTENTS_MEASURE_LATE_MS = 60000, /* after a change that hardly matters */
 };
 
 TAILQ_HEAD(contents_line, content);

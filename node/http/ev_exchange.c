@@ -14,7 +14,7 @@ struct http_exchange *exchange_take(struct http_worker *w, struct conn *c)
 		x = OBJ_NEW(struct http_exchange, EXCHANGE_MAGIC);
 		arena_init(&x->arena, ARENA_MAX_BYTES);
 		http_parse_init(&x->parse, &limits, &x->arena);
-		outgoing_init(&x->out, w->server->warmth);
+		outgoing_init(&x->out, w->server->warmth, &w->warm_known);
 	}
 	x->conn = c;
 	return x;

@@ -9,9 +9,9 @@
 
 enum { COPY_KEPT_BYTES = 16 << 10, COLD_PART_BYTES = 512 << 10 };
 
-void outgoing_init(struct outgoing *o, const struct warmth_ops *warmth)
+void outgoing_init(struct outgoing *o, const struct warmth_ops *warmth, struct warm_known *known)
 {
-	*o = (struct outgoing){ .warmth = warmth };
+	*o = (struct outgoing){ .warmth = warmth, .known = known };
 	buf_init(&o->copy, OUTGOING_COPY_MAX_BYTES);
 }
 
@@ -156,7 +156,7 @@ static uint64_t warm_part(const struct outgoing *o, int fd, uint64_t n)
 {
 	uint64_t offset = o->pieces[o->at].offset;
 	if (!o->just_fetched || offset >= o->fetched_until)
-		return warmth_length(o->warmth, fd, offset, n, o->fetched_until);
+		return warmth_length(o->warmth, o->known, fd, offset, n, o->fetched_until);
 	uint64_t fetched = o->fetched_until - offset;
 	return fetched < n ? fetched : n;
 }
@@ -261,7 +261,7 @@ void outgoing_end(struct outgoing *o)
 	if (copy.cap > COPY_KEPT_BYTES)
 		buf_fini(&copy);
 	buf_clear(&copy);
-	*o = (struct outgoing){ .copy = copy, .warmth = o->warmth };
+	*o = (struct outgoing){ .copy = copy, .warmth = o->warmth, .known = o->known };
 	if (done != NULL)
 		done(done_arg, &end);
 }

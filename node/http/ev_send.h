@@ -33,6 +33,7 @@ struct outgoing {
 	uint64_t head_bytes;
 	uint64_t sent_bytes;
 	const struct warmth_ops *warmth;
+	struct warm_known *known;
 	/* Of the present piece: up to where its file was fetched, and whether nothing was sent since. */
 	uint64_t fetched_until;
 	bool just_fetched;
@@ -49,7 +50,8 @@ enum send_result {
 	SEND_FAILED, /* the fill failed, a file is shorter than promised, or the peer is gone */
 };
 
-void outgoing_init(struct outgoing *o, const struct warmth_ops *warmth);
+/* `known` is the worker's, or NULL. */
+void outgoing_init(struct outgoing *o, const struct warmth_ops *warmth, struct warm_known *known);
 /* Ends what is under way and frees all. */
 void outgoing_fini(struct outgoing *o);
 /* Copies and refers; nothing is sent. ERR_NO_MEMORY or ERR_TOO_BIG: call outgoing_end all the same. */

@@ -22,6 +22,7 @@ static void look_at_clocks(struct http_worker *w)
 	CHECK(clock_gettime(CLOCK_MONOTONIC, &mono) == 0 && clock_gettime(CLOCK_REALTIME, &wall) == 0);
 	w->mono_ms = (uint64_t)mono.tv_sec * 1000 + (uint64_t)mono.tv_nsec / 1000000;
 	w->wall_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000;
+	w->warm_known.now_ms = w->mono_ms;
 }
 
 const char *worker_date(struct http_worker *w)

@@ -58,6 +58,7 @@ struct http_worker {
 	pthread_t thread;
 	void *data;
 	struct mailbox mailbox;
+	struct warm_known warm_known;
 	struct letter drain_letter;
 	struct letter stop_letter;
 	bool draining;

@@ -34,7 +34,7 @@ static void fetch(int fd, uint64_t offset, uint64_t n)
 {
 	char to[64 << 10]; /* on the stack of a thread of the pool */
 	uint64_t end = offset + n;
-	if (warmth_length(&fs_warmth, fd, offset, n, 0) == n)
+	if (warmth_length(&fs_warmth, NULL, fd, offset, n, 0) == n)
 		return;
 	(void)posix_fadvise(fd, (off_t)offset, (off_t)n, POSIX_FADV_WILLNEED);
 	while (offset < end) {
@@ -50,12 +50,17 @@ static void fetch(int fd, uint64_t offset, uint64_t n)
 
 const struct warmth_ops fs_warmth = { look, fetch };
 
-uint64_t warmth_length(
-    const struct warmth_ops *ops, int fd, uint64_t offset, uint64_t n, uint64_t fetched_until)
+uint64_t warmth_length(const struct warmth_ops *ops, struct warm_known *known, int fd, uint64_t offset,
+    uint64_t n, uint64_t fetched_until)
 {
 	uint64_t end = offset + n;
 	for (uint64_t at = offset; at < end; at = (at / WARMTH_STEP_BYTES + 1) * WARMTH_STEP_BYTES) {
+		uint64_t step = at / WARMTH_STEP_BYTES;
+		if (known != NULL && warm_known_has(known, fd, step))
+			continue;
 		enum warmth w = ops->look(fd, at);
+		if (known != NULL && w == WARMTH_WARM)
+			warm_known_add(known, fd, step);
 		if (w == WARMTH_COLD || (w == WARMTH_UNKNOWN && at >= fetched_until))
 			return at - offset;
 	}

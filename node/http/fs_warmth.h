@@ -10,7 +10,7 @@
 #ifndef NODE_HTTP_FS_WARMTH_H
 #define NODE_HTTP_FS_WARMTH_H
 
-#include <stdint.h>
+#include "node/http/warm_known.h"
 
 enum { WARMTH_STEP_BYTES = 128 << 10 };
 
@@ -30,8 +30,9 @@ struct warmth_ops {
 extern const struct warmth_ops fs_warmth;
 
 /* How much of the n bytes from `offset` on may be sent now. What lies before `fetched_until` was fetched: on
- * a file system that cannot say, that is all there is to know. */
-uint64_t warmth_length(
-    const struct warmth_ops *ops, int fd, uint64_t offset, uint64_t n, uint64_t fetched_until);
+ * a file system that cannot say, that is all there is to know. What is in `known` is not asked for again; it
+ * may be NULL. */
+uint64_t warmth_length(const struct warmth_ops *ops, struct warm_known *known, int fd, uint64_t offset,
+    uint64_t n, uint64_t fetched_until);
 
 #endif

@@ -52,6 +52,8 @@ void fetch_pool_stop(struct fetch_pool *p);
 struct fetch_request {
 	const char *url;
 	bool head_only;
+	uint32_t
+	    head_ms; /* of waiting for the head, when it is less than the pool's first_byte_ms; 0 = as that */
 	unsigned redirects_max;
 	const char *const *fields; /* "Name: value", NULL ended; NULL = none. They go along with redirects */
 	const char *ca_file;       /* NULL or "": the system's */

@@ -54,7 +54,7 @@ static enum told ask_one(struct peers *p, const struct peer_round *r, const stru
 		if (over(arg))
 			return TOLD_CLOSED;
 		atomic_fetch_add(&p->fills_asked, 1);
-		enum err e = peers_ask(p, r, pick, true, handle, answer, &head);
+		enum err e = peers_ask(p, r, pick, 0, handle, answer, &head);
 		if (e == OK)
 			return TOLD_OBJECT;
 		if (e == ERR_CLOSED)

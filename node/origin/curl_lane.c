@@ -118,7 +118,9 @@ static enum err perform(struct lane *l)
 static enum err wait(struct lane *l)
 {
 	bool begun = l->begun || (l->limits->head_is_first && l->head_over);
-	uint64_t before = now_ms(), limit_ms = begun ? l->limits->stall_ms : l->limits->first_byte_ms;
+	uint64_t before = now_ms(), limit_ms = l->head_over ? l->limits->first_byte_ms : l->head_ms;
+	if (begun)
+		limit_ms = l->limits->stall_ms;
 	uint64_t left_ms = l->waited_ms < limit_ms ? limit_ms - l->waited_ms : 1;
 	if (curl_multi_poll(l->multi, NULL, 0, left_ms < POLL_MS ? (int)left_ms : POLL_MS, NULL) != CURLM_OK)
 		return ERR_NO_MEMORY;
@@ -231,6 +233,9 @@ static enum err set_up(struct lane *l, const struct fetch_request *r)
 static void clear(struct lane *l, const struct fetch_request *r)
 {
 	l->head = (struct store_head){ .status = 0 };
+	l->head_ms = l->limits->first_byte_ms;
+	if (r->head_ms > 0 && r->head_ms < l->head_ms)
+		l->head_ms = r->head_ms;
 	l->follows = r->redirects_max > 0;
 	l->head_over = l->begun = l->paused = l->over = false;
 	l->head_only = r->head_only;

@@ -21,6 +21,7 @@ struct lane {
 	struct curl_slist *fields;
 	/* Of the present transfer. */
 	struct store_head head;
+	uint32_t head_ms;
 	bool follows, head_over, head_only, begun, paused, over; /* begun: a byte of the body has come */
 	CURLcode result;                                         /* once over */
 	char error[CURL_ERROR_SIZE];                             /* libcurl's words */

@@ -197,9 +197,10 @@ static enum err take(const struct fetch *f, const struct fetch_answer *a, struct
 	return OK;
 }
 
-enum err peers_ask(struct peers *p, const struct peer_round *r, const struct peer_pick *pick, bool fill,
-    void **handle, struct peer_answer *answer, struct store_head *head)
+enum err peers_ask(struct peers *p, const struct peer_round *r, const struct peer_pick *pick,
+    uint32_t within_ms, void **handle, struct peer_answer *answer, struct store_head *head)
 {
+	bool fill = r->fill;
 	const char *fields[] = { p->cdn_loop, fill ? NULL : "Cache-Control: only-if-cached", NULL };
 	struct fetch *f;
 	struct fetch_answer a;
@@ -212,7 +213,7 @@ enum err peers_ask(struct peers *p, const struct peer_round *r, const struct pee
 		return e == ERR_TOO_BIG ? e : ERR_INVALID;
 	}
 	struct peer_answer got = { .answered_wall_ms = p->c.now_wall_ms() };
-	struct fetch_request q = { .url = (const char *)url.p, .fields = fields };
+	struct fetch_request q = { .url = (const char *)url.p, .fields = fields, .head_ms = within_ms };
 	e = fetch_open(fill ? p->fill_pool : p->pool, &q, &f, &a);
 	buf_fini(&url);
 	*head = a.head;
@@ -239,15 +240,53 @@ void peers_rest_node(struct peers *p, const struct peer_pick *pick, enum err e)
 	    LOG_STR("url", pick->url), LOG_STR("error", err_str(e)));
 }
 
+/* How long the first of several may take; 0: as long as any. */
+static uint32_t begin_hedge(struct peers *p, const struct peer_round *r)
+{
+	if (r->at > 0)
+		return 0;
+	peers_lock(p);
+	uint32_t within_ms = hedge_begin(&p->hedge);
+	peers_unlock(p);
+	return r->picks_n > 1 ? within_ms : 0;
+}
+
+static void note_first_byte(struct peers *p, uint64_t took_ms)
+{
+	peers_lock(p);
+	hedge_saw(&p->hedge, took_ms < UINT32_MAX ? (uint32_t)took_ms : UINT32_MAX);
+	peers_unlock(p);
+}
+
+/* The next one first, then this one again. */
+static void hedge(struct peers *p, struct peer_round *r)
+{
+	struct peer_pick slow = r->picks[--r->at];
+	r->picks[r->at] = r->picks[r->at + 1];
+	r->picks[r->at + 1] = slow;
+	atomic_fetch_add(&p->hedged, 1);
+	peers_lock(p);
+	hedge_used(&p->hedge);
+	peers_unlock(p);
+}
+
 enum err peers_open(struct peers *p, struct peer_round *r, void **handle, struct peer_answer *answer)
 {
 	OBJ_CHECK(p, PEERS_MAGIC);
-	while (r->at < r->picks_n) {
+	uint32_t within_ms = begin_hedge(p, r);
+	for (; r->at < r->picks_n; within_ms = 0) {
 		const struct peer_pick *pick = &r->picks[r->at++];
 		struct store_head head;
-		enum err e = peers_ask(p, r, pick, false, handle, answer, &head);
+		uint64_t asked_ms = peers_now_mono_ms();
+		enum err e = peers_ask(p, r, pick, within_ms, handle, answer, &head);
+		if (e == OK)
+			note_first_byte(p, peers_now_mono_ms() - asked_ms);
 		if (e == OK || e == ERR_CLOSED)
 			return e;
+		if (e == ERR_TIMEOUT && head.status == 0 && within_ms > 0) {
+			hedge(p, r);
+			continue;
+		}
 		/* What cannot be named is nothing that the peer could help. */
 		if (head.status == 504 || e == ERR_INVALID || e == ERR_TOO_BIG)
 			atomic_fetch_add(&p->misses, 1);
@@ -273,6 +312,7 @@ void peers_count(const struct peers *p, struct peers_counters *out)
 {
 	out->misses = atomic_load(&p->misses);
 	out->failures = atomic_load(&p->failures);
+	out->hedged = atomic_load(&p->hedged);
 	out->fills_asked = atomic_load(&p->fills_asked);
 	out->fills_awaited = atomic_load(&p->fills_awaited);
 }

@@ -94,6 +94,7 @@ MUST_USE enum err peers_open_filler(struct peers *p, struct peer_round *r, bool 
 
 struct peers_counters {
 	uint64_t misses, failures;
+	uint64_t hedged;        /* slow holders given up for the next one (hedge.h) */
 	uint64_t fills_asked;   /* requests to fill */
 	uint64_t fills_awaited; /* of these that were told to ask again */
 };

@@ -7,6 +7,7 @@
 #include "kvs/lmdb_reader.h"
 #include "node/origin/curl_fetch.h"
 #include "node/origin/curl_peers.h"
+#include "node/origin/hedge.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,7 +30,8 @@ struct peers {
 	pthread_mutex_t lock; /* of all below */
 	struct kvs_reader *reader;
 	struct rests nodes, objects;
-	atomic_uint_fast64_t misses, failures, fills_asked, fills_awaited;
+	struct hedge hedge;
+	atomic_uint_fast64_t misses, failures, fills_asked, fills_awaited, hedged;
 };
 
 uint64_t peers_now_mono_ms(void);
@@ -43,10 +45,11 @@ static inline void peers_unlock(struct peers *p)
 	CHECK(pthread_mutex_unlock(&p->lock) == 0);
 }
 
-/* Asks one node, to fill it or for what its cache has. ERR_INVALID and ERR_TOO_BIG: it cannot be named, and
- * the node was not asked. `head` is filled in any case: status 0 when there was no answer. */
+/* Asks one node, to fill it (r->fill) or for what its cache has; within_ms: for its first byte, 0 as ever.
+ * ERR_INVALID and ERR_TOO_BIG: it cannot be named, and the node was not asked. `head` is filled in any case:
+ * status 0 when there was no answer. */
 MUST_USE enum err peers_ask(struct peers *p, const struct peer_round *r, const struct peer_pick *pick,
-    bool fill, void **handle, struct peer_answer *answer, struct store_head *head);
+    uint32_t within_ms, void **handle, struct peer_answer *answer, struct store_head *head);
 /* Leaves it alone for a while. */
 void peers_rest_node(struct peers *p, const struct peer_pick *pick, enum err e);
 

@@ -502,6 +502,7 @@ void fills_count(const struct fills *f, struct fills_counters *out)
 	out->threads = fs->own_max;
 	out->peer_misses = peers.misses;
 	out->peer_failures = peers.failures;
+	out->hedged = peers.hedged;
 	out->fills_asked = peers.fills_asked;
 	out->fills_awaited = peers.fills_awaited;
 }

@@ -127,15 +127,22 @@ bool fills_may_stand_in(const struct fills *fs, const struct cache_unit *held)
 	return !m->unproven && (age_ms <= fs->stale_if_error_ms || age_ms - fs->stale_if_error_ms <= m->ttl_ms);
 }
 
+/* Takes the unit. */
+static void end_stale(struct fill *f, struct cache_unit *held)
+{
+	struct fills *fs = f->fills;
+	fills_lock(fs);
+	fs->counters.stale += f->waiters != NULL;
+	fills_unlock(fs);
+	end_hit(f, held, true);
+}
+
 /* An origin store that fails costs misses, never hits (D6): what was held before is served on. */
 static void end_without_store(struct fill *f, struct cache_unit *held, enum err e)
 {
 	struct fills *fs = f->fills;
 	if (held != NULL && fills_may_stand_in(fs, held)) {
-		fills_lock(fs);
-		fs->counters.stale += f->waiters != NULL;
-		fills_unlock(fs);
-		end_hit(f, held, true);
+		end_stale(f, held);
 		return;
 	}
 	cache_release(f->fills->cache, held);
@@ -361,6 +368,12 @@ bool fill_take_from_peer(struct fill *f, const struct peer_round *r, void *handl
 	enum err e = read_head(&x);
 	bool usable = e == OK && is_usable(&x, r) && !fill_gives_up(f);
 	bool newer = held == NULL || x.meta.answered_wall_ms > held->meta->answered_wall_ms;
+	/* It stands in for a store that fails there: what is held here does as well. */
+	if (usable && !newer && r->fill && fills_may_stand_in(fs, held)) {
+		leave(&x);
+		end_stale(f, held);
+		return true;
+	}
 	if (usable && newer && end_confirmed(f, held, x.meta.etag, x.meta.answered_wall_ms)) {
 		leave(&x);
 		return true;

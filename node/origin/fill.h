@@ -111,6 +111,7 @@ struct fills_counters {
 	uint64_t threads;                    /* that fills for viewers run on */
 	uint64_t for_peers;                  /* asked for by other nodes */
 	uint64_t fills_asked, fills_awaited; /* of other nodes; answers of these to ask again */
+	uint64_t hedged;                     /* slow holders given up for the next one */
 	uint64_t parked;                     /* wait until they may be asked for again */
 	uint64_t missing_again;              /* asked for again, of a growing content */
 	uint64_t stale;                      /* old units that stood in for a store that fails or is slow */

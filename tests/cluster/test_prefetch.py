@@ -19,6 +19,12 @@ def wait_fetched(node, n):
     until(f"{n} objects were fetched ahead", 10, lambda: metric(node, "warmcast_prefetch_objects_total") >= n)
 
 
+def load_of(node):
+    """What it told last; at first nothing."""
+    status, answer = node.admin_get(f"/v1/kvs/get?owner={node.name}&stream=load&key=load")
+    return answer["value"] if status == 200 else {}
+
+
 def begin(cluster, content):
     """A viewer who has the playlists; returns his node, what he is to see, and where."""
     objects = make_content(cluster.origin_dir, content, segments=SEGMENTS, size=50_000)
@@ -47,6 +53,9 @@ def test_from_the_second_segment_on_all_is_there(make_cluster):
     assert metric(node, "warmcast_prefetch_objects_total") == SEGMENTS - 1  # each once
     assert metric(node, "warmcast_prefetch_used_total") == SEGMENTS - 1
     assert metric(node, "warmcast_prefetch_failed_total") == 0
+    # For the viewer these were hits, and yet the node does not call its cache warm for them (D9).
+    until("its load tells of misses", 20, lambda: load_of(node).get("miss_permille", 0) > 900)
+    assert load_of(node)["hit_permille"] > 0
     # Nobody else's: what a node holds is not fetched for the next viewer.
     api = cluster.node("api-1")
     until("it is known that all is held", 20,

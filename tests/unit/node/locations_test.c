@@ -229,10 +229,16 @@ static void what_is_left_of_a_content_that_goes_is_taken_back(void **state)
 	assert_put(f, 4, "lv1", true);
 	/* Taken back once, until more is there. */
 	f->kvs.entries[0].deleted = true;
-	(void)told_measured(f, true, 8, 0);
+	tell(f, "lv1", 900, 2, "");
+	f->cache.news[0].measured = f->cache.news[0].fewer = true;
+	f->cache.news[0].share_permille = 8;
+	assert_false(poll(f));
 	assert_int_equal(f->puts_n, 5);
 	assert_int_equal(told_measured(f, true, 11, 0).share_permille, 11);
 	assert_int_equal(f->puts_n, 6);
+	/* And one that comes is told before it is said. */
+	assert_int_equal(told_measured(f, true, 1, 0).share_permille, 1);
+	assert_int_equal(f->puts_n, 7);
 	buf_fini(&value);
 }
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-enum { UNITS_MAX = 400 };
+enum { UNITS_MAX = 1201 };
 
 struct fixture {
 	struct contents t;
@@ -127,6 +127,7 @@ static void much_is_told_at_once(void **state)
 	add_segments(f, 1); /* an eighth */
 	assert_true(tells(f));
 	assert_int_equal(f->told.news.objects, 18);
+	assert_false(f->told.news.fewer);
 	f->now_ms += 10 * CONTENTS_TELL_LATE_MS;
 	assert_false(tells(f));                                                  /* and not a second time */
 	assert_int_equal(add(f, "c/index.m3u8") & CONTENTS_NEWS, CONTENTS_NEWS); /* an entry */
@@ -170,6 +171,39 @@ static void steps_of_the_share_are_told(void **state)
 	assert_true(tells(f));
 }
 
+/* Passes so many seconds; what is due is measured and told at once. */
+static void pass(struct fixture *f, unsigned seconds, unsigned segments, unsigned *told, unsigned *looked)
+{
+	uint64_t at_ms;
+	for (unsigned i = 0; i < seconds; i++) {
+		f->now_ms += 1000;
+		if (is_due(f, &at_ms)) {
+			struct cache_measure m = { .share_permille = (uint32_t)(f->n - 1) * 1000 / segments,
+				.segments = segments };
+			(void)contents_measured(&f->t, BYTES_LIT("main"), BYTES_LIT("c"), (uint32_t)f->n, &m, f->now_ms);
+			++*looked;
+		}
+		*told += tells(f);
+	}
+}
+
+/* Two hours of a programme, a segment every six seconds: some updates instead of 1,200. */
+static void a_long_viewing_says_little(void **state)
+{
+	struct fixture *f = *state;
+	enum { SEGMENTS = UNITS_MAX - 1 };
+	unsigned told = 0, looked = 0;
+	(void)add(f, "c/v/index.m3u8");
+	for (unsigned i = 0; i < SEGMENTS; i++) {
+		add_segments(f, 1);
+		pass(f, 6, SEGMENTS, &told, &looked);
+	}
+	pass(f, 61, SEGMENTS, &told, &looked);
+	assert_int_equal(f->told.news.share_permille, 1000);
+	assert_in_range(told, 9, 40);
+	assert_in_range(looked, 60, 200);
+}
+
 /* The playlists are gone: there is no other measure any more. */
 static void a_share_shrinks_without_playlists(void **state)
 {
@@ -183,6 +217,7 @@ static void a_share_shrinks_without_playlists(void **state)
 	while (f->n > 50)
 		(void)drop(f);
 	assert_true(tells(f));
+	assert_true(f->told.news.fewer);
 	assert_int_equal(f->told.news.share_permille, 400);
 	while (f->n > 1)
 		(void)drop(f);
@@ -286,6 +321,7 @@ int main(void)
 		T(a_little_is_told_later),
 		T(much_is_told_at_once),
 		T(steps_of_the_share_are_told),
+		T(a_long_viewing_says_little),
 		T(a_share_shrinks_without_playlists),
 		T(a_playlist_is_measured_soon),
 		T(some_segments_are_measured_later),

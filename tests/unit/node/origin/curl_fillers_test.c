@@ -445,7 +445,7 @@ static void test_other_nodes_do_not_wait_for_a_thread(void **state)
 static void test_a_stale_playlist_is_renewed_by_the_first_node(void **state)
 {
 	(void)state;
-	START(GIVES_PLAYLIST, GIVES_PLAYLIST);
+	START(GIVES_PLAYLIST, GIVES_PLAYLIST, GIVES_PLAYLIST);
 	struct fill_answer a = fill("c/live.m3u8", NULL);
 	assert_int_equal(a.outcome, FILL_GROWING);
 	assert_int_equal(a.meta.ttl_ms, 2000);
@@ -464,6 +464,10 @@ static void test_a_stale_playlist_is_renewed_by_the_first_node(void **state)
 	u = cache_look(t.fills.cache, &k);
 	assert_int_equal(u->meta->answered_wall_ms, wall_ms() - 5000);
 	cache_release(t.fills.cache, u);
+	set_wall_ms(wall_ms() - 1); /* what is no newer stands in for a store that fails there */
+	a = fill("c/live.m3u8", NULL);
+	assert_int_equal(a.outcome, FILL_HIT);
+	assert_true(a.stale);
 	assert_int_equal(fake_opens(&t.fills.fake), 0);
 	assert_int_equal(t.fills.fake.stats, 0);
 	end();

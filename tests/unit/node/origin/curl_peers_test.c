@@ -373,6 +373,39 @@ static void test_a_copy_that_is_too_old_is_not_taken(void **state)
 	end();
 }
 
+static bool gives_at_first(struct store_request *r)
+{
+	if (atomic_load(&r->store->requests) <= 60)
+		return gives(r);
+	store_hold(r);
+	return false;
+}
+
+/* Once it is known how fast they are, a slow one costs no second, and is not left alone for it. */
+static void test_a_slow_holder_is_hedged(void **state)
+{
+	(void)state;
+	start(gives_at_first, gives);
+	char name[16];
+	for (unsigned i = 0; i < 60; i++) {
+		(void)snprintf(name, sizeof(name), "c/%u.m4s", i);
+		assert_from_peer(name);
+	}
+	assert_int_equal(asked(0), 60);
+	uint64_t began = now_ms();
+	assert_from_peer("c/slow.m4s");
+	assert_true(now_ms() - began < 900);
+	struct fills_counters n = counters(&t.fills);
+	assert_int_equal(n.hedged, 1);
+	assert_int_equal(n.peer_failures, 0);
+	assert_int_equal(asked(1), 1);
+	began = now_ms();
+	assert_from_peer("c/slow2.m4s"); /* at most one in fifty */
+	assert_in_range(now_ms() - began, 900, 2900);
+	assert_int_equal(counters(&t.fills).hedged, 1);
+	end();
+}
+
 static void test_purges_are_named(void **state)
 {
 	(void)state;
@@ -411,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_a_head_is_no_answer),
 		cmocka_unit_test(test_what_breaks_off_resets_its_waiters),
 		cmocka_unit_test(test_a_copy_that_is_too_old_is_not_taken),
+		cmocka_unit_test(test_a_slow_holder_is_hedged),
 		cmocka_unit_test(test_purges_are_named),
 	};
 	return cmocka_run_group_tests_name("curl_peers", tests, group_setup, group_teardown);

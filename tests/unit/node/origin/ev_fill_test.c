@@ -274,6 +274,16 @@ static void test_serves_stale_when_the_store_fails(void **state)
 		release(f, &a);
 	}
 	assert_int_equal(f->fake.stats, 1); /* then it was left alone */
+	/* RFC 5861: for a day past its freshness, not for ever. */
+	set_wall_ms(1000000 + 2000 + 24 * 3600 * 1000);
+	ask_and_await(f, &a, "c/a.m3u8");
+	assert_int_equal(a.waiter.answer.outcome, FILL_HIT);
+	assert_true(a.waiter.answer.stale);
+	release(f, &a);
+	assert_true(counters(f).stale >= 6);
+	set_wall_ms(wall_ms() + 1);
+	ask_and_await(f, &a, "c/a.m3u8");
+	assert_int_equal(a.waiter.answer.outcome, FILL_FAILED);
 }
 
 static bool negative_is_over(void *arg)
