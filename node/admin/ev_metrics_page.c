@@ -318,6 +318,8 @@ static void put_fills(const struct admin *a, struct buf *out)
 	    "Objects of growing contents that were asked for again while viewers waited.", f.missing_again);
 	metrics_counter(out, "warmcast_fills_stale_total",
 	    "Old units served for an origin store that failed or was slow.", f.stale);
+	metrics_counter(out, "warmcast_origin_requests_total",
+	    "Attempts at the origin stores, for an object or to confirm one.", f.origin_requests);
 	metrics_counter(
 	    out, "warmcast_origin_bytes_total", "Bytes read from the origin stores.", f.bytes_from_origin);
 }

@@ -26,7 +26,7 @@ struct cache;
 struct cache_key {
 	struct bytes origin;
 	struct bytes object; /* content/path, decoded */
-	uint32_t slice;      /* 0: an object of one slice */
+	uint32_t slice;      /* slices.h; 0: the object is one unit */
 };
 
 /* When an origin store was asked, in the cache's own order of purges and doubts. */
@@ -36,7 +36,8 @@ struct cache_mark {
 
 struct cache_meta {
 	struct bytes content; /* which content the object was filled for: accounting, locations, purge */
-	uint64_t length;      /* bytes */
+	uint64_t length;      /* bytes of this unit */
+	uint64_t total;       /* of a slice: bytes of the object; 0: the unit is the whole object */
 	char etag[CACHE_VALIDATOR_MAX + 1]; /* strong entity tag with its quotes: the validator */
 	int64_t modified_s;                 /* unix time, 0 = unknown */
 	uint64_t answered_wall_ms;          /* when the origin store said so: freshness counts from here */
@@ -46,6 +47,12 @@ struct cache_meta {
 	 * confirmed it (cache_refresh). */
 	bool unproven;
 };
+
+/* Bytes of the object that the unit is, or is a slice of. */
+static inline uint64_t cache_object_bytes(const struct cache_meta *m)
+{
+	return m->total != 0 ? m->total : m->length;
+}
 
 /* A pinned unit: its file stays open and its space is charged until it is released. */
 struct cache_unit {
@@ -67,8 +74,8 @@ struct cache_measure {
 
 struct cache_content_news {
 	struct bytes origin, content;
-	uint64_t bytes; /* held now; 0 = nothing any more */
-	uint32_t objects;
+	uint64_t bytes;     /* held now; 0 = nothing any more */
+	uint32_t objects;   /* units: a large object counts once for each of its slices */
 	struct bytes entry; /* "master.m3u8", "index.m3u8", "manifest.mpd" (the first of them held), or empty */
 	bool fewer;         /* objects than when it was told last */
 	bool measured;      /* else share and kbps are 0 */
@@ -109,7 +116,8 @@ MUST_USE enum err cache_open(
     const struct cache_config *c, struct cache **out, struct cache_disk_report *reports);
 void cache_close(struct cache *c); /* no unit pinned, no writer open; NULL is fine */
 
-/* The newest whole unit of that key, fresh or not; NULL when there is none. Release it. Counts as a use. */
+/* The newest whole unit of that key, fresh or not; NULL when there is none. Release it. Counts as a use. Of a
+ * slice: the whole object, where that is one unit (meta->total tells them apart). */
 struct cache_unit *cache_get(struct cache *c, const struct cache_key *k);
 /* The same, but never waits for a disk. NULL with *disk >= 0: there is one, and where its file lies has to be
  * read from that disk first: ask with cache_get where waiting does no harm. Else *disk is -1. */
@@ -154,6 +162,9 @@ void cache_write_abort(struct cache_writer *w);
 void cache_refresh(struct cache *c, const struct cache_key *k, const char *etag, uint64_t answered_wall_ms,
     struct cache_mark mark);
 void cache_remove(struct cache *c, const struct cache_key *k);
+/* The object has that validator now, and `total` bytes: its units under another one go. Looks at each slice
+ * that it could have: not for a loop's thread. */
+void cache_remove_others(struct cache *c, const struct cache_key *k, uint64_t total, const char *etag);
 
 /* -- purges (fs_purge.c) -- */
 /* Whether an object, filled for a content, is of the content that is purged: filled for it, or named so. */
@@ -213,7 +224,8 @@ void cache_on_unmeasured(struct cache *c, void (*wake)(void *arg), void *arg);
 /* Its playlists, as of cache_unmeasured; returns how many. 0 too when the arena has no room. */
 size_t cache_playlists(struct cache *c, struct bytes origin, struct bytes content, struct arena *a,
     struct bytes names[CACHE_PLAYLISTS_MAX]);
-/* Whether a whole unit of that key is held, fresh or not. No use of it, no hit and no miss. */
+/* Whether all of that object is held, as one unit or in slices, fresh or not. No use of it, no hit and no
+ * miss. */
 bool cache_holds(struct cache *c, const struct cache_key *k, uint64_t *length_bytes);
 
 struct cache_counters {

@@ -407,6 +407,14 @@ static struct pin *pin_of(const struct cache_unit *u)
 	return p;
 }
 
+/* Of a slice: the object, where that is one unit. */
+static struct cache_unit *look_whole_first(struct cache *c, const struct cache_key *k, int *disk)
+{
+	const struct cache_key whole = { .origin = k->origin, .object = k->object };
+	struct cache_unit *unit = k->slice != 0 ? look(c, &whole, disk) : NULL;
+	return unit != NULL || (disk != NULL && *disk >= 0) ? unit : look(c, k, disk);
+}
+
 static struct cache_unit *count_use(struct cache *c, struct cache_unit *unit)
 {
 	atomic_fetch_add_explicit(unit != NULL ? &c->hits : &c->misses, 1, memory_order_relaxed);
@@ -417,13 +425,13 @@ static struct cache_unit *count_use(struct cache *c, struct cache_unit *unit)
 
 struct cache_unit *cache_get(struct cache *c, const struct cache_key *k)
 {
-	return count_use(c, look(c, k, NULL));
+	return count_use(c, look_whole_first(c, k, NULL));
 }
 
 struct cache_unit *cache_get_now(struct cache *c, const struct cache_key *k, int *disk)
 {
 	*disk = -1;
-	struct cache_unit *unit = look(c, k, disk);
+	struct cache_unit *unit = look_whole_first(c, k, disk);
 	return *disk >= 0 ? NULL : count_use(c, unit);
 }
 
@@ -488,6 +496,32 @@ void cache_remove(struct cache *c, const struct cache_key *k)
 		return;
 	record_unit_id(k, &id);
 	(void)cache_drop(c, &id, NULL);
+}
+
+static void remove_other(struct cache *c, const struct cache_key *k, const char *etag)
+{
+	struct unit_id id;
+	record_unit_id(k, &id);
+	struct shard *s = cache_shard(c, &id);
+	struct file_id file = { { 0 } };
+	cache_lock(&s->lock);
+	struct unit *u = units_find(&s->units, &id, k);
+	bool other = u != NULL && !bytes_eq(u->record.etag, bytes_str(etag));
+	if (other)
+		file = u->record.file;
+	cache_unlock(&s->lock);
+	if (other)
+		(void)cache_drop(c, &id, &file);
+}
+
+void cache_remove_others(struct cache *c, const struct cache_key *k, uint64_t total, const char *etag)
+{
+	struct cache_key each = { .origin = k->origin, .object = k->object };
+	if (!record_key_fits(k) || total > SLICED_BYTES_MAX)
+		return;
+	remove_other(c, &each, etag);
+	while (slice_start(++each.slice) < total)
+		remove_other(c, &each, etag);
 }
 
 /* -- counting -- */

@@ -86,18 +86,39 @@ size_t cache_playlists(struct cache *c, struct bytes origin, struct bytes conten
 	return n;
 }
 
-bool cache_holds(struct cache *c, const struct cache_key *k, uint64_t *length_bytes)
+/* The object's length, as the unit of that very key has it; 0 total: it is a whole one. */
+static bool holds_unit(struct cache *c, const struct cache_key *k, uint64_t *length, uint64_t *total)
 {
 	struct unit_id id;
-	OBJ_CHECK(c, CACHE_MAGIC);
-	if (!record_key_fits(k))
-		return false;
 	record_unit_id(k, &id);
 	struct shard *s = cache_shard(c, &id);
 	cache_lock(&s->lock);
 	const struct unit *u = units_find(&s->units, &id, k);
-	if (u != NULL)
-		*length_bytes = u->record.length;
+	if (u != NULL) {
+		*length = u->record.length;
+		*total = u->record.total;
+	}
 	cache_unlock(&s->lock);
 	return u != NULL;
+}
+
+bool cache_holds(struct cache *c, const struct cache_key *k, uint64_t *length_bytes)
+{
+	struct cache_key each = { .origin = k->origin, .object = k->object };
+	uint64_t length, total, of_slice;
+	OBJ_CHECK(c, CACHE_MAGIC);
+	if (!record_key_fits(k))
+		return false;
+	if (holds_unit(c, &each, &length, &total)) {
+		*length_bytes = length;
+		return true;
+	}
+	each.slice = 1;
+	if (!holds_unit(c, &each, &length, &total))
+		return false;
+	while (slice_start(++each.slice) < total)
+		if (!holds_unit(c, &each, &length, &of_slice) || of_slice != total)
+			return false;
+	*length_bytes = total;
+	return true;
 }

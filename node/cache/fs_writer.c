@@ -123,12 +123,13 @@ enum err cache_write_begin(
     struct cache *c, const struct cache_key *k, const struct cache_meta *m, struct cache_writer **out)
 {
 	OBJ_CHECK(c, CACHE_MAGIC);
-	if (!record_key_fits(k) || !record_meta_fits(m))
+	if (!record_key_fits(k) || !record_meta_fits(m) || !record_slice_fits(k, m->length, m->total))
 		return ERR_INVALID;
 	struct record r = { .key = *k,
 		.content = m->content,
 		.etag = bytes_str(m->etag),
 		.length = m->length,
+		.total = m->total,
 		.modified_s = m->modified_s,
 		.answered_wall_ms = m->answered_wall_ms,
 		.ttl_ms = m->ttl_ms };

@@ -20,14 +20,25 @@ enum tag {
 	TAG_FILE = 10,
 	TAG_CHECKSUM = 11,
 	TAG_SEQUENCE = 12,
+	TAG_TOTAL = 13,
 	TAG_END,
 };
+
+enum { TAGS_NEEDED = TAG_SEQUENCE }; /* of every record */
 
 bool record_key_fits(const struct cache_key *k)
 {
 	return k->origin.n > 0 && k->origin.n <= CACHE_ORIGIN_MAX && k->object.n > 0 &&
 	       k->object.n <= CACHE_OBJECT_MAX && bytes_index(k->origin, 0) == k->origin.n &&
 	       bytes_index(k->object, 0) == k->object.n;
+}
+
+bool record_slice_fits(const struct cache_key *k, uint64_t length, uint64_t total)
+{
+	if (k->slice == 0 || total == 0)
+		return k->slice == 0 && total == 0;
+	return total <= SLICED_BYTES_MAX && slice_start(k->slice) < total &&
+	       length == slice_length(k->slice, total);
 }
 
 bool record_meta_fits(const struct cache_meta *m)
@@ -97,6 +108,8 @@ void record_encode(const struct record *r, struct buf *out)
 	put_field(out, TAG_FILE, bytes_of(r->file.b, sizeof(r->file.b)));
 	put_field(out, TAG_CHECKSUM, bytes_of(r->checksum, sizeof(r->checksum)));
 	put_number(out, TAG_SEQUENCE, r->sequence);
+	if (r->total != 0)
+		put_number(out, TAG_TOTAL, r->total);
 }
 
 /* The fields of one record by tag; p is NULL where there is none. */
@@ -114,7 +127,7 @@ static enum err split(struct bytes in, struct bytes fields[TAG_END])
 			fields[tag] = bytes_head(in, (size_t)length);
 		in = bytes_from(in, (size_t)length);
 	}
-	for (unsigned tag = 1; tag < TAG_END; tag++)
+	for (unsigned tag = 1; tag <= TAGS_NEEDED; tag++)
 		if (fields[tag].p == NULL)
 			return ERR_CORRUPT;
 	return OK;
@@ -145,12 +158,14 @@ enum err record_decode(struct bytes in, struct record *out)
 	uint64_t slice, modified;
 	if (!number(f[TAG_SLICE], &slice) || slice > UINT32_MAX || !number(f[TAG_LENGTH], &r.length) ||
 	    !number(f[TAG_MODIFIED], &modified) || !number(f[TAG_ANSWERED], &r.answered_wall_ms) ||
-	    !number(f[TAG_TTL], &r.ttl_ms) || !number(f[TAG_SEQUENCE], &r.sequence))
+	    !number(f[TAG_TTL], &r.ttl_ms) || !number(f[TAG_SEQUENCE], &r.sequence) ||
+	    (f[TAG_TOTAL].p != NULL && !number(f[TAG_TOTAL], &r.total)))
 		return ERR_CORRUPT;
 	r.key.slice = (uint32_t)slice;
 	r.modified_s = (int64_t)modified;
-	if (!record_key_fits(&r.key) || r.content.n > CACHE_OBJECT_MAX || r.etag.n > CACHE_VALIDATOR_MAX ||
-	    r.length > INT64_MAX || f[TAG_FILE].n != FILE_ID_BYTES || f[TAG_CHECKSUM].n != CACHE_CHECKSUM_BYTES)
+	if (!record_key_fits(&r.key) || !record_slice_fits(&r.key, r.length, r.total) ||
+	    r.content.n > CACHE_OBJECT_MAX || r.etag.n > CACHE_VALIDATOR_MAX || r.length > INT64_MAX ||
+	    f[TAG_FILE].n != FILE_ID_BYTES || f[TAG_CHECKSUM].n != CACHE_CHECKSUM_BYTES)
 		return ERR_CORRUPT;
 	memcpy(r.file.b, f[TAG_FILE].p, FILE_ID_BYTES);
 	memcpy(r.checksum, f[TAG_CHECKSUM].p, CACHE_CHECKSUM_BYTES);

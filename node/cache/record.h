@@ -9,6 +9,7 @@
 #define NODE_CACHE_RECORD_H
 
 #include "node/cache/cache.h"
+#include "node/cache/slices.h"
 
 enum { UNIT_ID_BYTES = 16, FILE_ID_BYTES = 16, RECORD_BYTES_MAX = 4096 };
 
@@ -26,6 +27,7 @@ struct record {
 	struct cache_key key;
 	struct bytes content, etag;
 	uint64_t length; /* bytes */
+	uint64_t total;  /* of a slice: of the object; else 0 */
 	int64_t modified_s;
 	uint64_t answered_wall_ms, ttl_ms;
 	struct file_id file;
@@ -36,6 +38,8 @@ struct record {
 /* Whether a key and a meta keep the limits of cache.h. */
 bool record_key_fits(const struct cache_key *k);
 bool record_meta_fits(const struct cache_meta *m);
+/* Whether it is a slice that an object of that length has, or none. */
+bool record_slice_fits(const struct cache_key *k, uint64_t length, uint64_t total);
 /* `k` fits. */
 void record_unit_id(const struct cache_key *k, struct unit_id *out);
 

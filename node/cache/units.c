@@ -52,6 +52,7 @@ void unit_meta(const struct unit *u, struct cache_meta *out)
 	const struct record *r = &u->record;
 	struct cache_meta m = { .content = r->content,
 		.length = r->length,
+		.total = r->total,
 		.modified_s = r->modified_s,
 		.answered_wall_ms = r->answered_wall_ms,
 		.ttl_ms = r->ttl_ms };

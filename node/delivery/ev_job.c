@@ -1,37 +1,13 @@
 #include "node/delivery/ev_job.h"
 
-#include "base/obj.h"
-#include "node/cache/cache.h"
+#include "node/delivery/ev_media_job.h"
 #include "node/delivery/respond.h"
 #include "node/http/ev_server.h"
-#include "node/origin/fill.h"
 #include "node/origin/freshness.h"
 
 #include <string.h>
 
-/* One authorised request until its last byte is sent. On the heap: it outlives the exchange of a viewer
- * who left while his fill's answer was under way. Belongs to one worker. */
-struct media_job {
-	unsigned magic;
-	struct delivery *d;
-	struct http_exchange *x; /* NULL: the viewer is gone */
-	const struct config_origin *origin;
-	struct rpc_session_id session;
-	struct bytes content, object; /* in the exchange's arena */
-	unsigned entry;               /* which of media_entries is looked for; 0: the object itself */
-	bool was_stale;               /* an old unit was found first */
-	bool hold_later;              /* in memory, when it was sent */
-	struct media_worker *worker;
-	uint64_t pace_bytes_per_s; /* as of http_response */
-	struct media_look *look;   /* while it is looked for aside */
-	struct fill_waiter waiter;
-	struct media_job *next_orphan, **prev_orphan; /* while x is NULL */
-	/* while the body is sent */
-	struct cache_unit *unit;
-	bool hit, has_body, from_peer;
-};
-
-#define JOB_MAGIC 0x6d6a6f62u
+enum { TURNS_MAX = 4 };
 
 static struct cache_key key_of(const struct media_job *j)
 {
@@ -39,13 +15,6 @@ static struct cache_key key_of(const struct media_job *j)
 }
 
 /* -- ends of a job -- */
-
-static void job_free(struct media_job *j)
-{
-	if (j->unit != NULL)
-		cache_release(j->d->c.cache, j->unit);
-	OBJ_FREE(j);
-}
 
 static void drop_answer(struct media_job *j)
 {
@@ -77,7 +46,7 @@ static void orphan_end(struct media_job *j)
 		j->next_orphan->prev_orphan = j->prev_orphan;
 	CHECK(pthread_mutex_unlock(&d->orphans_lock) == 0);
 	drop_answer(j);
-	job_free(j);
+	OBJ_FREE(j);
 }
 
 void media_jobs_end_orphans(struct delivery *d)
@@ -86,10 +55,20 @@ void media_jobs_end_orphans(struct delivery *d)
 		orphan_end(d->orphans);
 }
 
+/* Nobody waits for it any more. */
+static void job_end(struct media_job *j)
+{
+	j->x = NULL;
+	if (body_end(j))
+		orphan_add(j);
+	else
+		OBJ_FREE(j);
+}
+
 static void job_problem(struct media_job *j, const char *type, const char *detail)
 {
 	struct http_exchange *x = j->x;
-	job_free(j);
+	job_end(j);
 	http_problem(x, 404, type, detail, 0);
 }
 
@@ -98,7 +77,7 @@ static void job_reset(struct media_job *j)
 {
 	struct http_exchange *x = j->x;
 	delivery_add(&j->d->n.failed, 1);
-	job_free(j);
+	job_end(j);
 	http_reset(x);
 }
 
@@ -107,17 +86,22 @@ static void on_sent(void *arg, const struct http_end *end)
 	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
 	struct delivery *d = j->d;
 	if (j->has_body) {
-		delivery_add(&d->n.bytes, end->body_bytes_sent);
-		delivery_add(&d->n.hit_bytes, j->hit ? end->body_bytes_sent : 0);
+		uint64_t sent = end->body_bytes_sent, filled = j->body.filled < sent ? j->body.filled : sent;
+		uint64_t now_ms = d->c.now_mono_ms();
+		delivery_add(&d->n.bytes, sent);
+		delivery_add(&d->n.hit_bytes, sent - filled);
+		sessions_account(d->c.sessions, &j->session, sent - filled, true, now_ms);
+		if (filled > 0)
+			sessions_account(d->c.sessions, &j->session, filled, false, now_ms);
+	} else {
+		sessions_account(d->c.sessions, &j->session, 0, true, d->c.now_mono_ms());
 	}
-	sessions_account(
-	    d->c.sessions, &j->session, j->has_body ? end->body_bytes_sent : 0, j->hit, d->c.now_mono_ms());
 	/* What could not be read before it was sent lies in memory now. */
-	if (j->hold_later && end->body_bytes_sent == j->unit->meta->length) {
+	if (j->hold_later && end->body_bytes_sent == j->body.now.unit->meta->length) {
 		struct cache_key key = key_of(j);
-		(void)media_hot_admit(d, j->worker, &key, j->unit, NULL);
+		(void)media_hot_admit(d, j->worker, &key, j->body.now.unit, NULL);
 	}
-	job_free(j);
+	job_end(j);
 }
 
 void media_send_redirect(struct http_exchange *x, const char *location)
@@ -129,9 +113,23 @@ void media_send_redirect(struct http_exchange *x, const char *location)
 
 /* -- answers -- */
 
+static void look(struct media_job *j);
+
+/* The bytes that are asked for begin in another slice than was thought: what the object's length tells.
+ * False: that was said too often of an object that does not stay the same. */
+static bool look_for(struct media_job *j, uint64_t offset)
+{
+	j->slice = slice_at(offset);
+	j->was_stale = false;
+	if (++j->turns == TURNS_MAX)
+		return false;
+	look(j);
+	return true;
+}
+
 /* Who fetches ahead hears of what a viewer plays and was not here; what was fetched ahead is no merit of the
  * cache's, though he finds it there. */
-static void tell_played(struct media_job *j, const struct http_selection *s)
+static void tell_played(struct media_job *j, const struct http_selection *s, bool hit)
 {
 	const struct delivery_hooks *h = &j->d->hooks;
 	const struct http_request *r = http_request(j->x);
@@ -139,8 +137,8 @@ static void tell_played(struct media_job *j, const struct http_selection *s)
 	    freshness_class(j->d->c.config, j->object) != CLASS_SEGMENT)
 		return;
 	bool ahead = h->was_ahead(h->ctx, bytes_str(j->origin->name), j->object);
-	delivery_add(&j->d->n.hits_ahead, ahead && j->hit);
-	if (j->hit && !ahead)
+	delivery_add(&j->d->n.hits_ahead, ahead && hit);
+	if (hit && !ahead)
 		return;
 	struct delivery_played played = {
 		.origin = j->origin, .session = j->session, .content = j->content, .object = j->object
@@ -149,9 +147,24 @@ static void tell_played(struct media_job *j, const struct http_selection *s)
 	h->played(h->ctx, &played);
 }
 
-/* Answers with `body` (a file or a growing file, whose range is filled in here). */
+static void send_answer(struct media_job *j, const struct cache_meta *meta, const struct http_selection *s,
+    struct body_source *from, struct http_response *r)
+{
+	j->answered = true;
+	j->has_body = s->status == 200 || s->status == 206;
+	if (j->has_body && s->length > 0)
+		body_begin(j, meta, s, from, r);
+	else
+		j->body.now = *from;
+	r->pace_bytes_per_s = j->pace_bytes_per_s;
+	r->done = on_sent;
+	r->done_arg = j;
+	http_respond(j->x, r);
+}
+
+/* Answers with the bytes of `from`, which it takes, as far as they are asked for. */
 static void answer(struct media_job *j, const struct cache_meta *meta, enum media_source source,
-    bool collapsed, struct http_part body)
+    bool collapsed, struct body_source from)
 {
 	struct delivery *d = j->d;
 	struct http_exchange *x = j->x;
@@ -166,40 +179,34 @@ static void answer(struct media_job *j, const struct cache_meta *meta, enum medi
 	};
 	struct http_selection s;
 	struct http_response r;
-	if (media_respond(http_request(x), &facts, http_arena(x), &s, &r) != OK) {
-		job_reset(j);
+	bool built = media_respond(http_request(x), &facts, http_arena(x), &s, &r) == OK;
+	bool there = built && (s.length == 0 || (from.start <= s.first && s.first < from.end));
+	if (!there) {
+		body_source_end(d, &from);
+		if (!built || !look_for(j, s.first))
+			job_reset(j);
 		return;
 	}
-	j->hit = source == MEDIA_HIT || source == MEDIA_CONFIRMED; /* the bytes were here */
-	delivery_add(j->hit ? &d->n.hits : &d->n.misses, 1);
+	bool hit = source == MEDIA_HIT || source == MEDIA_CONFIRMED; /* the bytes were here */
+	delivery_add(hit ? &d->n.hits : &d->n.misses, 1);
 	delivery_add(&d->n.collapsed, collapsed);
-	tell_played(j, &s);
-	j->has_body = s.status == 200 || s.status == 206;
-	if (j->has_body && s.length > 0) {
-		body.offset = s.first;
-		body.length = s.length;
-		r.parts[r.parts_n++] = body;
-	}
-	r.pace_bytes_per_s = j->pace_bytes_per_s;
-	r.done = on_sent;
-	r.done_arg = j;
-	http_respond(x, &r);
+	tell_played(j, &s, hit);
+	send_answer(j, meta, &s, &from, &r);
 }
 
 static void answer_unit(
     struct media_job *j, struct cache_unit *unit, enum media_source source, bool collapsed)
 {
-	j->unit = unit;
-	answer(j, unit->meta, source, collapsed, (struct http_part){ .kind = HTTP_PART_FILE, .fd = unit->fd });
+	struct cache_meta meta = *unit->meta;
+	answer(j, &meta, source, collapsed, body_source_of(&meta, j->slice, unit, NULL));
 }
 
 static void answer_growing(struct media_job *j, const struct fill_answer *a)
 {
-	struct growing *growing = a->growing;
+	struct cache_meta meta = a->meta;
 	j->from_peer = a->from_peer;
-	answer(j, &a->meta, j->was_stale ? MEDIA_RENEWED : MEDIA_FILLED, a->collapsed,
-	    (struct http_part){ .kind = HTTP_PART_GROWING, .growing = growing });
-	growing_unref(growing);
+	answer(j, &meta, j->was_stale ? MEDIA_RENEWED : MEDIA_FILLED, a->collapsed,
+	    body_source_of(&meta, j->slice, NULL, a->growing));
 }
 
 /* The content has no first entry, but the one that was looked for in its place: in the same folder. */
@@ -207,13 +214,11 @@ static void answer_entry(struct media_job *j)
 {
 	struct http_exchange *x = j->x;
 	const char *name = media_entries[j->entry];
-	job_free(j);
+	job_end(j);
 	media_send_redirect(x, name);
 }
 
 /* -- cache and fill -- */
-
-static void look(struct media_job *j);
 
 /* The next name to enter by, when it was the first that does not exist. */
 static bool try_next_entry(struct media_job *j)
@@ -241,6 +246,10 @@ static void on_answer(struct letter *l)
 		orphan_end(j);
 		return;
 	}
+	if (j->answered) {
+		body_on_answer(j);
+		return;
+	}
 	http_on_gone(j->x, NULL, NULL);
 	bool found = a->outcome == FILL_HIT || a->outcome == FILL_GROWING;
 	if (found && j->entry != 0) {
@@ -257,6 +266,10 @@ static void on_answer(struct letter *l)
 			answer_unit(j, a->unit, MEDIA_HIT, false);
 		break;
 	case FILL_GROWING: answer_growing(j, a); break;
+	case FILL_NO_SLICE:
+		if (!look_for(j, 0))
+			job_reset(j);
+		break;
 	case FILL_NOT_FOUND:
 		if (try_next_entry(j))
 			break;
@@ -277,17 +290,28 @@ static void on_gone(void *arg)
 	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
 	j->x = NULL;
 	if (fill_forget(j->d->c.fills, &j->waiter))
-		job_free(j);
+		OBJ_FREE(j);
 	else
 		orphan_add(j);
 }
 
 static void want(struct media_job *j)
 {
-	j->waiter = (struct fill_waiter){ .mailbox = http_worker_mailbox(http_worker_of(j->x)) };
-	j->waiter.letter.deliver = on_answer;
 	http_on_gone(j->x, on_gone, j);
-	fill_want(j->d->c.fills, j->origin, j->content, j->object, &j->waiter);
+	fill_want_slice(j->d->c.fills, j->origin, j->content, j->object, j->slice, NULL, &j->waiter);
+}
+
+/* The first slice tells how long the object is: of one that ends before the bytes that are asked for no more
+ * has to be known. NULL: it is not here, or they are in it. */
+static struct cache_unit *look_past_end(struct media_job *j)
+{
+	struct cache *c = j->d->c.cache;
+	struct cache_key first = { bytes_str(j->origin->name), j->object, 1 };
+	struct cache_unit *unit = j->slice > 1 ? cache_look(c, &first) : NULL;
+	if (unit == NULL || slice_start(j->slice) >= cache_object_bytes(unit->meta))
+		return unit;
+	cache_release(c, unit);
+	return NULL;
 }
 
 /* A fresh unit: a copy in memory answers where there can be one. */
@@ -295,7 +319,9 @@ static void answer_hit(struct media_job *j, struct cache_unit *unit)
 {
 	struct delivery *d = j->d;
 	struct cache_key key = key_of(j);
-	struct hot *h = media_hot_admit(d, j->worker, &key, unit, &j->hold_later);
+	struct hot *h = NULL;
+	if (unit->meta->total == 0)
+		h = media_hot_admit(d, j->worker, &key, unit, &j->hold_later);
 	if (h == NULL) {
 		answer_unit(j, unit, MEDIA_HIT, false);
 		return;
@@ -303,7 +329,7 @@ static void answer_hit(struct media_job *j, struct cache_unit *unit)
 	struct http_exchange *x = j->x;
 	struct rpc_session_id session = j->session;
 	cache_release(d->c.cache, unit);
-	job_free(j);
+	job_end(j);
 	media_hot_answer(d, x, h, &session);
 }
 
@@ -311,6 +337,8 @@ static void answer_hit(struct media_job *j, struct cache_unit *unit)
 static void looked(struct media_job *j, struct cache_unit *unit)
 {
 	struct delivery *d = j->d;
+	if (unit == NULL && (unit = look_past_end(j)) != NULL)
+		j->slice = 1;
 	if (unit == NULL) {
 		want(j);
 	} else if (!freshness_holds(unit->meta, d->c.now_wall_ms())) {
@@ -318,7 +346,7 @@ static void looked(struct media_job *j, struct cache_unit *unit)
 		j->was_stale = true;
 		want(j);
 	} else if (j->entry != 0) {
-		j->unit = unit; /* job_free releases it */
+		cache_release(d->c.cache, unit);
 		answer_entry(j);
 	} else {
 		answer_hit(j, unit);
@@ -337,7 +365,7 @@ static void on_gone_while_looking(void *arg)
 {
 	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
 	media_look_forget(j->look);
-	job_free(j);
+	job_end(j);
 }
 
 static void look(struct media_job *j)
@@ -345,6 +373,7 @@ static void look(struct media_job *j)
 	struct delivery *d = j->d;
 	struct cache_key key = key_of(j);
 	int disk;
+	key.slice = j->slice;
 	struct cache_unit *unit = cache_get_now(d->c.cache, &key, &disk);
 	if (disk >= 0) {
 		j->look = media_look_aside(d, j->x, &key, disk, on_found, j);
@@ -365,6 +394,15 @@ static uint64_t pace_of(const struct delivery *d, const struct token *t)
 	if (d->pace.bits_per_s == 0 && d->pace.permille == 0)
 		return 0;
 	return bits_per_s > 0 ? bits_per_s / 8 : HTTP_PACE_NONE;
+}
+
+/* Where the bytes that are asked for begin, as far as the request alone tells it. */
+static uint32_t slice_asked(const struct http_request *r)
+{
+	struct http_range range = { .kind = HTTP_RANGE_WHOLE };
+	if (r->method == HTTP_GET)
+		range = http_range_parse(http_header(r, "Range"), UINT64_MAX);
+	return range.kind == HTTP_RANGE_PART && range.first < SLICED_BYTES_MAX ? slice_at(range.first) : 1;
 }
 
 void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
@@ -393,5 +431,8 @@ void media_job_start(struct delivery *d, struct http_exchange *x, const struct c
 	j->object = path->object;
 	j->worker = media_worker_of(d, x);
 	j->pace_bytes_per_s = pace_of(d, t);
+	j->slice = slice_asked(http_request(x));
+	j->waiter.mailbox = http_worker_mailbox(http_worker_of(x));
+	j->waiter.letter.deliver = on_answer;
 	look(j);
 }

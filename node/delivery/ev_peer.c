@@ -1,14 +1,16 @@
 /* What other nodes ask of this one: GET /peer/{token}/{object} (D7). With `fill=1` in its query it is for
  * ev_peer_fill.c; without, this is the first level.
  *
- * Answered from the cache only: a fresh whole unit, or 504. No session, no place, no fill, no redirect. At
- * most PEERS_AT_ONCE bodies at a time: a node that serves viewers is not to be emptied for others' caches.
+ * Answered from the cache only: a fresh whole unit, of a large object the slice that the request's Range
+ * names, or 504. No session, no place, no fill, no redirect. At most PEERS_AT_ONCE bodies at a time: a node
+ * that serves viewers is not to be emptied for others' caches.
  */
 #include "node/delivery/ev_peer.h"
 
 #include "base/obj.h"
 #include "base/text.h"
 #include "node/cache/cache.h"
+#include "node/cache/slices.h"
 #include "node/delivery/respond.h"
 #include "node/http/path.h"
 #include "node/origin/ev_purged.h"
@@ -52,22 +54,43 @@ static bool enter(struct delivery *d)
 	return false;
 }
 
+enum err peer_say_part(struct http_exchange *x, const struct cache_meta *m, uint32_t slice,
+    struct http_response *r, struct http_part *part)
+{
+	uint64_t total = cache_object_bytes(m), start = slice_start(slice);
+	if ((slice == 0 && m->total != 0) || (start > 0 && start >= total))
+		return ERR_NOT_FOUND;
+	part->length = m->length;
+	if (slice == 0 || (slice == 1 && total <= SLICE_BYTES))
+		return OK;
+	struct http_selection s = { 206, start, slice_length(slice, total) };
+	struct bytes range = http_content_range(http_arena(x), &s, total);
+	if (range.p == NULL)
+		return ERR_NO_MEMORY;
+	r->status = s.status;
+	http_add(r, "Content-Range", range);
+	part->length = s.length;
+	part->offset = m->total != 0 ? 0 : start;
+	return OK;
+}
+
 /* Takes the unit and the room. */
-static void send_unit(struct delivery *d, struct http_exchange *x, struct cache_unit *unit)
+static void send_unit(struct delivery *d, struct http_exchange *x, struct cache_unit *unit, uint32_t slice)
 {
 	struct http_response r;
+	struct http_part part = { .kind = HTTP_PART_FILE, .fd = unit->fd };
 	struct peer_job *j = OBJ_NEW(struct peer_job, PEER_JOB_MAGIC);
 	j->d = d;
 	j->unit = unit;
-	if (media_respond_peer(unit->meta, d->c.now_wall_ms(), http_arena(x), &r) != OK) {
+	if (media_respond_peer(unit->meta, d->c.now_wall_ms(), http_arena(x), &r) != OK ||
+	    peer_say_part(x, unit->meta, slice, &r, &part) != OK) {
 		on_sent(j, &(struct http_end){ .whole = false });
 		delivery_add(&d->n.failed, 1);
 		http_reset(x);
 		return;
 	}
-	if (unit->meta->length > 0)
-		r.parts[r.parts_n++] =
-		    (struct http_part){ .kind = HTTP_PART_FILE, .fd = unit->fd, .length = unit->meta->length };
+	if (part.length > 0)
+		r.parts[r.parts_n++] = part;
 	r.done = on_sent;
 	r.done_arg = j;
 	delivery_add(&d->n.peer_served, 1);
@@ -88,10 +111,35 @@ bool peer_agrees(struct delivery *d, struct http_exchange *x)
 	return true;
 }
 
-struct cache_unit *peer_find(struct delivery *d, const struct token *t, const struct media_path *path)
+bool peer_slice_asked(const struct http_request *r, uint32_t *slice)
+{
+	struct http_range range = http_range_parse(http_header(r, "Range"), UINT64_MAX);
+	*slice = 0;
+	if (range.kind != HTTP_RANGE_PART)
+		return true;
+	if (range.first % SLICE_BYTES != 0 || range.length != SLICE_BYTES || range.first >= SLICED_BYTES_MAX)
+		return false;
+	*slice = slice_at(range.first);
+	return true;
+}
+
+/* All of the object, or the slice. */
+static struct cache_unit *look(struct delivery *d, struct cache_key *key, uint32_t slice)
+{
+	struct cache_unit *unit = cache_look(d->c.cache, key);
+	if (unit != NULL && slice_start(slice) > 0 && slice_start(slice) >= unit->meta->length) {
+		cache_release(d->c.cache, unit); /* it ends before */
+		return NULL;
+	}
+	key->slice = slice;
+	return unit != NULL || slice == 0 ? unit : cache_look(d->c.cache, key);
+}
+
+struct cache_unit *peer_find(
+    struct delivery *d, const struct token *t, const struct media_path *path, uint32_t slice)
 {
 	struct cache_key key = { .origin = t->origin, .object = path->object };
-	struct cache_unit *unit = cache_look(d->c.cache, &key);
+	struct cache_unit *unit = look(d, &key, slice);
 	if (unit != NULL && freshness_holds(unit->meta, d->c.now_wall_ms()))
 		return unit;
 	cache_release(d->c.cache, unit);
@@ -135,9 +183,11 @@ void delivery_handle_peer(struct delivery *d, struct http_exchange *x)
 		return;
 	}
 	/* Agreement is looked at before the cache is: what is found then came in after those purges. */
-	struct cache_unit *unit = peer_agrees(d, x) ? peer_find(d, &t, &path) : NULL;
+	uint32_t slice;
+	bool agrees = peer_agrees(d, x) && peer_slice_asked(r, &slice);
+	struct cache_unit *unit = agrees ? peer_find(d, &t, &path, slice) : NULL;
 	if (unit != NULL) {
-		send_unit(d, x, unit);
+		send_unit(d, x, unit, slice);
 		return;
 	}
 	atomic_fetch_sub(&d->peers_now, 1);

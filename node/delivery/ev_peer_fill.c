@@ -27,6 +27,7 @@ struct peer_fill {
 	struct http_exchange *x; /* NULL: the other node is gone */
 	struct fill_waiter waiter;
 	struct cache_unit *unit;
+	uint32_t slice;                               /* that is asked for; 0: all of it */
 	struct peer_fill *next_orphan, **prev_orphan; /* while x is NULL */
 };
 
@@ -84,19 +85,35 @@ static void on_sent(void *arg, const struct http_end *end)
 	job_free(j);
 }
 
+/* It has no such slice, or is too large to be asked for whole: the other node goes its own way. */
+static void no_slice(struct peer_fill *j)
+{
+	struct delivery *d = j->d;
+	struct http_exchange *x = j->x;
+	uint32_t slice = j->slice;
+	job_free(j);
+	peer_refuse(d, x, slice == 0 ? 504 : 416, "no-slice", "The object has no such slice.");
+}
+
 /* Ends the job where it is not sent. */
 static void send_object(struct peer_fill *j, const struct cache_meta *meta, struct http_part body)
 {
 	struct delivery *d = j->d;
 	struct http_exchange *x = j->x;
 	struct http_response r;
-	if (media_respond_peer(meta, d->c.now_wall_ms(), http_arena(x), &r) != OK) {
+	enum err e = media_respond_peer(meta, d->c.now_wall_ms(), http_arena(x), &r);
+	if (e == OK)
+		e = peer_say_part(x, meta, j->slice, &r, &body);
+	if (e == ERR_NOT_FOUND) {
+		no_slice(j);
+		return;
+	}
+	if (e != OK) {
 		delivery_add(&d->n.failed, 1);
 		job_free(j);
 		http_reset(x);
 		return;
 	}
-	body.length = meta->length;
 	if (body.length > 0)
 		r.parts[r.parts_n++] = body;
 	r.done = on_sent;
@@ -144,6 +161,10 @@ static void on_answer(struct letter *l)
 	}
 	if (a.outcome == FILL_GROWING) {
 		send_growing(j, &a);
+		return;
+	}
+	if (a.outcome == FILL_NO_SLICE) {
+		no_slice(j);
 		return;
 	}
 	job_free(j);
@@ -199,7 +220,9 @@ void peer_fill_start(
     struct delivery *d, struct http_exchange *x, const struct token *t, const struct media_path *path)
 {
 	const struct config_origin *origin = delivery_origin(d, t->origin);
-	if (origin == NULL || is_loop(d, x) || !peer_agrees(d, x) || !disks_serve(d) || !enter(d)) {
+	uint32_t slice;
+	if (origin == NULL || !peer_slice_asked(http_request(x), &slice) || is_loop(d, x) || !peer_agrees(d, x) ||
+	    !disks_serve(d) || !enter(d)) {
 		peer_refuse(d, x, 504, "not-filled", "This node does not fill it for others now.");
 		return;
 	}
@@ -207,7 +230,8 @@ void peer_fill_start(
 	j->d = d;
 	j->x = x;
 	delivery_add(&d->n.peer_fills, 1);
-	struct cache_unit *unit = peer_find(d, t, path);
+	j->slice = slice;
+	struct cache_unit *unit = peer_find(d, t, path, slice);
 	if (unit != NULL) {
 		send_unit(j, unit);
 		return;
@@ -217,5 +241,5 @@ void peer_fill_start(
 		.ahead = bytes_eq(http_query(http_request(x)->query, "ahead"), BYTES_LIT("1")) };
 	j->waiter.letter.deliver = on_answer;
 	http_on_gone(x, on_gone, j);
-	fill_want(d->c.fills, origin, t->content, path->object, &j->waiter);
+	fill_want_slice(d->c.fills, origin, t->content, path->object, slice > 0 ? slice : 1, NULL, &j->waiter);
 }

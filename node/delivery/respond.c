@@ -157,9 +157,10 @@ enum err media_respond(const struct http_request *r, const struct media_facts *f
 		.etag = bytes_str(etag),
 		.last_modified_s = m->modified_s > 0 ? (uint64_t)m->modified_s : 0,
 	};
-	*s = http_select(r, &v, f->gzip ? f->packed_bytes : m->length);
+	const uint64_t total = f->gzip ? f->packed_bytes : cache_object_bytes(m);
+	*s = http_select(r, &v, total);
 	if (s->status == 416)
-		return refuse_range(s, m->length, a, out);
+		return refuse_range(s, total, a, out);
 	if (s->status == 412) {
 		refuse_condition(out);
 		return OK;
@@ -168,7 +169,7 @@ enum err media_respond(const struct http_request *r, const struct media_facts *f
 	if (s->status != 304)
 		http_add(out, "Content-Type", bytes_str(content_type_of(f->object)));
 	if (s->status == 206) {
-		struct bytes range = http_content_range(a, s, m->length);
+		struct bytes range = http_content_range(a, s, total);
 		if (range.p == NULL)
 			return ERR_NO_MEMORY;
 		http_add(out, "Content-Range", range);

@@ -20,7 +20,7 @@ enum media_source {
 };
 
 struct media_facts {
-	const struct cache_meta *meta;
+	const struct cache_meta *meta; /* of all of the object, or of any slice of it */
 	struct bytes object;
 	uint64_t now_wall_ms;
 	enum media_source source;

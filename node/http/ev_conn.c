@@ -36,7 +36,7 @@ static int wanted_events(const struct conn *c)
 	case CONN_READING: return c->in.n > 0 ? EV_WRITE : EV_READ; /* input left: it gave way to others */
 	case CONN_WAITING: return !c->eof && room_ahead(c) > 0 ? EV_READ : 0;
 	case CONN_SENDING:
-		if (!c->parked && c->cold == NULL)
+		if (!c->parked && !c->asked && c->cold == NULL)
 			return EV_WRITE;
 		return !c->eof && room_ahead(c) > 0 ? EV_READ : 0;
 	case CONN_LINGER: return EV_READ;
@@ -79,7 +79,7 @@ static void end_exchange(struct conn *c)
 	uint64_t seen;
 	if (c->parked)
 		growing_forget(outgoing_growing(&x->out, &seen), &c->waiter);
-	c->parked = false;
+	c->parked = c->asked = false;
 	cold_forget(c);
 	if (x->gone != NULL)
 		x->gone(x->gone_arg);
@@ -230,7 +230,7 @@ static bool wait_for_disk(struct conn *c)
 
 static bool send_more(struct conn *c, uint64_t *budget)
 {
-	if (c->parked || c->cold != NULL)
+	if (c->parked || c->asked || c->cold != NULL)
 		return false;
 	uint64_t before = *budget;
 	enum send_result r = outgoing_send(&c->x->out, c->fd, budget);
@@ -241,6 +241,10 @@ static bool send_more(struct conn *c, uint64_t *budget)
 	switch (r) {
 	case SEND_ALL: on_sent(c); return true;
 	case SEND_WAIT: park(c); return false;
+	case SEND_ASKED:
+		c->asked = true;
+		set_deadline(c, TIMER_NEVER); /* how long it may take is the handler's to bound */
+		return false;
 	case SEND_COLD: return !wait_for_disk(c);
 	case SEND_AGAIN:
 	case SEND_BUDGET: return false;

@@ -50,6 +50,7 @@ struct conn {
 	bool eof;               /* the peer sends no more */
 	bool close;             /* after the present answer */
 	bool parked;            /* caught up with a growing file */
+	bool asked;             /* the handler has the next piece of the answer to give */
 	struct cold_read *cold; /* what is fetched from a disk for it; NULL: nothing */
 	struct bytes in;        /* read and not parsed: in the worker's scratch (while running) or in `ahead` */
 	struct buf ahead;

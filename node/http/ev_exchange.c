@@ -129,6 +129,16 @@ void http_respond(struct http_exchange *x, const struct http_response *r)
 	}
 }
 
+void http_give(struct http_exchange *x, const struct http_part *part)
+{
+	OBJ_CHECK(x, EXCHANGE_MAGIC);
+	struct conn *c = OBJ_CAST(struct conn, CONN_MAGIC, x->conn);
+	CHECK(c->x == x && c->state == CONN_SENDING);
+	outgoing_give(&x->out, part);
+	c->asked = false;
+	conn_make_ready(c); /* nothing to do when it asks at this moment */
+}
+
 void http_reset(struct http_exchange *x)
 {
 	struct conn *c = waiting_conn(x);

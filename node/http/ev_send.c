@@ -61,6 +61,11 @@ static void add_part(struct outgoing *o, const struct http_part *part)
 		if (p.left > 0)
 			p.growing = growing_ref(part->growing);
 		break;
+	case HTTP_PART_MORE:
+		p.kind = PIECE_MORE;
+		o->more = part->more;
+		o->more_arg = part->more_arg;
+		break;
 	}
 	add_piece(o, p);
 }
@@ -116,6 +121,8 @@ static void advance(struct outgoing *o, uint64_t n)
  * head and the start of a file share a segment; before a fill that has nothing yet it must not. */
 static bool has_bytes_now(const struct piece *p)
 {
+	if (p->kind == PIECE_MORE)
+		return false;
 	return p->kind != PIECE_GROWING || growing_look(p->growing).published > p->offset;
 }
 
@@ -193,6 +200,41 @@ static enum send_result send_growing(struct outgoing *o, int socket, uint64_t *b
 	return send_file(o, socket, now.fd, there < p->left ? there : p->left, budget);
 }
 
+/* What stands before it is sent: nothing of it is held any longer. */
+static enum send_result ask_for_more(struct outgoing *o)
+{
+	for (; !o->asked && o->at > 0; o->at--) {
+		growing_unref(o->pieces[0].growing);
+		for (unsigned i = 1; i < o->pieces_n; i++)
+			o->pieces[i - 1] = o->pieces[i];
+		o->pieces_n--;
+	}
+	if (!o->asked) {
+		o->asked = true;
+		o->more(o->more_arg);
+	}
+	if (o->refused)
+		return SEND_FAILED;
+	return o->asked ? SEND_ASKED : SEND_ALL;
+}
+
+void outgoing_give(struct outgoing *o, const struct http_part *part)
+{
+	CHECK(o->asked && o->at == 0 && o->pieces_n == 1 && o->pieces[0].kind == PIECE_MORE);
+	if (part == NULL) {
+		o->refused = true;
+		return;
+	}
+	struct piece rest = o->pieces[0];
+	CHECK(part->kind == HTTP_PART_FILE || part->kind == HTTP_PART_GROWING);
+	CHECK(part->length > 0 && part->length <= rest.left);
+	rest.left -= part->length;
+	o->asked = false;
+	o->pieces_n = 0;
+	add_part(o, part);
+	add_piece(o, rest);
+}
+
 static enum send_result send_pieces(struct outgoing *o, int socket, uint64_t *budget)
 {
 	while (o->at < o->pieces_n) {
@@ -204,6 +246,8 @@ static enum send_result send_pieces(struct outgoing *o, int socket, uint64_t *bu
 			r = send_file(o, socket, p->fd, p->left, budget);
 		else if (p->kind == PIECE_GROWING)
 			r = send_growing(o, socket, budget);
+		else if (p->kind == PIECE_MORE)
+			r = ask_for_more(o);
 		else
 			r = send_memory(o, socket, budget);
 		if (r != SEND_ALL)

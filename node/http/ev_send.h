@@ -14,7 +14,7 @@
 
 enum { OUTGOING_COPY_MAX_BYTES = 64 << 20 };
 
-enum piece_kind { PIECE_COPY, PIECE_BYTES, PIECE_FILE, PIECE_GROWING };
+enum piece_kind { PIECE_COPY, PIECE_BYTES, PIECE_FILE, PIECE_GROWING, PIECE_MORE };
 
 struct piece {
 	enum piece_kind kind;
@@ -32,6 +32,10 @@ struct outgoing {
 	unsigned at;
 	uint64_t head_bytes;
 	uint64_t sent_bytes;
+	/* Of PIECE_MORE: `asked` until the handler has given; `refused` when it has nothing. */
+	void (*more)(void *arg);
+	void *more_arg;
+	bool asked, refused;
 	const struct warmth_ops *warmth;
 	struct warm_known *known;
 	/* Of the present piece: up to where its file was fetched, and whether nothing was sent since. */
@@ -46,6 +50,7 @@ enum send_result {
 	SEND_AGAIN,  /* the socket is full */
 	SEND_BUDGET, /* the others' turn */
 	SEND_WAIT,   /* caught up with a growing file: outgoing_growing says which */
+	SEND_ASKED,  /* the handler has the next piece to give: outgoing_give */
 	SEND_COLD,   /* the next bytes are on a disk only: outgoing_cold says which */
 	SEND_FAILED, /* the fill failed, a file is shorter than promised, or the peer is gone */
 };
@@ -59,6 +64,8 @@ MUST_USE enum err outgoing_start(
     struct outgoing *o, const struct http_response *r, const struct http_head_options *options);
 /* Sends at most `budget` bytes and takes what it sent off *budget. Never waits for a disk. */
 enum send_result outgoing_send(struct outgoing *o, int socket, uint64_t *budget);
+/* The piece that was asked for; NULL: none, the next send fails. */
+void outgoing_give(struct outgoing *o, const struct http_part *part);
 /* The growing file that SEND_WAIT speaks of, and how far it was read. */
 struct growing *outgoing_growing(const struct outgoing *o, uint64_t *seen);
 /* What SEND_COLD speaks of: bytes of a file, to be fetched aside. The descriptor is the outgoing's. */

@@ -50,6 +50,7 @@ enum http_part_kind {
 	HTTP_PART_BYTES,   /* copied by http_respond when `stable` is false */
 	HTTP_PART_FILE,    /* fd, offset, length: whole file on disk, never changed (D5) */
 	HTTP_PART_GROWING, /* offset, length of a file that is being filled */
+	HTTP_PART_MORE,    /* the last one: `length` bytes of which the handler is asked, piece by piece */
 };
 
 struct http_part {
@@ -60,6 +61,10 @@ struct http_part {
 	struct growing *growing; /* a reference of its own is taken */
 	uint64_t offset;
 	uint64_t length;
+	/* Of HTTP_PART_MORE: what stood before it is with the kernel, give the next by http_give, now or later.
+	 * Not called again before that, nor after done(). */
+	void (*more)(void *arg);
+	void *more_arg;
 };
 
 #define HTTP_PACE_NONE UINT64_MAX
@@ -113,9 +118,13 @@ bool http_takes_prepared(const struct http_exchange *x);
 void http_prepare(const struct http_exchange *x, const struct http_response *r, struct buf *out);
 
 /* Hands the response to the transport, which adds Date, Content-Length and Connection. Once an
- * exchange. After the call the exchange must not be touched. No handler, gone() or done() is called
- * from inside of it. */
+ * exchange. After the call the exchange must not be touched, but by http_give. No handler, gone() or done()
+ * is called from inside of it. */
 void http_respond(struct http_exchange *x, const struct http_response *r);
+/* The next piece of a body that ends in HTTP_PART_MORE: a file or a growing file, of no more bytes than are
+ * left. What it refers to has to outlive the next more(), or done(). NULL: there will be none, the connection
+ * is reset. Only when more() has asked; done() is never called from inside of it. */
+void http_give(struct http_exchange *x, const struct http_part *part);
 /* Ends the exchange by resetting its connection (D1, D5): the viewer fails over at once. */
 void http_reset(struct http_exchange *x);
 /* Tells a handler that kept the exchange that the viewer is gone; the exchange is invalid after.

@@ -182,6 +182,16 @@ static enum err take_unmeasured(struct fetch *f, struct fetch_answer *a)
 	return e;
 }
 
+static enum err judge(const struct fetch_request *r, const struct store_head *h)
+{
+	return r->part_length > 0 ? store_head_judge_part(h, r->part_start, r->part_length) : store_head_judge(h);
+}
+
+static bool is_part(const struct lane *l)
+{
+	return l->head.status == 206;
+}
+
 enum err fetch_open(
     struct fetch_pool *p, const struct fetch_request *r, struct fetch **out, struct fetch_answer *a)
 {
@@ -193,8 +203,8 @@ enum err fetch_open(
 	enum err e = lane_start(l, r);
 	tell(a, l, e);
 	/* A refusal is one though its body breaks off. */
-	if (l->head_over && (e == OK || l->head.status != 200) && e != ERR_CLOSED)
-		e = store_head_judge(&l->head);
+	if (l->head_over && (e == OK || !lane_brings_object(l)) && e != ERR_CLOSED)
+		e = judge(r, &l->head);
 	if (e != OK) {
 		give_back(p, l);
 		return e;
@@ -202,8 +212,8 @@ enum err fetch_open(
 	struct fetch *f = OBJ_NEW(struct fetch, FETCH_MAGIC);
 	f->pool = p;
 	f->lane = l;
-	f->length = l->head.length;
-	if ((!l->head.has_length || l->head.chunked) && !r->head_only)
+	f->length = is_part(l) ? l->head.part_length : l->head.length;
+	if ((!l->head.has_length || l->head.chunked) && !r->head_only && !is_part(l))
 		e = take_unmeasured(f, a);
 	if (e != OK) {
 		give_back(p, l);

@@ -57,6 +57,9 @@ struct fetch_request {
 	unsigned redirects_max;
 	const char *const *fields; /* "Name: value", NULL ended; NULL = none. They go along with redirects */
 	const char *ca_file;       /* NULL or "": the system's */
+	/* Not 0: only as many bytes from part_start on, which a store may answer with 206 or, of the whole, 200.
+	 */
+	uint64_t part_start, part_length;
 	/* Signed by AWS Signature Version 4 when `sigv4` ("aws:amz:REGION:s3") is not NULL. */
 	const char *sigv4, *user, *password;
 };
@@ -71,14 +74,14 @@ struct fetch_answer {
 	size_t body_n;
 };
 
-/* Returns when the head is known. OK: *out reads the body, and `a` is filled. Failures of store_head_judge,
- * and those of the network: ERR_IO, ERR_TIMEOUT, ERR_CLOSED (the pool stops); ERR_FULL (descriptors),
- * ERR_CORRUPT (nonsense, or a redirect too many). An answer that does not say where it ends (HTTP/1.0 without
- * a length), or is longer than FETCH_WHOLE_MAX and did not say how long, is ERR_CORRUPT. `a` is always
- * filled. */
+/* Returns when the head is known. OK: *out reads the body, and `a` is filled. Failures of
+ * store_head_judge_part, and those of the network: ERR_IO, ERR_TIMEOUT, ERR_CLOSED (the pool stops); ERR_FULL
+ * (descriptors), ERR_CORRUPT (nonsense, or a redirect too many). An answer that does not say where it ends
+ * (HTTP/1.0 without a length), or is longer than FETCH_WHOLE_MAX and did not say how long, is ERR_CORRUPT.
+ * `a` is always filled. */
 MUST_USE enum err fetch_open(
     struct fetch_pool *p, const struct fetch_request *r, struct fetch **out, struct fetch_answer *a);
-/* Bytes of the whole body. */
+/* Bytes of the whole body: of 206, of the part. */
 uint64_t fetch_length(const struct fetch *f);
 /* Of an answer that did not tell its length, and so was read whole: its bytes. Else none. */
 struct bytes fetch_whole(const struct fetch *f);

@@ -3,6 +3,7 @@
 #include "base/obj.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,6 +16,11 @@ enum {
 };
 
 #define SET(easy, option, value) CHECK(curl_easy_setopt((easy), (option), (value)) == CURLE_OK)
+
+bool lane_brings_object(const struct lane *l)
+{
+	return l->head.status == 200 || (l->head.status == 206 && l->asks_part);
+}
 
 /* -- what libcurl calls -- */
 
@@ -42,7 +48,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct lane *l = OBJ_CAST(struct lane, LANE_MAGIC, arg);
 	n *= size;
-	if (l->head.status != 200) {
+	if (!lane_brings_object(l)) {
 		l->waited_bytes += n;
 		return take_refusal(l, p, n);
 	}
@@ -215,6 +221,12 @@ static enum err set_up(struct lane *l, const struct fetch_request *r)
 		SET(l->easy, CURLOPT_CAINFO, r->ca_file);
 		SET(l->easy, CURLOPT_CAPATH, NULL);
 	}
+	char range[2 * 20 + 2];
+	if (r->part_length > 0) {
+		(void)snprintf(
+		    range, sizeof(range), "%" PRIu64 "-%" PRIu64, r->part_start, r->part_start + r->part_length - 1);
+		SET(l->easy, CURLOPT_RANGE, range);
+	}
 	for (const char *const *field = r->fields; field != NULL && *field != NULL; field++) {
 		struct curl_slist *longer = curl_slist_append(l->fields, *field);
 		if (longer == NULL)
@@ -239,6 +251,7 @@ static void clear(struct lane *l, const struct fetch_request *r)
 	l->follows = r->redirects_max > 0;
 	l->head_over = l->begun = l->paused = l->over = false;
 	l->head_only = r->head_only;
+	l->asks_part = r->part_length > 0;
 	l->result = CURLE_OK;
 	l->error[0] = '\0';
 	l->to = NULL;
@@ -249,7 +262,7 @@ static void clear(struct lane *l, const struct fetch_request *r)
 /* A refusal says why in its body, and its connection is worth keeping. */
 static bool is_answered(const struct lane *l)
 {
-	return l->head_over && !l->head_only && l->head.status == 200;
+	return l->head_over && !l->head_only && lane_brings_object(l);
 }
 
 enum err lane_start(struct lane *l, const struct fetch_request *r)

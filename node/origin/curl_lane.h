@@ -23,9 +23,10 @@ struct lane {
 	struct store_head head;
 	uint32_t head_ms;
 	bool follows, head_over, head_only, begun, paused, over; /* begun: a byte of the body has come */
-	CURLcode result;                                         /* once over */
-	char error[CURL_ERROR_SIZE];                             /* libcurl's words */
-	uint8_t *to;                                             /* the reader's */
+	bool asks_part;
+	CURLcode result;             /* once over */
+	char error[CURL_ERROR_SIZE]; /* libcurl's words */
+	uint8_t *to;                 /* the reader's */
 	size_t room;
 	size_t got;
 	uint8_t rest[CURL_MAX_WRITE_SIZE]; /* of a callback that brought more than there was room for */
@@ -49,6 +50,8 @@ MUST_USE enum err lane_read(struct lane *l, uint8_t *to, size_t room, size_t *n)
 /* Until the transfer is over, of whose body nothing more is wanted. */
 MUST_USE enum err lane_finish(struct lane *l);
 void lane_end(struct lane *l);
+/* Whether the body is the object's, or the part of it that was asked for; else it says why not. */
+bool lane_brings_object(const struct lane *l);
 /* In words: what lane_start and the others failed of. */
 void lane_fault(const struct lane *l, enum err e, char *out, size_t room);
 /* Whether the end of the body is told by the protocol, length or not. */

@@ -185,14 +185,19 @@ static enum err put_url(const struct peers *p, const struct peer_round *r, const
 }
 
 /* Freshness needs its validator as the origin store gave it: one that was made up here confirms nothing. */
-static enum err take(const struct fetch *f, const struct fetch_answer *a, struct peer_answer *out)
+static enum err take(
+    const struct fetch *f, const struct fetch_answer *a, uint64_t start, struct peer_answer *out)
 {
 	static const uint8_t no_nonce[STORE_HEAD_NONCE_BYTES];
 	struct origin_info info = store_head_info(&a->head, fetch_length(f), no_nonce);
 	if (strcmp(info.etag, a->head.etag) != 0 || !a->head.has_length)
 		return ERR_CORRUPT;
+	/* What knows no ranges sends all of it: of no use for a slice behind the first. */
+	if (start > 0 && a->head.status != 206)
+		return ERR_INVALID;
 	uint64_t age_ms = a->head.age_ms;
 	out->info = info;
+	out->part = (struct origin_part){ a->head.status == 206 ? a->head.part_start : 0, fetch_length(f) };
 	out->answered_wall_ms = out->answered_wall_ms > age_ms ? out->answered_wall_ms - age_ms : 0;
 	return OK;
 }
@@ -213,13 +218,17 @@ enum err peers_ask(struct peers *p, const struct peer_round *r, const struct pee
 		return e == ERR_TOO_BIG ? e : ERR_INVALID;
 	}
 	struct peer_answer got = { .answered_wall_ms = p->c.now_wall_ms() };
-	struct fetch_request q = { .url = (const char *)url.p, .fields = fields, .head_ms = within_ms };
+	struct fetch_request q = { .url = (const char *)url.p,
+		.fields = fields,
+		.part_start = slice_start(r->slice),
+		.part_length = r->slice > 0 ? SLICE_BYTES : 0,
+		.head_ms = within_ms };
 	e = fetch_open(fill ? p->fill_pool : p->pool, &q, &f, &a);
 	buf_fini(&url);
 	*head = a.head;
 	if (e != OK)
 		return e;
-	e = take(f, &a, &got);
+	e = take(f, &a, q.part_start, &got);
 	if (e != OK) {
 		fetch_close(f);
 		return e;

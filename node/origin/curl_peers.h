@@ -5,6 +5,9 @@
  *     GET {http_url}/peer/{token}/{object}?purged={ids}             Cache-Control: only-if-cached
  *     GET {http_url}/peer/{token}/{object}?fill=1&purged={ids}
  *
+ * Of an object that may be cut (slices.h) the request names a slice, by Range; the answer is 206 with it, 200
+ * with all of an object that is no longer than one, or 416 when it has no such slice.
+ *
  * The token (TOKEN_PEER) is signed by the keys that every node has, names origin store, content and the node
  * that is asked, and is good for a minute. A miss is 504. What does not answer within a second, or answers
  * anything else that is no object, is left alone for some seconds; so are, of an object that broke off on its
@@ -53,6 +56,7 @@ struct origin_source *peers_source(struct peers *p);
 struct peer_round {
 	struct bytes origin, content, object;
 	uint64_t object_hash;
+	uint32_t slice; /* the caller's to set; 0: all of the object */
 	struct peer_pick picks[PEERS_ASKED_MAX];
 	size_t picks_n, at; /* `at` is the next */
 	struct rpc_command_id purged[PURGED_NAMED_MAX];
@@ -67,6 +71,7 @@ MUST_USE bool peers_look(struct peers *p, struct bytes origin, struct bytes cont
 
 struct peer_answer {
 	struct origin_info info;
+	struct origin_part part;
 	uint64_t answered_wall_ms; /* by this clock, when the origin store said so; never later (D2) */
 	/* Of ERR_NOT_FOUND by who was asked to fill. */
 	uint64_t missing_ms; /* for so long it need not be asked for again */

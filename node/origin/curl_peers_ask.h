@@ -46,8 +46,8 @@ static inline void peers_unlock(struct peers *p)
 }
 
 /* Asks one node, to fill it (r->fill) or for what its cache has; within_ms: for its first byte, 0 as ever.
- * ERR_INVALID and ERR_TOO_BIG: it cannot be named, and the node was not asked. `head` is filled in any case:
- * status 0 when there was no answer. */
+ * ERR_INVALID and ERR_TOO_BIG: it cannot be named, and the node was not asked; or it has no such slice.
+ * `head` is filled in any case: status 0 when there was no answer. */
 MUST_USE enum err peers_ask(struct peers *p, const struct peer_round *r, const struct peer_pick *pick,
     uint32_t within_ms, void **handle, struct peer_answer *answer, struct store_head *head);
 /* Leaves it alone for a while. */

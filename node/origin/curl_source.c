@@ -91,12 +91,20 @@ static enum err send_signed(struct curl_source *c, struct fetch_request *r, cons
 	return e;
 }
 
+/* What is asked of an object. */
+struct asking {
+	bool head_only;
+	uint64_t part_start, part_length; /* length 0: all of it */
+};
+
 static enum err send_url(
-    struct curl_source *c, const char *url, bool head_only, struct fetch **out, struct fetch_answer *a)
+    struct curl_source *c, const char *url, struct asking w, struct fetch **out, struct fetch_answer *a)
 {
 	const char *fields[FIELDS_MAX] = { c->cdn_loop, NULL };
 	struct fetch_request r = { .url = url,
-		.head_only = head_only,
+		.head_only = w.head_only,
+		.part_start = w.part_start,
+		.part_length = w.part_length,
 		.redirects_max = c->sigv4 == NULL ? REDIRECTS_MAX : 0,
 		.fields = fields,
 		.ca_file = c->ca_file };
@@ -112,7 +120,7 @@ static enum err judge_s3(const struct fetch_answer *a, enum err e, const char *c
 }
 
 static enum err ask(
-    struct curl_source *c, struct bytes object, bool head_only, struct fetch **out, struct fetch_answer *a)
+    struct curl_source *c, struct bytes object, struct asking w, struct fetch **out, struct fetch_answer *a)
 {
 	struct buf url;
 	char code[S3_CODE_MAX] = "";
@@ -123,7 +131,7 @@ static enum err ask(
 	buf_put_u8(&url, 0);
 	enum err e = buf_err(&url) != OK ? ERR_NOT_FOUND : OK; /* no server takes a name of that length */
 	if (e == OK) {
-		e = send_url(c, (const char *)url.p, head_only, out, a);
+		e = send_url(c, (const char *)url.p, w, out, a);
 		if (e != OK && c->sigv4 != NULL) {
 			s3_code(bytes_of(a->body, a->body_n), code);
 			e = judge_s3(a, e, code);
@@ -159,9 +167,9 @@ static enum err curl_stat(struct origin_source *s, struct bytes object, struct o
 	struct curl_source *c = source_of(s);
 	struct fetch_answer a = { .body_n = 0 };
 	struct fetch *f = NULL;
-	enum err e = ask(c, object, true, &f, &a);
+	enum err e = ask(c, object, (struct asking){ .head_only = true }, &f, &a);
 	if (e != OK && asks_by_get(c, a.head.status))
-		e = ask(c, object, false, &f, &a);
+		e = ask(c, object, (struct asking){ .head_only = false }, &f, &a);
 	if (e != OK)
 		return e;
 	*info = info_of(&a, f);
@@ -169,25 +177,45 @@ static enum err curl_stat(struct origin_source *s, struct bytes object, struct o
 	return OK;
 }
 
-static enum err curl_open(
-    struct origin_source *s, struct bytes object, void **handle, struct origin_info *info)
+static enum err open_asking(struct curl_source *c, struct bytes object, struct asking w, void **handle,
+    struct origin_info *info, struct origin_part *part)
 {
-	struct curl_source *c = source_of(s);
 	struct fetch_answer a = { .body_n = 0 };
 	struct fetch *f = NULL;
-	enum err e = ask(c, object, false, &f, &a);
+	enum err e = ask(c, object, w, &f, &a);
+	/* An empty object has no first bytes. */
+	if (e == ERR_INVALID && a.head.status == 416 && w.part_start == 0)
+		e = ask(c, object, (struct asking){ .part_length = 0 }, &f, &a);
 	if (e == ERR_DENIED && c->sigv4 != NULL && a.head.status == 403)
 		return ERR_NOT_FOUND;
 	if (e != OK)
 		return e;
 	struct curl_object *o = OBJ_NEW(struct curl_object, OBJECT_MAGIC);
 	o->fetch = f;
-	o->summed = c->etag_md5 && !a.head.keyed && md5_sum_of_etag(a.head.etag, o->md5);
+	bool is_part = a.head.status == 206;
+	*part = (struct origin_part){ is_part ? a.head.part_start : 0, fetch_length(f) };
+	/* Of the whole object. */
+	o->summed = c->etag_md5 && !a.head.keyed && (!is_part || a.head.part_length == a.head.total) &&
+	            md5_sum_of_etag(a.head.etag, o->md5);
 	if (o->summed)
 		md5_sum_init(&o->sum);
 	*info = info_of(&a, f);
 	*handle = o;
 	return OK;
+}
+
+static enum err curl_open(
+    struct origin_source *s, struct bytes object, void **handle, struct origin_info *info)
+{
+	struct origin_part all;
+	return open_asking(source_of(s), object, (struct asking){ .part_length = 0 }, handle, info, &all);
+}
+
+static enum err curl_open_part(struct origin_source *s, struct bytes object, uint64_t start, void **handle,
+    struct origin_info *info, struct origin_part *part)
+{
+	struct asking w = { .part_start = start, .part_length = SLICE_BYTES };
+	return open_asking(source_of(s), object, w, handle, info, part);
 }
 
 static enum err curl_read(struct origin_source *s, void *handle, uint8_t *to, size_t room, size_t *n)
@@ -279,6 +307,7 @@ struct origin_source *curl_source_new(const struct curl_source_config *config)
 	}
 	c->source = (struct origin_source){ .stat = curl_stat,
 		.open = curl_open,
+		.open_part = curl_open_part,
 		.read = curl_read,
 		.check = curl_check,
 		.close = curl_close,

@@ -4,6 +4,7 @@
 #include "node/origin/fs_dir.h"
 
 #include <sodium/randombytes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -35,21 +36,23 @@ static uint64_t hash_of(const struct fills *fs, unsigned origin, struct bytes ob
 	return hash64(&fs->hash_key, object) ^ hash_mix(origin + 1);
 }
 
-struct fill *fills_find(struct fills *fs, uint64_t hash, unsigned origin, struct bytes object)
+struct fill *fills_find(struct fills *fs, uint64_t hash, unsigned origin, struct bytes object, uint32_t slice)
 {
 	struct fill *f = *bucket_of(fs, hash);
-	while (f != NULL && !(f->hash == hash && f->origin == origin && bytes_eq(f->object, object)))
+	while (f != NULL &&
+	       !(f->hash == hash && f->origin == origin && f->slice == slice && bytes_eq(f->object, object)))
 		f = f->next;
 	return f;
 }
 
-static struct fill *add(
-    struct fills *fs, uint64_t hash, unsigned origin, struct bytes content, struct bytes object)
+static struct fill *add(struct fills *fs, uint64_t hash, unsigned origin, struct bytes content,
+    struct bytes object, uint32_t slice)
 {
 	struct fill *f = obj_alloc(sizeof(*f) + content.n + object.n, FILL_MAGIC);
 	f->fills = fs;
 	f->hash = hash;
 	f->origin = origin;
+	f->slice = slice;
 	memcpy(f->text, object.p, object.n);
 	if (content.n > 0)
 		memcpy(f->text + object.n, content.p, content.n);
@@ -172,6 +175,19 @@ void fill_ends(struct fill *f, const struct fill_answer *a)
 	OBJ_FREE(f);
 }
 
+bool fill_drops_unawaited(struct fill *f)
+{
+	struct fills *fs = f->fills;
+	fills_lock(fs);
+	bool drops = f->waiters == NULL && !f->for_peer; /* another node asks again */
+	if (drops)
+		take_out(fs, f);
+	fills_unlock(fs);
+	if (drops)
+		OBJ_FREE(f);
+	return drops;
+}
+
 bool fill_gives_up(struct fill *f)
 {
 	fills_lock(f->fills);
@@ -205,7 +221,8 @@ static void doom(struct fills *fs, struct fill *f)
 	if (all == NULL)
 		return;
 	f->waiters = NULL;
-	struct fill *again = add(fs, f->hash, f->origin, f->content, f->object);
+	struct fill *again = add(fs, f->hash, f->origin, f->content, f->object, f->slice);
+	memcpy(again->etag, f->etag, sizeof(again->etag));
 	again->ahead = f->ahead;
 	again->waiters = all;
 	again->for_peer = f->for_peer;
@@ -282,9 +299,26 @@ static bool join(struct fills *fs, struct fill *f, struct fill_waiter *w)
 	return true;
 }
 
+/* The fill that brings the slice: its own, or one that is known to bring the whole object. */
+static struct fill *find_bringing(
+    struct fills *fs, uint64_t hash, unsigned origin, struct bytes object, uint32_t slice)
+{
+	struct fill *f = fills_find(fs, hash, origin, object, slice);
+	if (f != NULL || slice == 1)
+		return f;
+	f = fills_find(fs, hash, origin, object, 1);
+	return f != NULL && f->growing != NULL && f->meta.total == 0 ? f : NULL;
+}
+
+static void note_etag(struct fill *f, const char *etag)
+{
+	if (etag != NULL && f->etag[0] == '\0')
+		(void)snprintf(f->etag, sizeof(f->etag), "%s", etag);
+}
+
 /* Under the lock. True: a->... is the answer already; false: the waiter is in a fill. */
-static bool want(
-    struct fills *fs, unsigned origin, struct bytes content, struct bytes object, struct fill_waiter *w)
+static bool want(struct fills *fs, unsigned origin, struct bytes content, struct bytes object, uint32_t slice,
+    const char *etag, struct fill_waiter *w)
 {
 	uint64_t hash = hash_of(fs, origin, object);
 	uint64_t wait_ms;
@@ -293,16 +327,19 @@ static bool want(
 		fs->counters.negative_hits++;
 		return true;
 	}
-	struct fill *f = fills_find(fs, hash, origin, object);
-	if (f != NULL)
+	struct fill *f = find_bringing(fs, hash, origin, object, slice);
+	if (f != NULL) {
+		note_etag(f, etag);
 		return join(fs, f, w);
+	}
 	if (fs->stopping || fs->counters.queued + fs->counters.parked >= fs->queue_max) {
 		fs->counters.failed++;
 		w->answer.outcome = FILL_FAILED;
 		w->answer.error = fs->stopping ? ERR_CLOSED : ERR_FULL;
 		return true;
 	}
-	f = add(fs, hash, origin, content, object);
+	f = add(fs, hash, origin, content, object, slice);
+	note_etag(f, etag);
 	f->ahead = w->ahead;
 	f->for_peer = w->for_peer;
 	link_waiter(f, w);
@@ -315,6 +352,12 @@ static bool want(
 
 void fill_want(struct fills *fs, const struct config_origin *origin, struct bytes content,
     struct bytes object, struct fill_waiter *w)
+{
+	fill_want_slice(fs, origin, content, object, 1, NULL, w);
+}
+
+void fill_want_slice(struct fills *fs, const struct config_origin *origin, struct bytes content,
+    struct bytes object, uint32_t slice, const char *etag, struct fill_waiter *w)
 {
 	OBJ_CHECK(fs, FILLS_MAGIC);
 	w->answer = (struct fill_answer){ .error = OK };
@@ -329,8 +372,9 @@ void fill_want(struct fills *fs, const struct config_origin *origin, struct byte
 	} else if (object.n == 0 || object.n > CACHE_OBJECT_MAX || content.n > CACHE_OBJECT_MAX) {
 		w->answer.outcome = FILL_NOT_FOUND; /* no store has what we could not name */
 	} else {
+		uint32_t one = fills_cuts(fs, index, object) ? slice : 1;
 		fills_lock(fs);
-		answered = want(fs, index, content, object, w);
+		answered = want(fs, index, content, object, one, etag, w);
 		fills_unlock(fs);
 	}
 	if (answered)

@@ -1,6 +1,7 @@
 /* Inside of the fills: what ev_fill.c (the table and its threads), ev_fill_run.c (one fill's way),
- * ev_fill_peers.c (other nodes on it), ev_fill_missing.c (when there is no such object), ev_fill_queue.c
- * (which is next), ev_fill_watch.c (who waits too long) and fs_fill_body.c (where its bytes go) share.
+ * ev_fill_peers.c (other nodes on it), ev_fill_missing.c (when there is no such object), ev_fill_slice.c
+ * (which part of it), ev_fill_queue.c (which is next), ev_fill_watch.c (who waits too long) and
+ * fs_fill_body.c (where its bytes go) share.
  *
  * One lock covers the table, the queue, the waiters, negative entries and backoffs; nothing that may block is
  * done under it, and no letter is posted under it.
@@ -33,17 +34,19 @@ struct fill {
 	uint64_t hash;
 	unsigned origin; /* index */
 	struct bytes content, object;
-	struct cache_key key;
+	uint32_t slice;       /* that is asked for */
+	struct cache_key key; /* its slice is the thread's: 0 once the object is known to be one unit */
 	uint64_t since_mono_ms;
 	/* Under the lock. */
-	bool started;      /* by a thread */
-	bool for_peer;     /* another node waits for it */
-	bool unwanted;     /* the last who waited has left, and was not answered */
-	bool elsewhere;    /* it waits for a fill of another node */
-	bool own;          /* a thread of those for this node's viewers has it */
-	bool doomed;       /* purged: out of its bucket, to end without a result */
-	bool ahead;        /* nobody but such who fetch ahead has asked for it */
-	struct fill *next; /* of its bucket */
+	char etag[CACHE_VALIDATOR_MAX + 1]; /* that some waiter has slices of; "" while none does */
+	bool started;                       /* by a thread */
+	bool for_peer;                      /* another node waits for it */
+	bool unwanted;                      /* the last who waited has left, and was not answered */
+	bool elsewhere;                     /* it waits for a fill of another node */
+	bool own;                           /* a thread of those for this node's viewers has it */
+	bool doomed;                        /* purged: out of its bucket, to end without a result */
+	bool ahead;                         /* nobody but such who fetch ahead has asked for it */
+	struct fill *next;                  /* of its bucket */
 	TAILQ_ENTRY(fill) all_link;
 	uint64_t looked_mono_ms; /* the watch's */
 	struct fill_queue *in;   /* NULL: a thread has it */
@@ -118,15 +121,19 @@ void fill_grows(struct fill *f, struct growing *g, const struct cache_meta *meta
 /* Takes the fill out of the table, answers who still waits (`a`'s unit is pinned once more for each), and
  * frees it. */
 void fill_ends(struct fill *f, const struct fill_answer *a);
+/* Frees one that has not begun, if all who waited for it gave up: a store that was slow is not asked for what
+ * nobody wants any more. */
+bool fill_drops_unawaited(struct fill *f);
 /* Whether the fills end, or this one was purged: a long one gives up. */
 bool fill_gives_up(struct fill *f);
 bool fill_is_doomed(struct fill *f);
 /* False once all who waited for its head have left: then nothing more is begun for it. */
 bool fill_is_wanted(struct fill *f);
 
+/* Under the lock. */
 struct fill *fills_find(
-    struct fills *fs, uint64_t hash, unsigned origin, struct bytes object); /* under the lock */
-struct fill_waiter *fill_detach_all(struct fill *f);                        /* under the lock */
+    struct fills *fs, uint64_t hash, unsigned origin, struct bytes object, uint32_t slice);
+struct fill_waiter *fill_detach_all(struct fill *f); /* under the lock */
 /* Of other nodes, those who have waited for that long. Under the lock. */
 struct fill_waiter *fill_detach_peers(struct fill *f, uint64_t now_ms, uint64_t waited_ms);
 /* Posts `a` to all of a detached list. Under the lock. */
@@ -164,6 +171,29 @@ bool fill_from_peers(struct fill *f, struct cache_unit *held);
 /* -- ev_fill_watch.c -- */
 /* The thread that answers those who wait too long for an origin store that hangs. */
 void *fills_watch(void *arg);
+
+/* -- ev_fill_slice.c -- */
+/* Whether objects of that name may be cut: playlists are read whole, and keys are small. */
+bool fills_cuts(const struct fills *fs, unsigned origin, struct bytes object);
+/* The whole object, or else its slice, as the cache has it under that validator (""; any): as cache_look, and
+ * the key says which of them it is. */
+struct cache_unit *fills_look(struct fills *fs, struct cache_key *k, uint32_t slice, const char *etag);
+/* The same of what the fill is asked for. */
+struct cache_unit *fill_held(struct fill *f);
+/* Opens what is asked for. ERR_INVALID: there is no such slice. */
+MUST_USE enum err fill_open(struct fill *f, struct origin_source *s, void **handle, struct origin_info *info,
+    struct origin_part *part);
+/* What comes is that part: fits the key, the length and the total to it. ERR_TOO_BIG: an object that is too
+ * large to be cut. */
+MUST_USE enum err fill_takes(
+    struct fill *f, const struct origin_info *info, const struct origin_part *part, struct cache_meta *meta);
+/* Whether no waiter is known to need another validator. */
+bool fill_expects(struct fill *f, const char *etag);
+/* A slice comes in place of `held`, or of nothing: what the cache has of the object under another validator
+ * than its, where one was expected or held, goes. */
+void fill_replaces(struct fill *f, const struct cache_meta *meta, const struct cache_unit *held);
+/* The object is gone from its store: it goes from the cache. */
+void fill_is_missing(struct fill *f);
 
 /* -- ev_fill_run.c -- */
 /* Whether a unit may be served for an origin store that fails: not what may have been purged, and not longer

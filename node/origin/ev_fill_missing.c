@@ -98,7 +98,7 @@ void fill_missing(struct fill *f, const struct peer_answer *told)
 	uint64_t now = fills_now_mono_ms(), for_ms = told != NULL ? told->missing_ms : fs->negative_ttl_ms;
 	bool doomed = fill_is_doomed(f); /* then it may be there by now */
 	if (!doomed)
-		cache_remove(fs->cache, &f->key);
+		fill_is_missing(f);
 	fills_lock(fs);
 	fs->counters.not_found++;
 	doomed = doomed || f->doomed;

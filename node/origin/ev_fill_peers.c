@@ -17,6 +17,7 @@ static bool ask_caches(struct fill *f, struct cache_unit *held)
 	void *handle;
 	if (!peers_look(p, f->key.origin, f->content, f->object, f->hash, &r))
 		return false;
+	r.slice = fills_cuts(f->fills, f->origin, f->object) ? f->slice : 0;
 	while (!fill_gives_up(f) && peers_open(p, &r, &handle, &a) == OK)
 		if (fill_take_from_peer(f, &r, handle, &a, held))
 			return true;
@@ -66,6 +67,7 @@ static bool ask_fillers(struct fill *f, struct cache_unit *held)
 	    !goes_elsewhere(f))
 		return false;
 	r.ahead = is_ahead(f);
+	r.slice = fills_cuts(fs, f->origin, f->object) ? f->slice : 0;
 	enum err e;
 	while ((e = peers_open_filler(fs->peers, &r, is_over, f, &handle, &a)) == OK)
 		if (fill_take_from_peer(f, &r, handle, &a, held))

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { CHUNK_BYTES = 256 * 1024 };
+enum { CHUNK_BYTES = 256 * 1024, CORRUPT_REST_MS = 1000, CORRUPT_KNOWN_MS = 5000 };
 
 static struct origin_source *source_of(struct fill *f)
 {
@@ -23,6 +23,7 @@ static bool may_ask(struct fill *f, enum err *why)
 	fills_lock(fs);
 	bool may = backoff_may_ask(b, fills_now_mono_ms());
 	*why = b->error;
+	fs->counters.origin_requests += may;
 	fills_unlock(fs);
 	return may;
 }
@@ -73,7 +74,8 @@ static bool is_news(struct fill_origin *o, bool failing, uint64_t now)
 	return true;
 }
 
-static void learn(struct fill *f, enum err e)
+/* `whole`: no more is to come that could fail. */
+static void learn(struct fill *f, enum err e, bool whole)
 {
 	struct fills *fs = f->fills;
 	struct fill_origin *o = &fs->origins[f->origin];
@@ -82,9 +84,11 @@ static void learn(struct fill *f, enum err e)
 	fills_lock(fs);
 	if (failing)
 		backoff_failed(&o->backoff, e, now, prng_next(&fs->prng));
-	else
+	else if (whole)
 		backoff_well(&o->backoff);
-	bool news = !fs->stopping && is_news(o, failing, now);
+	else
+		backoff_answers(&o->backoff, now);
+	bool news = !fs->stopping && (failing || whole) && is_news(o, failing, now);
 	fills_unlock(fs);
 	if (news)
 		tell_store(f, e, failing);
@@ -110,6 +114,33 @@ static void remember_denied(struct fill *f)
 	if (!f->doomed && !f->ahead)
 		negative_put(&fs->negative, f->hash, fills_now_mono_ms(), fs->negative_ttl_ms);
 	fills_unlock(fs);
+}
+
+/* Once may be chance: the next viewer asks for it again. What is held of it is served all the same. */
+static void remember_corrupt(struct fill *f)
+{
+	struct fills *fs = f->fills;
+	struct cache_unit *held = fill_held(f);
+	uint64_t now = fills_now_mono_ms(), mark = hash_mix(f->hash);
+	fills_lock(fs);
+	bool again = negative_has(&fs->negative, mark, now);
+	if (again && !f->doomed && held == NULL)
+		negative_put(&fs->negative, f->hash, now, CORRUPT_REST_MS);
+	negative_put(&fs->negative, mark, now, CORRUPT_KNOWN_MS);
+	fills_unlock(fs);
+	cache_release(fs->cache, held);
+}
+
+/* How an object that was opened ended. One that is again not what its store said is left alone a little:
+ * whoever plays it asks again and again. */
+static void learn_end(struct fill *f, enum err e)
+{
+	if (e == OK || (origin_store_failed(e) && !fill_gives_up(f)))
+		learn(f, e, true);
+	else
+		tell_object(f, e);
+	if (e == ERR_CORRUPT && f->slice == 1)
+		remember_corrupt(f);
 }
 
 /* Takes the unit. */
@@ -228,13 +259,14 @@ static void finish(struct filling *x, enum err e)
 	growing_unref(g);
 }
 
-static void take_info(struct filling *x, const struct origin_info *info)
+static enum err take_info(struct filling *x, const struct origin_info *info, const struct origin_part *part)
 {
-	x->meta.length = info->length;
+	enum err e = fill_takes(x->fill, info, part, &x->meta);
 	x->meta.modified_s = info->modified_s;
 	memcpy(x->meta.etag, info->etag, sizeof(x->meta.etag));
 	x->chunk = malloc(CHUNK_BYTES);
 	CHECK(x->chunk != NULL);
+	return e;
 }
 
 /* How long it is fresh. Of a peer the first bytes are waited for too: while nobody streams from it yet, the
@@ -305,11 +337,17 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 	struct origin_source *s = source_of(f);
 	struct filling x = { .fill = f, .source = s, .class = freshness_class(f->fills->config, f->object) };
 	struct origin_info info;
+	struct origin_part part;
 	x.meta = (struct cache_meta){
 		.content = f->content, .answered_wall_ms = f->fills->now_wall_ms(), .mark = f->mark
 	};
-	enum err e = s->open(s, f->object, &x.handle, &info);
-	learn(f, e);
+	enum err e = fill_open(f, s, &x.handle, &info, &part);
+	learn(f, e, false);
+	if (e == ERR_INVALID && f->slice > 1) {
+		cache_release(f->fills->cache, held);
+		fill_ends(f, &(struct fill_answer){ .outcome = FILL_NO_SLICE });
+		return;
+	}
 	if (e == ERR_NOT_FOUND) {
 		cache_release(f->fills->cache, held);
 		fill_missing(f, NULL);
@@ -321,8 +359,9 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 		end_without_store(f, held, e);
 		return;
 	}
-	take_info(&x, &info);
-	e = read_head(&x);
+	e = take_info(&x, &info, &part);
+	if (e == OK)
+		e = read_head(&x);
 	if (e == OK && end_confirmed(f, held, x.meta.etag, x.meta.answered_wall_ms)) {
 		leave(&x);
 		return;
@@ -330,16 +369,13 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 	if (e == OK)
 		e = begin(&x);
 	if (e == OK) {
+		fill_replaces(f, &x.meta, held);
 		cache_release(f->fills->cache, held);
 		e = pump(&x);
-		if (origin_store_failed(e) && !fill_gives_up(f))
-			learn(f, e);
-		else if (e != OK)
-			tell_object(f, e);
+		learn_end(f, e);
 		finish(&x, e);
 	} else {
-		if (origin_store_failed(e))
-			learn(f, e);
+		learn_end(f, e);
 		end_without_store(f, held, e);
 	}
 	s->close(s, x.handle);
@@ -351,7 +387,8 @@ static void fill_from_store(struct fill *f, struct cache_unit *held)
 /* Who was asked to fill it gives what the origin store has, or stands in for it: also what is old by now. */
 static bool is_usable(const struct filling *x, const struct peer_round *r)
 {
-	return r->fill || freshness_holds(&x->meta, x->fill->fills->now_wall_ms());
+	return r->fill ||
+	       (freshness_holds(&x->meta, x->fill->fills->now_wall_ms()) && fill_expects(x->fill, x->meta.etag));
 }
 
 bool fill_take_from_peer(struct fill *f, const struct peer_round *r, void *handle,
@@ -364,8 +401,9 @@ bool fill_take_from_peer(struct fill *f, const struct peer_round *r, void *handl
 		.handle = handle,
 		.class = freshness_class(fs->config, f->object),
 		.meta = { .content = f->content, .answered_wall_ms = a->answered_wall_ms, .mark = f->mark } };
-	take_info(&x, &a->info);
-	enum err e = read_head(&x);
+	enum err e = take_info(&x, &a->info, &a->part);
+	if (e == OK)
+		e = read_head(&x);
 	bool usable = e == OK && is_usable(&x, r) && !fill_gives_up(f);
 	bool newer = held == NULL || x.meta.answered_wall_ms > held->meta->answered_wall_ms;
 	/* It stands in for a store that fails there: what is held here does as well. */
@@ -380,6 +418,7 @@ bool fill_take_from_peer(struct fill *f, const struct peer_round *r, void *handl
 	}
 	bool begun = usable && newer && begin(&x) == OK;
 	if (begun) {
+		fill_replaces(f, &x.meta, held);
 		cache_release(fs->cache, held);
 		e = pump(&x);
 	}
@@ -403,7 +442,7 @@ static bool revalidate(struct fill *f, struct cache_unit *held)
 	struct origin_info info;
 	uint64_t asked_wall_ms = fs->now_wall_ms();
 	enum err e = s->stat(s, f->object, &info);
-	learn(f, e);
+	learn(f, e, false);
 	if (e == ERR_NOT_FOUND) {
 		cache_release(fs->cache, held);
 		fill_missing(f, NULL);
@@ -425,8 +464,10 @@ static bool is_confirmed_first(struct fill *f)
 void fill_run(struct fill *f)
 {
 	struct fills *fs = f->fills;
+	if (fill_drops_unawaited(f))
+		return;
 	f->mark = cache_mark(fs->cache);
-	struct cache_unit *held = cache_look(fs->cache, &f->key);
+	struct cache_unit *held = fill_held(f);
 	enum err why;
 	if (held != NULL && freshness_holds(held->meta, fs->now_wall_ms()))
 		end_hit(f, held, false);

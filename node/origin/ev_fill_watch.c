@@ -30,7 +30,9 @@ static void answer_peers(struct fills *fs, uint64_t now)
 struct look {
 	uint64_t hash;
 	unsigned origin;
+	uint32_t slice;
 	const char *origin_name;
+	char etag[CACHE_VALIDATOR_MAX + 1];
 	size_t object_n;
 	uint8_t object[CACHE_OBJECT_MAX];
 	bool give_up;
@@ -50,10 +52,12 @@ static bool next_look(struct fills *fs, uint64_t now, struct look *out)
 		f->looked_mono_ms = now;
 		*out = (struct look){ .hash = f->hash,
 			.origin = f->origin,
+			.slice = f->slice,
 			.origin_name = fs->config->origins[f->origin].name,
 			.object_n = f->object.n,
 			.give_up = age >= fs->give_up_after_ms };
 		memcpy(out->object, f->object.p, f->object.n);
+		memcpy(out->etag, f->etag, sizeof(out->etag));
 		return true;
 	}
 	return false;
@@ -63,7 +67,7 @@ static void answer_late(struct fills *fs, const struct look *l)
 {
 	struct bytes object = bytes_of(l->object, l->object_n);
 	struct cache_key k = { .origin = bytes_str(l->origin_name), .object = object };
-	struct cache_unit *old = cache_look(fs->cache, &k);
+	struct cache_unit *old = fills_look(fs, &k, l->slice, l->etag);
 	if (old != NULL && !fills_may_stand_in(fs, old)) {
 		cache_release(fs->cache, old);
 		old = NULL;
@@ -74,7 +78,7 @@ static void answer_late(struct fills *fs, const struct look *l)
 	if (old == NULL)
 		a = (struct fill_answer){ .outcome = FILL_FAILED, .error = ERR_TIMEOUT };
 	fills_lock(fs);
-	struct fill *f = fills_find(fs, l->hash, l->origin, object);
+	struct fill *f = fills_find(fs, l->hash, l->origin, object, l->slice);
 	struct fill_waiter *all = f != NULL ? fill_detach_all(f) : NULL;
 	fs->counters.failed += old == NULL && all != NULL;
 	fs->counters.stale += old != NULL && all != NULL;

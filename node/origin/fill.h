@@ -1,7 +1,9 @@
 /* Fills: how an object that is not in the cache, or no longer fresh, comes in (D5, D6).
  *
- * One fill a unit on this node: the table is keyed by (origin, object); whoever comes while it runs joins
- * it and streams from the same growing file, released as soon as the head is known. One that nobody waits for
+ * One fill a unit on this node: the table is keyed by (origin, object, slice); whoever comes while it runs
+ * joins it and streams from the same growing file, released as soon as the head is known. Of a large object
+ * one slice is asked for (slices.h), with one request that tells the object's length too; what comes is the
+ * whole object where that is no longer than a slice, or its store knows no ranges. One that nobody waits for
  * any more before it has begun is dropped. What fails backs off.
  *
  * What the origin store does not have is remembered for 5 s (negative_ttl_ms), from its answer on: who is
@@ -56,7 +58,8 @@ enum fill_outcome {
 	FILL_NOT_FOUND, /* the origin store has no such object */
 	FILL_FAILED,    /* `error`: the origin store is missing, slow, unreadable; or the queue is full. For
 	                   another node ERR_BUSY: this one waits for a fill elsewhere itself */
-	FILL_PENDING,   /* for another node only: the origin store takes its time; ask again */
+	FILL_NO_SLICE, /* of a slice behind the first: the object has none of that number. The first tells more */
+	FILL_PENDING,  /* for another node only: the origin store takes its time; ask again */
 };
 
 struct fill_answer {
@@ -92,9 +95,15 @@ struct fill_waiter {
 	struct fill_waiter **prev; /* NULL: answered or forgotten */
 };
 
-/* Asks for an object of a content. Always answered by the letter, unless forgotten. */
+/* Asks for an object of a content: for all of it, or its first slice. Always answered by the letter, unless
+ * forgotten. */
 void fill_want(struct fills *f, const struct config_origin *origin, struct bytes content, struct bytes object,
     struct fill_waiter *w);
+/* Asks for one slice, from 1. What comes may be the whole object instead: meta->total tells. `etag` is that
+ * of the slices which the asker has already, or NULL: what the cache or another node has under another one is
+ * not taken. The origin store may have another by now: the asker compares. */
+void fill_want_slice(struct fills *f, const struct config_origin *origin, struct bytes content,
+    struct bytes object, uint32_t slice, const char *etag, struct fill_waiter *w);
 /* Forgets a waiter whose viewer is gone. True: the letter will not be delivered any more. False: it is posted
  * already, keep the waiter until it is delivered. */
 bool fill_forget(struct fills *f, struct fill_waiter *w);
@@ -106,7 +115,8 @@ void fills_purge(struct fills *f, struct bytes content);
 struct fills_counters {
 	uint64_t running, queued, started, joined, whole, failed, not_found, negative_hits, revalidated;
 	uint64_t bytes_from_origin, unstored;
-	uint64_t from_peers; /* whole, out of another node's cache */
+	uint64_t origin_requests; /* attempts at any origin store, for an object or its head */
+	uint64_t from_peers;      /* whole, out of another node's cache */
 	uint64_t bytes_from_peers, peer_misses, peer_failures;
 	uint64_t threads;                    /* that fills for viewers run on */
 	uint64_t for_peers;                  /* asked for by other nodes */

@@ -158,6 +158,14 @@ static enum err dir_stat(struct origin_source *s, struct bytes object, struct or
 	return OK;
 }
 
+static void dir_close(struct origin_source *s, void *handle)
+{
+	struct dir_file *f = OBJ_CAST(struct dir_file, FILE_MAGIC, handle);
+	(void)s;
+	(void)close(f->fd);
+	OBJ_FREE(f);
+}
+
 static enum err dir_open(
     struct origin_source *s, struct bytes object, void **handle, struct origin_info *info)
 {
@@ -172,6 +180,26 @@ static enum err dir_open(
 	f->at_open = st;
 	*handle = f;
 	*info = info_of(&st);
+	return OK;
+}
+
+static enum err dir_open_part(struct origin_source *s, struct bytes object, uint64_t start, void **handle,
+    struct origin_info *info, struct origin_part *part)
+{
+	void *opened;
+	struct origin_info found;
+	enum err e = dir_open(s, object, &opened, &found);
+	if (e != OK)
+		return e;
+	if (start > 0 && start >= found.length) {
+		dir_close(s, opened);
+		return ERR_INVALID;
+	}
+	OBJ_CAST(struct dir_file, FILE_MAGIC, opened)->at = start;
+	uint64_t left = found.length - start;
+	*part = (struct origin_part){ start, left < SLICE_BYTES ? left : SLICE_BYTES };
+	*handle = opened;
+	*info = found;
 	return OK;
 }
 
@@ -202,14 +230,6 @@ static enum err dir_check(struct origin_source *s, void *handle)
 	return same ? OK : ERR_CORRUPT;
 }
 
-static void dir_close(struct origin_source *s, void *handle)
-{
-	struct dir_file *f = OBJ_CAST(struct dir_file, FILE_MAGIC, handle);
-	(void)s;
-	(void)close(f->fd);
-	OBJ_FREE(f);
-}
-
 static void dir_free(struct origin_source *s)
 {
 	struct dir *d = dir_of(s);
@@ -224,6 +244,7 @@ struct origin_source *fs_dir_new(const char *path)
 	CHECK(d->path != NULL);
 	d->source = (struct origin_source){ .stat = dir_stat,
 		.open = dir_open,
+		.open_part = dir_open_part,
 		.read = dir_read,
 		.check = dir_check,
 		.close = dir_close,

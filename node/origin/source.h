@@ -11,17 +11,28 @@
 #define NODE_ORIGIN_SOURCE_H
 
 #include "node/cache/cache.h"
+#include "node/cache/slices.h"
 
 struct origin_info {
-	uint64_t length; /* bytes */
+	uint64_t length; /* bytes of the object */
 	char etag[CACHE_VALIDATOR_MAX + 1];
 	int64_t modified_s;
+};
+
+/* What the reads of an opened object give. */
+struct origin_part {
+	uint64_t start, length; /* bytes of the object */
 };
 
 struct origin_source {
 	MUST_USE enum err (*stat)(struct origin_source *s, struct bytes object, struct origin_info *info);
 	MUST_USE enum err (*open)(
 	    struct origin_source *s, struct bytes object, void **handle, struct origin_info *info);
+	/* The SLICE_BYTES from `start` on, or as many as there are; from a store that knows no ranges all of the
+	 * object, from its first byte. ERR_INVALID: the object ends before `start`, which is not 0. NULL: whole
+	 * objects only. */
+	MUST_USE enum err (*open_part)(struct origin_source *s, struct bytes object, uint64_t start,
+	    void **handle, struct origin_info *info, struct origin_part *part);
 	/* Up to `room` bytes, those that are there; *n 0 at the end. */
 	MUST_USE enum err (*read)(struct origin_source *s, void *handle, uint8_t *to, size_t room, size_t *n);
 	/* After the last byte: whether it was one object all along. ERR_CORRUPT: it changed. */

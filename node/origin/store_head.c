@@ -56,6 +56,30 @@ static void take_length(struct store_head *h, struct bytes value)
 	h->length = length;
 }
 
+/* "bytes FIRST-LAST/TOTAL"; of 416 it is another form, which tells nothing that is needed. */
+static void take_part(struct store_head *h, struct bytes value)
+{
+	struct bytes unit = BYTES_LIT("bytes ");
+	uint64_t first, last, total;
+	if (!bytes_starts_with(value, unit))
+		return;
+	value = bytes_from(value, unit.n);
+	size_t dash = bytes_index(value, '-'), slash = bytes_index(value, '/');
+	if (dash >= slash || slash == value.n)
+		return;
+	struct bytes last_text = bytes_from(bytes_head(value, slash), dash + 1);
+	bool fits = text_u64(bytes_head(value, dash), INT64_MAX, &first) == OK &&
+	            text_u64(last_text, INT64_MAX, &last) == OK &&
+	            text_u64(bytes_from(value, slash + 1), INT64_MAX, &total) == OK && first <= last &&
+	            last < total;
+	h->has_part = fits && !h->has_part; /* two of them tell nothing */
+	if (!h->has_part)
+		return;
+	h->part_start = first;
+	h->part_length = last - first + 1;
+	h->total = total;
+}
+
 /* Seconds, rounded up by whoever says it: what tells more exactly counts before it. */
 static void take_age(struct store_head *h, struct bytes value)
 {
@@ -71,6 +95,8 @@ static void take_field(struct store_head *h, struct bytes name, struct bytes val
 		take_length(h, value);
 	else if (is_text(name, "transfer-encoding"))
 		h->chunked = true;
+	else if (is_text(name, "content-range"))
+		take_part(h, value);
 	else if (is_text(name, "content-encoding"))
 		h->encoded = !is_text(value, "identity") && !is_text(value, "aws-chunked");
 	else if (is_text(name, "location"))
@@ -142,14 +168,35 @@ enum err store_head_judge(const struct store_head *h)
 	return h->status >= 400 ? ERR_DENIED : ERR_CORRUPT;
 }
 
+/* Of 206: what was asked for, up to the object's end. */
+static bool is_part(const struct store_head *h, uint64_t start, uint64_t length)
+{
+	if (!h->has_part || h->part_start != start)
+		return false;
+	uint64_t left = h->total - start;
+	return h->part_length == (left < length ? left : length) &&
+	       (h->chunked || !h->has_length || h->length == h->part_length);
+}
+
+enum err store_head_judge_part(const struct store_head *h, uint64_t start, uint64_t length)
+{
+	if (h->status == 416)
+		return ERR_INVALID;
+	if (h->status != 206)
+		return store_head_judge(h);
+	return h->malformed || h->encoded || !is_part(h, start, length) ? ERR_CORRUPT : OK;
+}
+
 void store_head_fault(const struct store_head *h, char *out, size_t room)
 {
-	if (h->status != 200)
+	if (h->status != 200 && h->status != 206)
 		(void)snprintf(out, room, "status %d", h->status);
 	else if (h->encoded)
 		(void)snprintf(out, room, "a Content-Encoding: these are not the object's own bytes");
 	else if (h->malformed)
 		(void)snprintf(out, room, "malformed fields");
+	else if (h->status == 206)
+		(void)snprintf(out, room, "status 206, and not the range that was asked for");
 	else
 		(void)snprintf(out, room, "nothing");
 }
@@ -189,7 +236,9 @@ static void make_validator(
     const struct store_head *h, int64_t modified_s, const uint8_t *nonce, char out[CACHE_VALIDATOR_MAX + 1])
 {
 	/* As the head has it: HEAD and GET are compared. */
-	const uint64_t length = h->has_length && !h->chunked ? h->length : UINT64_MAX;
+	const uint64_t length = h->status == 206               ? h->total
+	                        : h->has_length && !h->chunked ? h->length
+	                                                       : UINT64_MAX;
 	uint8_t sum[16];
 	char hex[2 * sizeof(sum) + 1];
 	crypto_generichash_state state;
@@ -208,7 +257,8 @@ static void make_validator(
 
 struct origin_info store_head_info(const struct store_head *h, uint64_t length, const uint8_t *nonce)
 {
-	struct origin_info info = { .length = length, .modified_s = seconds_of(h->last_modified) };
+	struct origin_info info = { .length = h->status == 206 ? h->total : length,
+		.modified_s = seconds_of(h->last_modified) };
 	if (is_strong(h->etag))
 		(void)snprintf(info.etag, sizeof(info.etag), "%s", h->etag);
 	else

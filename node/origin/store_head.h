@@ -19,9 +19,12 @@ struct store_head {
 	bool has_length;
 	uint64_t length; /* Content-Length */
 	bool chunked;    /* some Transfer-Encoding */
-	bool malformed;  /* two lengths, or one that is none; a field that is too long */
-	bool encoded;    /* a Content-Encoding: these are not the object's own bytes */
-	bool located;    /* a Location */
+	/* Content-Range, whole: the bytes from part_start on, part_length of them; and of the object. */
+	bool has_part;
+	uint64_t part_start, part_length, total;
+	bool malformed; /* two lengths, or one that is none; a field that is too long */
+	bool encoded;   /* a Content-Encoding: these are not the object's own bytes */
+	bool located;   /* a Location */
 	bool has_age_ms;
 	uint64_t age_ms; /* Warmcast-Age-Ms, else Age; 0 = none */
 	/* Of another node (node/delivery/ev_peer_fill.c): */
@@ -43,10 +46,14 @@ bool store_head_is_final(const struct store_head *h, bool follows);
  * but 408, 425 and 429; ERR_TIMEOUT for 408 and 504; ERR_IO for those and 5xx: the store fails. Else
  * ERR_CORRUPT: it answers something that no object is (other 2xx, 3xx; Content-Encoding; malformed). */
 MUST_USE enum err store_head_judge(const struct store_head *h);
+/* The same of a request for `length` bytes from `start` on: also OK for 206 with exactly those, or what there
+ * is of them; ERR_INVALID for 416. */
+MUST_USE enum err store_head_judge_part(const struct store_head *h, uint64_t start, uint64_t length);
 /* Says in words what is wrong with it. */
 void store_head_fault(const struct store_head *h, char *out, size_t room);
 
-/* `length` is the object's, which the head may not tell; `nonce` has STORE_HEAD_NONCE_BYTES. */
+/* `length` is the object's, which the head may not tell (of 206 it does); `nonce` has STORE_HEAD_NONCE_BYTES.
+ */
 struct origin_info store_head_info(const struct store_head *h, uint64_t length, const uint8_t *nonce);
 
 #endif

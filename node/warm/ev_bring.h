@@ -1,5 +1,5 @@
-/* One object brought into the cache through the node's own fills (node/origin/fill.h), to its last byte: what
- * the warmer and the prefetcher do, of which nobody streams.
+/* One object brought into the cache through the node's own fills (node/origin/fill.h), to its last byte, a
+ * large one slice after slice: what the warmer and the prefetcher do, of which nobody streams.
  *
  * Threading: one loop's, that of the mailbox. Part of its owner's struct, which may be freed when it is idle.
  */
@@ -9,9 +9,9 @@
 #include "node/origin/fill.h"
 
 enum bring_outcome {
-	BRING_WHOLE, /* fd and length: all of it, during the call */
+	BRING_WHOLE, /* length; fd has all of it, during the call, or is -1 where it came in slices */
 	BRING_NOT_FOUND,
-	BRING_FAILED,  /* error */
+	BRING_FAILED,  /* error; ERR_TOO_BIG: it is larger than max_bytes, and is not fetched */
 	BRING_DROPPED, /* it was forgotten, and is idle from now on */
 };
 
@@ -36,11 +36,18 @@ struct bring {
 	struct growing_waiter growing_waiter;
 	struct growing *growing;
 	uint64_t length;
+	uint64_t max_bytes; /* of what is cut, the owner's to set; 0: any */
+	/* What is brought. */
+	const struct config_origin *origin;
+	struct bytes content, object;
+	uint32_t slice;
+	uint64_t total; /* 0: it is one unit */
+	char etag[CACHE_VALIDATOR_MAX + 1];
 };
 
 void bring_init(struct bring *f, struct fills *fills, struct cache *cache, struct mailbox *mailbox,
     void (*ended)(struct bring *f, const struct bring_end *end));
-/* Of an idle one. */
+/* Of an idle one. Slices are the caller's until it is idle again. */
 void bring_begin(
     struct bring *f, const struct config_origin *origin, struct bytes content, struct bytes object);
 /* Nobody wants it any more; the fill goes on. It is idle afterwards, or BRING_FORGOTTEN until `ended`. */

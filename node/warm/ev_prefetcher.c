@@ -15,7 +15,12 @@
 
 #define PREFETCHER_MAGIC 0x70726665u
 
-enum { YIELD_DEFAULT_MS = 50, MARKS = 4096, TEXT_MAX_BYTES = 1 << 20 };
+enum {
+	YIELD_DEFAULT_MS = 50,
+	MARKS = 4096,
+	TEXT_MAX_BYTES = 1 << 20,
+	OBJECT_MAX_BYTES = 64 << 20, /* what is larger is no segment, and is fetched as it is watched */
+};
 
 /* What a viewer's request said, on its way from his worker. */
 struct heard {
@@ -399,6 +404,7 @@ static void init(struct prefetcher *p, const struct prefetcher_config *c)
 		p->fetches[i].prefetcher = p;
 		bring_init(&p->fetches[i].bring, c->fills, c->cache, &p->mailbox, on_ended);
 		p->fetches[i].bring.is_ahead = true;
+		p->fetches[i].bring.max_bytes = OBJECT_MAX_BYTES;
 	}
 	CHECK(pthread_mutex_init(&p->lock, NULL) == 0);
 }

@@ -171,9 +171,13 @@ static void begin(struct warmer *w, struct warm_fetch *f, struct plan_item *item
 {
 	struct cache_key key = { .origin = bytes_str(w->now->origin->name), .object = object_of(item) };
 	struct cache_unit *unit = cache_look(w->c.cache, &key);
+	uint64_t length = unit != NULL ? unit->meta->length : 0;
+	key.slice = 1;
+	if (unit == NULL && cache_holds(w->c.cache, &key, &length))
+		unit = cache_look(w->c.cache, &key);
 	bool fresh = unit != NULL && freshness_holds(unit->meta, w->c.now_wall_ms());
 	if (fresh)
-		take(w, item, unit->fd, unit->meta->length, false);
+		take(w, item, unit->fd, length, false);
 	cache_release(w->c.cache, unit);
 	if (fresh)
 		return;
@@ -198,6 +202,8 @@ static void order_begin(struct warmer *w)
 	if (w->now == NULL)
 		return;
 	w->bytes_max = held.size_bytes / 2;
+	for (size_t i = 0; i < WARMER_AT_ONCE; i++)
+		w->fetches[i].bring.max_bytes = w->bytes_max;
 	w->entry = 0;
 	w->plan = plan_new(PLAN_OBJECTS_MAX);
 	add_entry(w);

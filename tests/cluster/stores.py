@@ -2,7 +2,7 @@
 
     with Store(folder) as store:                     # a plain web server
         overrides = {"*": {"origins": [store.origin()]}}
-        store.fault = lambda path, data: "reset"     # or None, a status, "short", "held"
+        store.fault = lambda path, data: "reset"     # or None, a status, "short", "slow" (1 KiB/s), "held"
         store.stop(); store.start()                  # dies, and is back on the same port
 
 S3Store is the same for a bucket, and verifies each request's signature as AWS describes Signature Version 4, with nothing
@@ -22,6 +22,7 @@ import urllib.parse
 
 HELD_MAX_S = 20.0
 SKEW_MAX_S = 15 * 60
+SLOW_BYTES = 1024
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -143,6 +144,21 @@ class Store:
         if handler.command == "GET":
             handler.wfile.write(body)
 
+    def _drip(self, handler, data):
+        """A kibibyte a second, until there is no fault any more."""
+        self._answer(handler, 200, b"", length=len(data), ETag=f'"{hashlib.md5(data).hexdigest()}"')
+        if handler.command != "GET":
+            return
+        at = 0
+        while at < len(data):
+            n = SLOW_BYTES if self.fault else len(data)
+            handler.wfile.write(data[at:at + n])
+            handler.wfile.flush()
+            at += n
+            for _ in range(20):
+                if self.fault and at < len(data):
+                    self.release.wait(0.05)
+
     def _fail(self, handler, fault, data):
         handler.close_connection = True
         if isinstance(fault, int):
@@ -153,6 +169,8 @@ class Store:
         half = data[:len(data) // 2]
         if fault == "short":
             return self._answer(handler, 200, half, length=len(data))
+        if fault == "slow":
+            return self._drip(handler, data)
         if fault == "reset":
             self._answer(handler, 200, half, length=len(data))
             handler.wfile.flush()
@@ -160,6 +178,64 @@ class Store:
             handler.connection.close()
             return None
         raise AssertionError(f"no such fault: {fault}")
+
+
+class RangedStore(Store):
+    """The same for large files: answers ranges, never holds a file in memory, and counts what it sends. A fault is
+    (path, range as "first-last" or None) -> None, a status, "reset" (in the middle) or "whole" (as one that knows no
+    ranges). The ETag is of what `tags` says of a path, or its time and length."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.ranges = []   # (path, "first-last" or None) of each GET
+        self.sent = 0      # bytes of bodies
+        self.tags = {}     # path -> ETag, or None for no ETag at all
+
+    def handle(self, handler):
+        raw = handler.path.partition("?")[0]
+        path = urllib.parse.unquote(raw[len(self.prefix):])
+        self.requests.append((handler.command, path))
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", handler.headers.get("Range", ""))
+        if handler.command == "GET":
+            self.ranges.append((path, wanted and wanted[0][6:]))
+        file = self.folder / path
+        if not file.is_file():
+            return self._answer(handler, 404, b"no such object\n")
+        fault = self.fault(path, wanted and wanted[0][6:]) if self.fault else None
+        if isinstance(fault, int):
+            return self._answer(handler, fault, b"trouble\n")
+        total = file.stat().st_size
+        tag = self.tags.get(path, f'"{file.stat().st_mtime_ns}-{total}"')
+        fields = {"ETag": tag} if tag else {}
+        first, last = 0, total - 1
+        if wanted and fault != "whole":
+            first, last = int(wanted[1]), min(int(wanted[2]), total - 1)
+            if first >= total:
+                return self._answer(handler, 416, b"", **{"Content-Range": f"bytes */{total}"})
+            fields["Content-Range"] = f"bytes {first}-{last}/{total}"
+        handler.send_response(206 if "Content-Range" in fields else 200)
+        for name, value in {**fields, "Content-Length": str(last - first + 1)}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        if handler.command != "GET":
+            return None
+        return self._send(handler, file, first, last - first + 1, fault == "reset")
+
+    def _send(self, handler, file, first, left, breaks):
+        with open(file, "rb") as f:
+            f.seek(first)
+            if breaks:
+                left //= 2
+            while left > 0:
+                piece = f.read(min(left, 1 << 20))
+                handler.wfile.write(piece)
+                self.sent += len(piece)
+                left -= len(piece)
+        if breaks:
+            handler.wfile.flush()
+            handler.close_connection = True
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            handler.connection.close()
 
 
 def uri_encoded(data, keep=""):

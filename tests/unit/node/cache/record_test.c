@@ -12,7 +12,8 @@ static struct record sample(void)
 	struct record r = { .key = { .origin = BYTES_LIT("main"), .object = BYTES_LIT("c1/a b.m4s"), .slice = 3 },
 		.content = BYTES_LIT("c1"),
 		.etag = BYTES_LIT("\"e\""),
-		.length = 1u << 31,
+		.length = SLICE_BYTES,
+		.total = 5 * SLICE_BYTES,
 		.modified_s = -1,
 		.answered_wall_ms = 5,
 		.ttl_ms = UINT64_MAX,
@@ -20,6 +21,43 @@ static struct record sample(void)
 	memset(r.file.b, 1, sizeof(r.file.b));
 	memset(r.checksum, 2, sizeof(r.checksum));
 	return r;
+}
+
+static bool slice_fits(uint32_t slice, uint64_t length, uint64_t total)
+{
+	struct cache_key k = { .origin = BYTES_LIT("o"), .object = BYTES_LIT("c/x"), .slice = slice };
+	return record_slice_fits(&k, length, total);
+}
+
+static void test_a_slice_is_one_that_the_object_has(void **state)
+{
+	(void)state;
+	assert_true(slice_fits(0, 0, 0) && slice_fits(0, INT64_MAX, 0));
+	assert_true(slice_fits(1, SLICE_BYTES, SLICE_BYTES + 1) && slice_fits(2, 1, SLICE_BYTES + 1));
+	assert_true(slice_fits(1 << 21, SLICE_BYTES, SLICED_BYTES_MAX));
+	assert_false(slice_fits(0, 5, 5) || slice_fits(1, 5, 0));
+	assert_false(slice_fits(2, 2, SLICE_BYTES + 1) || slice_fits(1, 1, SLICE_BYTES + 1));
+	assert_false(slice_fits(2, SLICE_BYTES, SLICE_BYTES) || slice_fits(3, 1, SLICE_BYTES + 1));
+	assert_false(
+	    slice_fits(1, SLICE_BYTES, SLICED_BYTES_MAX + 1) || slice_fits(UINT32_MAX, 1, SLICED_BYTES_MAX));
+	assert_int_equal(slice_at(0), 1);
+	assert_int_equal(slice_at(SLICE_BYTES - 1), 1);
+	assert_int_equal(slice_at(SLICE_BYTES), 2);
+	assert_int_equal(slice_at(SLICED_BYTES_MAX - 1), 1 << 21);
+	assert_true(slice_start(UINT32_MAX) == (UINT32_MAX - 1) * SLICE_BYTES);
+}
+
+/* A reader that does not know slices leaves the field out; one that does refuses what no object has. */
+static void test_a_slice_without_its_total_is_refused(void **state)
+{
+	(void)state;
+	struct buf b;
+	struct record r = sample(), out;
+	r.total = 0;
+	buf_init(&b, RECORD_BYTES_MAX);
+	record_encode(&r, &b);
+	assert_int_equal(record_decode(buf_bytes(&b), &out), ERR_CORRUPT);
+	buf_fini(&b);
 }
 
 static void test_round_trip(void **state)
@@ -32,8 +70,8 @@ static void test_round_trip(void **state)
 	assert_int_equal(record_decode(buf_bytes(&b), &out), OK);
 	assert_true(bytes_eq(out.key.origin, r.key.origin) && bytes_eq(out.key.object, r.key.object));
 	assert_true(bytes_eq(out.content, r.content) && bytes_eq(out.etag, r.etag));
-	assert_true(
-	    out.key.slice == 3 && out.length == 1u << 31 && out.modified_s == -1 && out.ttl_ms == UINT64_MAX);
+	assert_true(out.key.slice == 3 && out.length == SLICE_BYTES && out.total == 5 * SLICE_BYTES &&
+	            out.modified_s == -1 && out.ttl_ms == UINT64_MAX);
 	assert_true(out.answered_wall_ms == 5 && out.sequence == 9);
 	assert_memory_equal(out.file.b, r.file.b, sizeof(r.file.b));
 	assert_memory_equal(out.checksum, r.checksum, sizeof(r.checksum));
@@ -137,6 +175,8 @@ static void test_ids_tell_keys_apart(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_slice_is_one_that_the_object_has),
+		cmocka_unit_test(test_a_slice_without_its_total_is_refused),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_reads_recorded_bytes),
 		cmocka_unit_test(test_refuses_what_is_damaged),

@@ -14,7 +14,9 @@
 
 #include <cmocka.h>
 
-enum { AT_ONCE = 64, BIG_BYTES = 16 << 20 };
+enum { AT_ONCE = 64, BIG_BYTES = (16 << 20) + 5 };
+
+static const char first_slice[] = "Range: bytes=0-8388607\r\n";
 
 static struct node node;
 static const char *viewers, *peers; /* tokens of lv1 */
@@ -45,23 +47,35 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void say(struct raw *c, const char *method, const char *token, const char *path)
+static void say_with(
+    struct raw *c, const char *method, const char *token, const char *path, const char *fields)
 {
 	char text[2048];
-	int n = snprintf(text, sizeof(text), "%s /peer/%s/%s HTTP/1.1\r\nHost: x\r\n\r\n", method, token, path);
+	int n = snprintf(
+	    text, sizeof(text), "%s /peer/%s/%s HTTP/1.1\r\nHost: x\r\n%s\r\n", method, token, path, fields);
 	CHECK(n > 0 && (size_t)n < sizeof(text));
 	raw_say(c, text);
 }
 
-static struct raw_answer ask(const char *token, const char *path)
+static void say(struct raw *c, const char *method, const char *token, const char *path)
+{
+	say_with(c, method, token, path, "");
+}
+
+static struct raw_answer ask_with(const char *token, const char *path, const char *fields)
 {
 	struct raw c;
 	struct raw_answer a;
 	raw_connect(&c, node.port);
-	say(&c, "GET", token, path);
+	say_with(&c, "GET", token, path, fields);
 	CHECK(raw_answer(&c, &a, false));
 	raw_close(&c);
 	return a;
+}
+
+static struct raw_answer ask(const char *token, const char *path)
+{
+	return ask_with(token, path, "");
 }
 
 static void assert_status(const char *token, const char *path, int status)
@@ -332,7 +346,7 @@ static void test_no_more_at_once_than_there_is_room_for(void **state)
 	warm("lv1/seg.m4s");
 	for (unsigned i = 0; i < AT_ONCE; i++) {
 		raw_connect(&held[i], node.port);
-		say(&held[i], "GET", peers, "lv1/big.ts");
+		say_with(&held[i], "GET", peers, "lv1/big.ts", first_slice);
 		assert_true(raw_need(&held[i], 16)); /* it has begun */
 	}
 	assert_status(peers, "lv1/seg.m4s", 504);
@@ -349,6 +363,40 @@ static void test_no_more_at_once_than_there_is_room_for(void **state)
 		raw_abort(&held[i]);
 }
 
+static void test_of_a_large_one_a_slice_is_given(void **state)
+{
+	(void)state;
+	char value[256];
+	put_big("lv1/big.ts");
+	struct raw_answer viewer = node_get(&node, viewers, "lv1/big.ts", "Range: bytes=16777216-\r\n");
+	assert_int_equal(viewer.status, 206);
+	assert_int_equal(viewer.body_n, 5);
+	node_await_fills(&node);
+	struct raw_answer a = ask_with(peers, "lv1/big.ts", "Range: bytes=16777216-25165823\r\n");
+	assert_int_equal(a.status, 206);
+	assert_int_equal(a.body_n, 5);
+	assert_memory_equal(a.body, viewer.body, 5);
+	assert_string_equal(raw_field(&a, "Content-Range", value), "bytes 16777216-16777220/16777221");
+	raw_answer_free(&a);
+	raw_answer_free(&viewer);
+	/* Not another slice, not all of it, and no bytes but a slice's. */
+	const char *const others[] = { "", first_slice, "Range: bytes=16777216-16777220\r\n",
+		"Range: bytes=1-8388608\r\n", "Range: bytes=-8388608\r\n", "Range: bytes=33554432-41943039\r\n" };
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		a = ask_with(peers, "lv1/big.ts", others[i]);
+		assert_int_equal(a.status, 504);
+		raw_answer_free(&a);
+	}
+	/* One that is no longer than a slice is given whole; behind its end it has none. */
+	warm("lv1/seg.m4s");
+	a = ask_with(peers, "lv1/seg.m4s", first_slice);
+	assert_true(a.status == 200 && a.body_n == SEGMENT_BYTES);
+	raw_answer_free(&a);
+	a = ask_with(peers, "lv1/seg.m4s", "Range: bytes=8388608-16777215\r\n");
+	assert_int_equal(a.status, 504);
+	raw_answer_free(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +411,7 @@ int main(void)
 		CASE(test_a_fill_for_others_is_guarded),
 		CASE(test_a_store_that_takes_its_time_is_told),
 		CASE(test_who_goes_while_it_is_filled),
+		CASE(test_of_a_large_one_a_slice_is_given),
 		CASE(test_no_more_at_once_than_there_is_room_for),
 	};
 	return cmocka_run_group_tests_name("peer", tests, NULL, NULL);

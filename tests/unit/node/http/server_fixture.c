@@ -198,6 +198,10 @@ static void handle(void *ctx, struct http_exchange *x)
 		keep(f, x);
 		return;
 	}
+	if (bytes_eq(q->path, BYTES_LIT("/other"))) {
+		f->other(x);
+		return;
+	}
 	if (bytes_eq(q->path, BYTES_LIT("/reset"))) {
 		http_reset(x);
 		return;

@@ -20,7 +20,8 @@ struct fixture {
 	struct letter release;
 	atomic_uint kept_n, gone_n, done_n, whole_n, started_n, stopped_n;
 	_Atomic uint64_t done_bytes;
-	atomic_uint workers_seen; /* a bit for each worker that answered */
+	void (*other)(struct http_exchange *x); /* the test's own handler, of /other */
+	atomic_uint workers_seen;               /* a bit for each worker that answered */
 };
 
 uint8_t fixture_byte(uint64_t i);

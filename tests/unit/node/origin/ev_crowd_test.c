@@ -94,6 +94,7 @@ static void on_answer(struct letter *l)
 	switch (v->waiter.answer.outcome) {
 	case FILL_GROWING: read_on(v); return;
 	case FILL_HIT: v->whole = unit_is(&v->worker->fixture->fake, v->waiter.answer.unit); break;
+	case FILL_NO_SLICE:
 	case FILL_NOT_FOUND:
 	case FILL_PENDING:
 	case FILL_FAILED: v->failed = true; break;

@@ -408,6 +408,35 @@ static void test_a_fill_that_fails_is_never_whole(void **state)
 	assert_int_equal(counters(f).failed, 3);
 }
 
+/* What comes broken again and again is left alone for a second, and never keeps what is held from viewers. */
+static void test_a_broken_object_rests(void **state)
+{
+	struct origin_fixture *f = *state;
+	struct asker a;
+	fake_set(&f->fake, set_check_error, ERR_CORRUPT);
+	fails_in_mid_read(f, "c/1.m4s");
+	fails_in_mid_read(f, "c/1.m4s");
+	unsigned opens = fake_opens(&f->fake);
+	ask_and_await(f, &a, "c/1.m4s");
+	assert_int_equal(a.waiter.answer.outcome, FILL_NOT_FOUND);
+	ask_and_await(f, &a, "c/1.m4s");
+	assert_int_equal(fake_opens(&f->fake), opens);
+	fails_in_mid_read(f, "c/2.m4s"); /* the others do not */
+	fake_set(&f->fake, set_check_error, OK);
+	ask_and_await(f, &a, "c/held.bin");
+	release(f, &a);
+	settle(f);
+	fake_set(&f->fake, set_check_error, ERR_CORRUPT);
+	for (unsigned i = 0; i < 3; i++) {
+		set_wall_ms(wall_ms() + 61000);
+		fake_set(&f->fake, set_etag, 2 + i);
+		ask_and_await(f, &a, "c/held.bin");
+		assert_int_not_equal(a.waiter.answer.outcome, FILL_NOT_FOUND);
+		release(f, &a);
+		settle(f);
+	}
+}
+
 static void test_keys_are_not_stored(void **state)
 {
 	struct origin_fixture *f = *state;
@@ -547,6 +576,7 @@ int main(void)
 		CASE(test_one_bad_object_harms_no_other),
 		CASE(test_what_is_denied_is_not_asked_for_again_at_once),
 		CASE(test_a_fill_that_fails_is_never_whole),
+		CASE(test_a_broken_object_rests),
 		CASE(test_keys_are_not_stored),
 		CASE(test_memory_is_bounded_until_readers_are_done),
 		CASE(test_serves_through_what_no_disk_takes),

@@ -175,6 +175,40 @@ static void test_sees_a_change_in_mid_read(void **state)
 	changes_in_mid_read(f, "printf HELLO >root/c/1.m4s");
 }
 
+static void test_reads_a_part(void **state)
+{
+	struct fixture *f = *state;
+	struct origin_info info, whole;
+	struct origin_part part = { 9, 9 };
+	void *h;
+	uint8_t text[16];
+	size_t n;
+	run("truncate -s 8388613 root/c/big.mp4 && printf XY | dd of=root/c/big.mp4 bs=1 seek=8388607 "
+	    "conv=notrunc status=none",
+	    f->folder);
+	struct bytes big = BYTES_LIT("c/big.mp4");
+	assert_int_equal(f->s->stat(f->s, big, &whole), OK);
+	assert_int_equal(f->s->open_part(f->s, big, SLICE_BYTES, &h, &info, &part), OK);
+	assert_true(part.start == SLICE_BYTES && part.length == 5 && info.length == SLICE_BYTES + 5);
+	assert_string_equal(info.etag, whole.etag);
+	assert_int_equal(f->s->read(f->s, h, text, 5, &n), OK);
+	assert_true(n == 5 && memcmp(text, "Y\0\0\0\0", 5) == 0);
+	assert_int_equal(f->s->check(f->s, h), OK);
+	f->s->close(f->s, h);
+	assert_int_equal(f->s->open_part(f->s, big, 0, &h, &info, &part), OK);
+	assert_true(part.start == 0 && part.length == SLICE_BYTES);
+	f->s->close(f->s, h);
+	assert_int_equal(f->s->open_part(f->s, big, 2 * SLICE_BYTES, &h, &info, &part), ERR_INVALID);
+	assert_int_equal(f->s->open_part(f->s, BYTES_LIT("c/1.m4s"), 0, &h, &info, &part), OK);
+	assert_true(part.start == 0 && part.length == 5 && info.length == 5);
+	f->s->close(f->s, h);
+	assert_int_equal(f->s->open_part(f->s, BYTES_LIT("c/empty.m4s"), 0, &h, &info, &part), OK);
+	assert_true(part.length == 0 && info.length == 0);
+	f->s->close(f->s, h);
+	assert_int_equal(
+	    f->s->open_part(f->s, BYTES_LIT("c/none"), SLICE_BYTES, &h, &info, &part), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +220,7 @@ int main(void)
 		CASE(test_a_missing_store_is_not_a_missing_object),
 		CASE(test_an_unreadable_object_is_not_a_failing_store),
 		CASE(test_sees_a_change_in_mid_read),
+		CASE(test_reads_a_part),
 	};
 	return cmocka_run_group_tests_name("fs_dir", tests, NULL, NULL);
 }

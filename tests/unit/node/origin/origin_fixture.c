@@ -98,6 +98,37 @@ static enum err fake_open(
 	return e;
 }
 
+static enum err open_whole(struct origin_source *s, struct bytes object, uint64_t start, void **handle,
+    struct origin_info *info, struct origin_part *part)
+{
+	struct fake *f = CONTAINER_OF(s, struct fake, source);
+	lock(f);
+	f->starts[f->parts++ % 8] = start;
+	unlock(f);
+	enum err e = fake_open(s, object, handle, info);
+	if (e == OK)
+		*part = (struct origin_part){ 0, info->length };
+	return e;
+}
+
+static enum err open_part(struct origin_source *s, struct bytes object, uint64_t start, void **handle,
+    struct origin_info *info, struct origin_part *part)
+{
+	void *opened;
+	enum err e = open_whole(s, object, start, &opened, info, part);
+	if (e != OK)
+		return e;
+	if (start > 0 && start >= info->length) {
+		s->close(s, opened);
+		return ERR_INVALID;
+	}
+	uint64_t left = info->length - start;
+	((struct fake_handle *)opened)->at = start;
+	*part = (struct origin_part){ start, left < SLICE_BYTES ? left : SLICE_BYTES };
+	*handle = opened;
+	return OK;
+}
+
 static enum err fake_read(struct origin_source *s, void *handle, uint8_t *to, size_t room, size_t *n)
 {
 	struct fake *f = CONTAINER_OF(s, struct fake, source);
@@ -142,6 +173,11 @@ static void fake_free(struct origin_source *s)
 	CHECK(f->opens >= f->closes);
 	CHECK(pthread_mutex_destroy(&f->lock) == 0);
 	CHECK(pthread_cond_destroy(&f->changed) == 0);
+}
+
+void fake_cut(struct fake *f, bool whole)
+{
+	f->source.open_part = whole ? open_whole : open_part;
 }
 
 void fake_set(struct fake *f, void (*change)(struct fake *f, uint64_t v), uint64_t v)
@@ -267,6 +303,14 @@ void ask_ahead(struct origin_fixture *f, struct asker *a, const char *object)
 	*a = (struct asker){ .waiter = {
 		                     .letter = { .deliver = on_answer }, .mailbox = &f->mailbox, .ahead = true } };
 	fill_want(f->fills, &f->config.origins[0], BYTES_LIT("c"), bytes_str(object), &a->waiter);
+}
+
+void ask_slice(
+    struct origin_fixture *f, struct asker *a, const char *object, uint32_t slice, const char *etag)
+{
+	*a = (struct asker){ .waiter = { .letter = { .deliver = on_answer }, .mailbox = &f->mailbox } };
+	fill_want_slice(
+	    f->fills, &f->config.origins[0], BYTES_LIT("c"), bytes_str(object), slice, etag, &a->waiter);
 }
 
 void ask_for_peer(struct origin_fixture *f, struct asker *a, const char *object)

@@ -22,6 +22,8 @@ struct fake {
 	uint64_t fails_at;                      /* read_error is told from this byte on */
 	unsigned opens, stats, closes, waiting; /* counted; waiting: calls of stat that are held */
 	bool hold_stat;
+	uint64_t starts[8]; /* of the parts that were asked for, by their number */
+	unsigned parts;
 };
 
 struct origin_fixture {
@@ -47,6 +49,8 @@ void origin_fixture_make_at(
     struct origin_fixture *f, const char *disk, uint64_t disk_bytes, uint64_t ram_bytes, uint32_t give_up_ms);
 void origin_fixture_remove(struct origin_fixture *f);
 
+/* From now on it is asked for parts, which it gives; or, `whole`, all of the object instead. */
+void fake_cut(struct fake *f, bool whole);
 void fake_set(struct fake *f, void (*change)(struct fake *f, uint64_t v), uint64_t v);
 void fake_give(struct fake *f, uint64_t bytes);
 unsigned fake_opens(struct fake *f);
@@ -61,6 +65,8 @@ struct asker {
 void ask(struct origin_fixture *f, struct asker *a, const char *object);
 /* As who fetches ahead asks. */
 void ask_ahead(struct origin_fixture *f, struct asker *a, const char *object);
+void ask_slice(
+    struct origin_fixture *f, struct asker *a, const char *object, uint32_t slice, const char *etag);
 /* As another node asks. */
 void ask_for_peer(struct origin_fixture *f, struct asker *a, const char *object);
 /* Runs the loop until it is answered; fails after 20 s. */

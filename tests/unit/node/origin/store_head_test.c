@@ -130,6 +130,59 @@ static void reads_how_old_an_answer_is(void **state)
 	assert_int_equal(head_of("HTTP/1.1 200 OK\r\nWarmcast-Age-Ms: x\r\nAge: 3\r\n\r\n").age_ms, 3000);
 }
 
+static enum err judge_part(const char *text, uint64_t start, uint64_t length)
+{
+	struct store_head h = head_of(text);
+	return store_head_judge_part(&h, start, length);
+}
+
+static void knows_the_part_that_was_asked_for(void **state)
+{
+	(void)state;
+	struct store_head h = head_of("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 100-149/1000\r\n"
+	                              "Content-Length: 50\r\nETag: \"a\"\r\n\r\n");
+	assert_true(h.has_part && h.part_start == 100 && h.part_length == 50 && h.total == 1000);
+	assert_int_equal(store_head_judge(&h), ERR_CORRUPT); /* nobody asked */
+	assert_int_equal(store_head_judge_part(&h, 100, 50), OK);
+	assert_int_equal(store_head_judge_part(&h, 100, 51), ERR_CORRUPT);
+	assert_int_equal(store_head_judge_part(&h, 99, 51), ERR_CORRUPT);
+	assert_int_equal(store_head_info(&h, 50, nonce_a).length, 1000);
+	assert_int_equal(judge_part("HTTP/1.1 206 P\r\nContent-Range: bytes 960-999/1000\r\n\r\n", 960, 64), OK);
+	assert_int_equal(judge_part("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 0, 64), OK);
+	assert_int_equal(judge_part("HTTP/1.1 404 Not Found\r\n\r\n", 0, 64), ERR_NOT_FOUND);
+	assert_int_equal(
+	    judge_part("HTTP/1.1 416 R\r\nContent-Range: bytes */1000\r\n\r\n", 1000, 64), ERR_INVALID);
+	static const char *const bad[] = { "", "Content-Range: bytes 0-63/*\r\n", "Content-Range: bytes 0-63\r\n",
+		"Content-Range: bytes 0-63/63\r\n", "Content-Range: bytes 63-0/1000\r\n",
+		"Content-Range: items 0-63/1000\r\n", "Content-Range: bytes 0-63/1000\r\nContent-Length: 65\r\n",
+		"Content-Range: bytes 0-63/1000\r\nContent-Range: bytes 0-63/1000\r\n",
+		"Content-Range: bytes 0-63/1000\r\nContent-Encoding: gzip\r\n", "Content-Range: bytes -/\r\n" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[512];
+		(void)snprintf(text, sizeof(text), "HTTP/1.1 206 P\r\n%s\r\n", bad[i]);
+		assert_int_equal(judge_part(text, 0, 64), ERR_CORRUPT);
+	}
+}
+
+/* Without a strong tag too: parts, the whole and what HEAD says are of one object. */
+static void parts_have_the_validator_of_the_whole(void **state)
+{
+	(void)state;
+	static const char dated[] = "Last-Modified: Mon, 06 May 2024 10:00:00 GMT\r\n"
+	                            "Date: Mon, 06 May 2024 11:00:00 GMT\r\n";
+	char whole[512], one[512], two[512], other[512];
+	(void)snprintf(whole, sizeof(whole), "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n%s\r\n", dated);
+	(void)snprintf(one, sizeof(one), "HTTP/1.1 206 P\r\nContent-Range: bytes 0-63/1000\r\n%s\r\n", dated);
+	(void)snprintf(two, sizeof(two),
+	    "HTTP/1.1 206 P\r\nContent-Range: bytes 960-999/1000\r\nContent-Length: 40\r\n%s\r\n", dated);
+	(void)snprintf(other, sizeof(other), "HTTP/1.1 206 P\r\nContent-Range: bytes 0-63/1001\r\n%s\r\n", dated);
+	struct origin_info i = info_of(whole, nonce_a);
+	struct store_head a = head_of(one), b = head_of(two), c = head_of(other);
+	assert_string_equal(store_head_info(&a, 64, nonce_b).etag, i.etag);
+	assert_string_equal(store_head_info(&b, 40, nonce_b).etag, i.etag);
+	assert_string_not_equal(store_head_info(&c, 64, nonce_b).etag, i.etag);
+}
+
 static void knows_what_s3_encrypts_with_a_key(void **state)
 {
 	(void)state;
@@ -149,6 +202,8 @@ int main(void)
 		cmocka_unit_test(else_it_is_made_of_what_there_is),
 		cmocka_unit_test(what_is_too_young_is_no_evidence),
 		cmocka_unit_test(reads_how_old_an_answer_is),
+		cmocka_unit_test(knows_the_part_that_was_asked_for),
+		cmocka_unit_test(parts_have_the_validator_of_the_whole),
 		cmocka_unit_test(knows_what_s3_encrypts_with_a_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
