@@ -111,7 +111,8 @@ struct known_tokens *media_tokens_of(struct delivery *d, const struct http_excha
 static bool look_again(struct delivery *d, struct media_worker *w, const struct cache_key *key, struct hot *h,
     uint64_t now_mono_ms)
 {
-	struct cache_unit *unit = cache_get(d->c.cache, key);
+	int disk; /* one whose file is not easily found is dropped too: the cache looks for it aside */
+	struct cache_unit *unit = cache_get_now(d->c.cache, key, &disk);
 	bool same = false;
 	if (unit != NULL) {
 		struct cache_watch watch = cache_watch(d->c.cache, unit);
