@@ -225,11 +225,10 @@ static void check_name(struct kvs *k, struct member *m)
 	if (m->reg == NULL || (m->links == 0 && m != k->self) || m->liveness == KVS_DOWN ||
 	    m->reg->state == NODE_LEFT || m->name_clash || out_events_full(k))
 		return;
-	for (size_t i = 0; i < k->members_n; i++) {
-		struct member *other = k->members[i];
-		/* A restart with a new id is no clash: the old one falls silent. Few are linked: asked first. */
-		if (other->links == 0 && other != k->self)
-			continue;
+	/* A restart with a new id is no clash: the old one falls silent. So those are asked who are linked, and
+	 * self. */
+	for (size_t i = 0; i <= k->links_n; i++) {
+		const struct member *other = i < k->links_n ? k->links[i]->member : k->self;
 		if (other == m || other->reg == NULL || other->liveness == KVS_DOWN ||
 		    other->reg->state == NODE_LEFT || !bytes_eq(other->reg->name, m->reg->name))
 			continue;

@@ -29,9 +29,11 @@ static uint64_t about(struct kvs *k, uint64_t ms)
 
 static void wire(struct kvs *k, struct member *m, enum wire purpose, bool on)
 {
-	uint8_t was = m->wires;
-	m->wires = (uint8_t)(on ? was | purpose : was & ~purpose);
-	if ((was == 0) != (m->wires == 0))
+	uint8_t was = m->wires, is = (uint8_t)(on ? was | purpose : was & ~purpose);
+	if (is == was)
+		return;
+	m->wires = is;
+	if ((was == 0) != (is == 0))
 		dials_follow(k, m);
 }
 

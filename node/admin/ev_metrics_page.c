@@ -244,6 +244,8 @@ static void put_delivery(const struct admin *a, struct buf *out)
 	    out, "warmcast_media_hot_total", "Objects served out of memory, from cache.ram.", d.hot_hits);
 	metrics_gauge(out, "warmcast_media_hot_bytes", "Memory that such objects take.", d.hot_bytes);
 	metrics_gauge(out, "warmcast_media_hot_objects", "How many there are, one a worker each.", d.hot_objects);
+	metrics_counter(out, "warmcast_media_cold_opens_total",
+	    "Objects whose file had to be found on its disk first, aside.", d.looks_aside);
 	metrics_counter(
 	    out, "warmcast_tokens_refused_total", "Requests with a wrong or expired token.", d.token_refused);
 	metrics_counter(

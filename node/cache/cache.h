@@ -96,7 +96,8 @@ struct cache_config {
 	const struct cache_disk_config *disks;
 	size_t disks_n;
 	const char *boot_id;
-	bool unproven; /* what the disks hold already is, until cache_prove */
+	bool unproven;                              /* what the disks hold already is, until cache_prove */
+	int (*open_now)(int dir, const char *path); /* NULL: the kernel's (fs_disk.h) */
 };
 
 /* What happened at open, one line a disk. */
@@ -118,7 +119,11 @@ void cache_close(struct cache *c); /* no unit pinned, no writer open; NULL is fi
 /* The newest whole unit of that key, fresh or not; NULL when there is none. Release it. Counts as a use. Of a
  * slice: the whole object, where that is one unit (meta->total tells them apart). */
 struct cache_unit *cache_get(struct cache *c, const struct cache_key *k);
-/* The same, without counting as a use, a hit or a miss: for fills, whose askers called cache_get before. */
+/* The same, but never waits for a disk. NULL with *disk >= 0: there is one, and where its file lies has to be
+ * read from that disk first: ask with cache_get where waiting does no harm. Else *disk is -1. */
+struct cache_unit *cache_get_now(struct cache *c, const struct cache_key *k, int *disk);
+/* As cache_get, without counting as a use, a hit or a miss: for fills, whose askers called cache_get before.
+ */
 struct cache_unit *cache_look(struct cache *c, const struct cache_key *k);
 void cache_release(struct cache *c, struct cache_unit *u);
 /* One more pin of the same unit, for another reader; never NULL. */

@@ -138,6 +138,7 @@ enum err cache_open(const struct cache_config *config, struct cache **out, struc
 		init_disk(c, (unsigned)c->disks_n, &config->disks[c->disks_n]);
 		*r = (struct cache_disk_report){ .path = config->disks[c->disks_n].path };
 		r->state = cache_disk_load(d, config->boot_id, r);
+		d->files.open_now = config->open_now != NULL ? config->open_now : fs_disk_open_now;
 		d->serves = r->state == OK;
 		serving += d->serves;
 		if (r->state != OK && last != ERR_BUSY)
@@ -321,15 +322,17 @@ static void unpin(struct cache *c, struct unit *u)
 
 /* Opens the file of a pinned unit. A file that is missing or of another length is never served: its unit
  * goes. */
-static bool open_pinned(struct cache *c, struct unit *u)
+static enum err open_pinned(struct cache *c, struct unit *u, bool now)
 {
 	struct shard *s = cache_shard(c, &u->id);
+	struct fs_disk *files = &c->disks[u->disk].files;
 	int fd;
-	enum err e = fs_disk_read(&c->disks[u->disk].files, &u->record.file, u->record.length, &fd);
+	enum err e = now ? fs_disk_read_now(files, &u->record.file, u->record.length, &fd)
+	                 : fs_disk_read(files, &u->record.file, u->record.length, &fd);
 	if (e == ERR_NOT_FOUND || e == ERR_CORRUPT || e == ERR_INVALID)
 		(void)cache_drop(c, &u->id, &u->record.file);
 	if (e != OK)
-		return false;
+		return e;
 	cache_lock(&s->lock);
 	if (u->fd < 0) {
 		u->fd = fd;
@@ -340,7 +343,7 @@ static bool open_pinned(struct cache *c, struct unit *u)
 	cache_unlock(&s->lock);
 	if (fd >= 0)
 		(void)close(fd); /* another reader was faster */
-	return true;
+	return OK;
 }
 
 static struct cache_unit *hand_out(
@@ -355,7 +358,8 @@ static struct cache_unit *hand_out(
 	return &p->public;
 }
 
-struct cache_unit *cache_look(struct cache *c, const struct cache_key *k)
+/* disk NULL: may wait for one. */
+static struct cache_unit *look(struct cache *c, const struct cache_key *k, int *disk)
 {
 	OBJ_CHECK(c, CACHE_MAGIC);
 	struct unit *u = NULL;
@@ -378,7 +382,10 @@ struct cache_unit *cache_look(struct cache *c, const struct cache_key *k)
 		cache_unlock(&s->lock);
 	}
 	if (u != NULL && fd < 0) {
-		if (!open_pinned(c, u)) {
+		enum err e = open_pinned(c, u, disk != NULL);
+		if (e != OK) {
+			if (disk != NULL && e == ERR_BUSY)
+				*disk = (int)u->disk;
 			unpin(c, u);
 			u = NULL;
 		} else {
@@ -388,6 +395,11 @@ struct cache_unit *cache_look(struct cache *c, const struct cache_key *k)
 	return u != NULL ? hand_out(c, u, fd, &meta, changes) : NULL;
 }
 
+struct cache_unit *cache_look(struct cache *c, const struct cache_key *k)
+{
+	return look(c, k, NULL);
+}
+
 static struct pin *pin_of(const struct cache_unit *u)
 {
 	struct pin *p = CONTAINER_OF(u, struct pin, public);
@@ -395,17 +407,32 @@ static struct pin *pin_of(const struct cache_unit *u)
 	return p;
 }
 
-struct cache_unit *cache_get(struct cache *c, const struct cache_key *k)
+/* Of a slice: the object, where that is one unit. */
+static struct cache_unit *look_whole_first(struct cache *c, const struct cache_key *k, int *disk)
 {
-	struct cache_unit *unit = NULL;
-	if (k->slice != 0)
-		unit = cache_look(c, &(struct cache_key){ .origin = k->origin, .object = k->object });
-	if (unit == NULL)
-		unit = cache_look(c, k);
+	const struct cache_key whole = { .origin = k->origin, .object = k->object };
+	struct cache_unit *unit = k->slice != 0 ? look(c, &whole, disk) : NULL;
+	return unit != NULL || (disk != NULL && *disk >= 0) ? unit : look(c, k, disk);
+}
+
+static struct cache_unit *count_use(struct cache *c, struct cache_unit *unit)
+{
 	atomic_fetch_add_explicit(unit != NULL ? &c->hits : &c->misses, 1, memory_order_relaxed);
 	if (unit != NULL)
 		policy_used(&pin_of(unit)->unit->policy);
 	return unit;
+}
+
+struct cache_unit *cache_get(struct cache *c, const struct cache_key *k)
+{
+	return count_use(c, look_whole_first(c, k, NULL));
+}
+
+struct cache_unit *cache_get_now(struct cache *c, const struct cache_key *k, int *disk)
+{
+	*disk = -1;
+	struct cache_unit *unit = look_whole_first(c, k, disk);
+	return *disk >= 0 ? NULL : count_use(c, unit);
 }
 
 struct cache_unit *cache_pin(struct cache *c, const struct cache_unit *unit)

@@ -163,6 +163,20 @@ bool cache_barred(struct cache *c, const struct unit *u);
 /* What that disk had applied; a disk without units has missed nothing. */
 MUST_USE enum err cache_purges_read(struct cache_disk *d, bool holds_any);
 
+/* -- fs_gather.c -- */
+/* What an index named. Zeroed: nothing. */
+struct gathered {
+	struct unit **units; /* by id; its own until n is less */
+	size_t n;
+	struct index_op *drop; /* entries to delete */
+	uint64_t dropped;
+	uint64_t last_sequence;
+};
+MUST_USE enum err cache_gather(
+    struct cache_disk *d, struct gathered *out); /* on failure too: what was read */
+void gathered_drop(struct gathered *g, const struct unit_id *id);
+void gathered_fini(struct gathered *g);
+
 /* -- fs_load.c -- */
 /* Opens one disk and loads its units. On failure the disk is closed again. */
 MUST_USE enum err cache_disk_load(

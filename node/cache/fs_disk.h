@@ -23,7 +23,12 @@ struct fs_disk {
 	int root, tmp, objects, lock; /* descriptors, -1 when closed */
 	uint8_t run[FS_DISK_RUN_BYTES];
 	atomic_uint_fast64_t count;
+	int (*open_now)(
+	    int dir, const char *path); /* as openat for reading; EAGAIN where that would wait for the disk */
 };
+
+/* The kernel's way for fs_disk.open_now: openat2 with RESOLVE_CACHED. */
+int fs_disk_open_now(int dir, const char *path);
 
 /* Makes what is missing (mode 0700), takes the lock, empties tmp/. ERR_BUSY: another process has it. `detail`
  * says what failed, for a person. */
@@ -45,6 +50,8 @@ void fs_disk_unlink(struct fs_disk *d, const struct file_id *id);  /* from objec
 /* Opens a whole unit for reading. ERR_NOT_FOUND: no such file; ERR_CORRUPT: another length; else it may be
  * there. */
 MUST_USE enum err fs_disk_read(struct fs_disk *d, const struct file_id *id, uint64_t length, int *fd);
+/* The same; ERR_BUSY: where the file lies has to be read from the disk first. */
+MUST_USE enum err fs_disk_read_now(struct fs_disk *d, const struct file_id *id, uint64_t length, int *fd);
 /* Reads all of it and compares. ERR_CORRUPT, ERR_NOT_FOUND, ERR_IO. */
 MUST_USE enum err fs_disk_verify(struct fs_disk *d, const struct file_id *id, uint64_t length,
     const uint8_t checksum[CACHE_CHECKSUM_BYTES]);

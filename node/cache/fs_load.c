@@ -13,79 +13,27 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct loading {
-	struct cache_disk *disk;
-	struct unit **units;
-	size_t n, cap;
-	struct index_op *drop; /* entries to delete */
-	uint64_t dropped;
-	uint64_t last_sequence;
-};
-
-static void drop_entry(struct loading *l, const struct unit_id *id)
-{
-	struct index_op *o = calloc(1, sizeof(*o));
-	CHECK(o != NULL);
-	o->id = *id;
-	o->next = l->drop;
-	l->drop = o;
-	l->dropped++;
-}
-
-static void free_drops(struct loading *l)
-{
-	while (l->drop != NULL) {
-		struct index_op *next = l->drop->next;
-		free(l->drop);
-		l->drop = next;
-	}
-}
-
-static void on_entry(void *arg, const struct unit_id *id, struct bytes value)
-{
-	struct loading *l = arg;
-	struct record r;
-	if (record_decode(value, &r) != OK) {
-		drop_entry(l, id);
-		return;
-	}
-	struct unit *u = unit_new(&r, l->disk->number);
-	if (memcmp(u->id.b, id->b, sizeof(id->b)) != 0) {
-		unit_free(u);
-		drop_entry(l, id);
-		return;
-	}
-	u->charge_bytes = cache_charge_of(r.length);
-	if (l->n == l->cap) {
-		l->cap = l->cap == 0 ? 1024 : l->cap * 2;
-		l->units = realloc(l->units, l->cap * sizeof(l->units[0]));
-		CHECK(l->units != NULL);
-	}
-	l->units[l->n++] = u;
-	if (r.sequence > l->last_sequence)
-		l->last_sequence = r.sequence;
-}
-
 /* Removes the units that a crash of the host may have spoiled and did. */
-static void verify_unsynced(struct loading *l, uint64_t synced)
+static void verify_unsynced(struct cache_disk *d, struct gathered *l, uint64_t synced)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < l->n; i++) {
 		struct unit *u = l->units[i];
 		const struct record *r = &u->record;
-		if (r->sequence <= synced ||
-		    fs_disk_verify(&l->disk->files, &r->file, r->length, r->checksum) == OK) {
+		if (r->sequence <= synced || fs_disk_verify(&d->files, &r->file, r->length, r->checksum) == OK) {
 			l->units[kept++] = u;
 			continue;
 		}
-		fs_disk_unlink(&l->disk->files, &r->file);
-		drop_entry(l, &u->id);
+		fs_disk_unlink(&d->files, &r->file);
+		gathered_drop(l, &u->id);
 		unit_free(u);
 	}
 	l->n = kept;
 }
 
 /* -- into the table -- */
+
+enum { AHEAD = 8 };
 
 struct ranked {
 	uint64_t sequence;
@@ -132,27 +80,25 @@ static void reserve(struct cache *c, size_t n)
 }
 
 /* The same key on two disks: a crash came between the new unit and the end of the old one. */
-static void give_up(struct loading *l, struct unit *u)
+static void give_up(struct cache_disk *d, struct unit *u)
 {
-	struct cache_disk *d = l->disk;
 	fs_disk_unlink(&d->files, &u->record.file);
 	cache_lock(&d->lock);
 	cache_index_later(d, &u->id, NULL);
 	cache_unlock(&d->lock);
-	l->dropped++;
 	unit_free(u);
 }
 
 /* In the order of the index, in which they lie in memory. */
-static void insert_all(struct loading *l, struct cache_disk_report *report)
+static void insert_all(struct cache_disk *d, struct gathered *l, struct cache_disk_report *report)
 {
-	struct cache_disk *d = l->disk;
 	size_t kept = 0;
 	reserve(d->cache, l->n);
 	for (size_t i = 0; i < l->n; i++) {
 		struct unit *u = l->units[i];
 		if (!cache_insert_loaded(d->cache, u)) {
-			give_up(l, u);
+			give_up(d, u);
+			l->dropped++;
 			continue;
 		}
 		report->units++;
@@ -165,9 +111,8 @@ static void insert_all(struct loading *l, struct cache_disk_report *report)
 }
 
 /* In the order in which they were stored, so that the eviction goes on where it was. */
-static void order_all(struct loading *l)
+static void order_all(struct cache_disk *d, struct gathered *l)
 {
-	struct cache_disk *d = l->disk;
 	uint64_t ones = 0, zeros = 0;
 	for (size_t i = 0; i < l->n; i++) {
 		ones |= l->units[i]->record.sequence;
@@ -178,6 +123,8 @@ static void order_all(struct loading *l)
 	cache_lock(&d->lock);
 	for (size_t i = 0; i < l->n; i++) {
 		struct unit *u = ranked[i].unit;
+		if (i + AHEAD < l->n) /* they lie all over the memory */
+			__builtin_prefetch(&ranked[i + AHEAD].unit->policy, 1);
 		policy_restore(&d->policy, &u->policy, unit_key64(u), u->charge_bytes, now_s);
 	}
 	cache_unlock(&d->lock);
@@ -187,16 +134,16 @@ static void order_all(struct loading *l)
 
 static enum err load_units(struct cache_disk *d, const char *boot_id, struct cache_disk_report *report)
 {
-	struct loading l = { .disk = d };
+	struct gathered l = { 0 };
 	struct index_mark mark;
 	enum err e = lmdb_index_mark(d->index, &mark);
 	if (e == OK)
-		e = lmdb_index_each(d->index, on_entry, &l);
+		e = cache_gather(d, &l);
 	if (e == OK)
 		e = cache_purges_read(d, l.n > 0);
 	bool other_boot = e == OK && mark.boot_id[0] != 0 && strcmp(mark.boot_id, boot_id) != 0;
 	if (other_boot)
-		verify_unsynced(&l, mark.synced);
+		verify_unsynced(d, &l, mark.synced);
 	if (e == OK) {
 		/* Never below the mark: a number at or under it says "synced". */
 		d->sequence = l.last_sequence > mark.synced ? l.last_sequence : mark.synced;
@@ -207,16 +154,12 @@ static enum err load_units(struct cache_disk *d, const char *boot_id, struct cac
 		e = lmdb_index_write(d->index, l.drop, &now);
 	}
 	if (e == OK) {
-		free_drops(&l);
 		cache_sweep_begin(d, l.units, l.n);
-		insert_all(&l, report);
-		order_all(&l);
+		insert_all(d, &l, report);
+		order_all(d, &l);
 		report->dropped += l.dropped;
 	}
-	for (size_t i = 0; i < l.n; i++)
-		unit_free(l.units[i]);
-	free(l.units);
-	free_drops(&l);
+	gathered_fini(&l);
 	return e;
 }
 

@@ -266,19 +266,23 @@ void lmdb_index_close(struct lmdb_index *x)
 	OBJ_FREE(x);
 }
 
-enum err lmdb_index_each(
-    struct lmdb_index *x, void (*each)(void *arg, const struct unit_id *id, struct bytes record), void *arg)
+enum err lmdb_index_each_of(struct lmdb_index *x, unsigned from, unsigned to,
+    void (*each)(void *arg, const struct unit_id *id, struct bytes record), void *arg)
 {
 	MDB_txn *txn;
 	MDB_cursor *cursor;
-	MDB_val key, value;
+	uint8_t first = (uint8_t)from;
+	MDB_val key = { 1, &first }, value;
 	int rc = mdb_txn_begin(x->env, NULL, MDB_RDONLY, &txn);
 	if (rc != 0)
 		return translate(rc);
 	rc = mdb_cursor_open(txn, x->units, &cursor);
 	if (rc == 0) {
-		while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		for (rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE); rc == 0;
+		     rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
 			struct unit_id id;
+			if (*(const uint8_t *)key.mv_data >= to)
+				break;
 			if (key.mv_size != sizeof(id.b))
 				continue; /* not ours; no version wrote such a key */
 			memcpy(id.b, key.mv_data, sizeof(id.b));
@@ -288,6 +292,23 @@ enum err lmdb_index_each(
 	}
 	mdb_txn_abort(txn);
 	return rc == MDB_NOTFOUND ? OK : translate(rc);
+}
+
+enum err lmdb_index_each(
+    struct lmdb_index *x, void (*each)(void *arg, const struct unit_id *id, struct bytes record), void *arg)
+{
+	return lmdb_index_each_of(x, 0, 256, each, arg);
+}
+
+size_t lmdb_index_count(struct lmdb_index *x)
+{
+	MDB_txn *txn;
+	MDB_stat told;
+	if (mdb_txn_begin(x->env, NULL, MDB_RDONLY, &txn) != 0)
+		return 0;
+	size_t n = mdb_stat(txn, x->units, &told) == 0 ? told.ms_entries : 0;
+	mdb_txn_abort(txn);
+	return n;
 }
 
 /* The state's values: boot_id as text, synced as u64 little-endian; each may grow at its end (V4). */

@@ -4,8 +4,8 @@
  * trusted (another format, cut short, pages damaged) is found at open by a child process that reads all of it
  * first, because LMDB may end the process that reads a damaged page.
  *
- * Threading: open, each, close by one thread while nobody else uses it; the writing ones by any thread (LMDB
- * has a lock for it).
+ * Threading: open and close by one thread while nobody else uses it; all else by any thread (LMDB has a lock
+ * for those that write).
  */
 #ifndef NODE_CACHE_LMDB_INDEX_H
 #define NODE_CACHE_LMDB_INDEX_H
@@ -21,6 +21,11 @@ void lmdb_index_close(struct lmdb_index *x);
 /* All entries, by id; `each` may decode the value, which is valid during the call. */
 MUST_USE enum err lmdb_index_each(
     struct lmdb_index *x, void (*each)(void *arg, const struct unit_id *id, struct bytes record), void *arg);
+/* Those whose id begins with a byte from `from` to below `to` (256 at most). */
+MUST_USE enum err lmdb_index_each_of(struct lmdb_index *x, unsigned from, unsigned to,
+    void (*each)(void *arg, const struct unit_id *id, struct bytes record), void *arg);
+/* How many entries there are; 0 when that cannot be read. */
+size_t lmdb_index_count(struct lmdb_index *x);
 
 enum { INDEX_BOOT_ID_MAX = 64 };
 

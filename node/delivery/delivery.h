@@ -79,6 +79,7 @@ struct delivery_counters {
 	uint64_t sent_elsewhere, no_place;         /* requests of sessions that found no place here (D1) */
 	uint64_t shed;                             /* those of them that the egress of the node had no room for */
 	uint64_t hot_objects, hot_bytes, hot_hits; /* held in workers' memory, and answered out of it */
+	uint64_t looks_aside;                      /* units whose file had to be found on its disk first */
 	uint64_t peer_served, peer_bytes, peer_misses, peer_refused; /* what other nodes asked for */
 	uint64_t peer_fills, peer_fills_pending; /* what they asked to be filled; answers that it is under way */
 	uint64_t loops;                          /* requests that this cluster had sent out (RFC 8586) */

@@ -55,6 +55,7 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 		.hot_objects = read_count(&d->hot_objects),
 		.hot_bytes = read_count(&d->hot_bytes),
 		.hot_hits = read_count(&d->hot_hits),
+		.looks_aside = read_count(&d->looks_aside),
 		.peer_fills = read_count(&d->n.peer_fills),
 		.peer_fills_pending = read_count(&d->n.peer_fills_pending),
 		.loops = read_count(&d->n.loops),

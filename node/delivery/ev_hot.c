@@ -111,7 +111,8 @@ struct known_tokens *media_tokens_of(struct delivery *d, const struct http_excha
 static bool look_again(struct delivery *d, struct media_worker *w, const struct cache_key *key, struct hot *h,
     uint64_t now_mono_ms)
 {
-	struct cache_unit *unit = cache_get(d->c.cache, key);
+	int disk; /* one whose file is not easily found is dropped too: the cache looks for it aside */
+	struct cache_unit *unit = cache_get_now(d->c.cache, key, &disk);
 	bool same = false;
 	if (unit != NULL) {
 		struct cache_watch watch = cache_watch(d->c.cache, unit);
@@ -161,10 +162,11 @@ struct hot *media_hot_admit(struct delivery *d, struct media_worker *w, const st
 {
 	const struct cache_meta *m = unit->meta;
 	bool sent = later == NULL;
-	if (m->length == 0 || m->length > HOT_OBJECT_MAX_BYTES || key->slice != 0)
-		return NULL;
 	/* A playlist is not there long, and what is held of it is what goes out as gzip. */
 	bool playlist = freshness_class(d->c.config, key->object) == CLASS_PLAYLIST;
+	uint64_t most = playlist ? HOT_OBJECT_MAX_BYTES : HOT_PLAIN_MAX_BYTES;
+	if (m->length == 0 || m->length > most || key->slice != 0)
+		return NULL;
 	if (!playlist && !sent && !hot_seen(w->hot, key->origin, key->object))
 		return NULL;
 	struct bytes body = read_body(unit->fd, (size_t)m->length, sent);

@@ -333,12 +333,10 @@ static void answer_hit(struct media_job *j, struct cache_unit *unit)
 	media_hot_answer(d, x, h, &session);
 }
 
-static void look(struct media_job *j)
+/* The cache has said what it has. */
+static void looked(struct media_job *j, struct cache_unit *unit)
 {
 	struct delivery *d = j->d;
-	struct cache_key key = key_of(j);
-	key.slice = j->slice;
-	struct cache_unit *unit = cache_get(d->c.cache, &key);
 	if (unit == NULL && (unit = look_past_end(j)) != NULL)
 		j->slice = 1;
 	if (unit == NULL) {
@@ -353,6 +351,40 @@ static void look(struct media_job *j)
 	} else {
 		answer_hit(j, unit);
 	}
+}
+
+static void on_found(void *arg, struct cache_unit *unit)
+{
+	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
+	j->look = NULL;
+	http_on_gone(j->x, NULL, NULL);
+	looked(j, unit);
+}
+
+static void on_gone_while_looking(void *arg)
+{
+	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
+	media_look_forget(j->look);
+	job_end(j);
+}
+
+static void look(struct media_job *j)
+{
+	struct delivery *d = j->d;
+	struct cache_key key = key_of(j);
+	int disk;
+	key.slice = j->slice;
+	struct cache_unit *unit = cache_get_now(d->c.cache, &key, &disk);
+	if (disk >= 0) {
+		j->look = media_look_aside(d, j->x, &key, disk, on_found, j);
+		if (j->look != NULL) {
+			delivery_add(&d->looks_aside, 1);
+			http_on_gone(j->x, on_gone_while_looking, j);
+			return;
+		}
+		unit = cache_get(d->c.cache, &key);
+	}
+	looked(j, unit);
 }
 
 /* What the token says that the content takes is what players ask for on average, at its best. */

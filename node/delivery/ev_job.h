@@ -36,7 +36,7 @@ struct delivery {
 	/* What each worker has for itself (ev_hot.c); made by it at its first request. */
 	struct media_worker *workers[MEDIA_WORKERS_MAX];
 	struct config_pace pace; /* of the configuration; both 0: none */
-	_Atomic uint64_t hot_objects, hot_bytes, hot_hits;
+	_Atomic uint64_t hot_objects, hot_bytes, hot_hits, looks_aside;
 	struct {
 		_Atomic uint64_t requests, hits, hits_ahead, misses, collapsed, bytes, hit_bytes;
 		_Atomic uint64_t token_refused, not_found, failed, sent_elsewhere, no_place, shed;
@@ -54,6 +54,15 @@ static inline void delivery_add(_Atomic uint64_t *counter, uint64_t by)
  * lives as long as the exchange; of `t` what is needed is copied. */
 void media_job_start(struct delivery *d, struct http_exchange *x, const struct config_origin *origin,
     const struct token *t, const struct media_path *path);
+
+/* -- ev_look.c: a unit whose file has to be found on its disk first, aside -- */
+struct media_look;
+/* found() is called on the exchange's worker, with the unit (its own to release) or NULL, unless it is
+ * forgotten. NULL: that cannot be done aside. */
+struct media_look *media_look_aside(struct delivery *d, struct http_exchange *x, const struct cache_key *key,
+    int disk, void (*found)(void *arg, struct cache_unit *unit), void *arg);
+void media_look_forget(struct media_look *l);
+
 /* -- ev_hot.c: what a worker keeps in memory -- */
 struct media_worker *media_worker_of(struct delivery *d, const struct http_exchange *x);
 void media_workers_free(struct delivery *d);

@@ -46,6 +46,7 @@ struct media_job {
 	bool hold_later;              /* in memory, when it was sent */
 	struct media_worker *worker;
 	uint64_t pace_bytes_per_s; /* as of http_response */
+	struct media_look *look;   /* while it is looked for aside */
 	struct fill_waiter waiter;
 	struct media_job *next_orphan, **prev_orphan; /* while x is NULL */
 	/* while the body is sent */

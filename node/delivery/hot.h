@@ -18,7 +18,10 @@
 #include <sys/queue.h>
 
 enum {
-	HOT_OBJECT_MAX_BYTES = 64 << 10,
+	HOT_OBJECT_MAX_BYTES = 64 << 10, /* of what goes out as gzip */
+	/* Of what goes out as it is: from 4 KiB on a copy into the socket's memory costs more than sendfile,
+	 * which makes none. */
+	HOT_PLAIN_MAX_BYTES = 2 << 10,
 	HOT_GHOSTS = 4096, /* objects remembered as seen once */
 };
 

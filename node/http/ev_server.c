@@ -272,6 +272,11 @@ struct ev_loop *http_worker_loop(const struct http_worker *w)
 	return w->loop;
 }
 
+struct aside *http_worker_aside(const struct http_worker *w)
+{
+	return w->server->aside;
+}
+
 struct mailbox *http_worker_mailbox(struct http_worker *w)
 {
 	return &w->mailbox;

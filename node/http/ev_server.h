@@ -35,6 +35,7 @@ struct http_counters {
 	_Atomic uint64_t cold_reads; /* sends that waited for a disk, aside */
 };
 
+struct aside;
 struct http_server;
 
 struct http_server_config {
@@ -81,6 +82,8 @@ unsigned http_worker_index(const struct http_worker *w);
 unsigned http_worker_count(const struct http_worker *w); /* of its server */
 struct ev_loop *http_worker_loop(const struct http_worker *w);
 struct mailbox *http_worker_mailbox(struct http_worker *w);
+/* For what would hold up the loop. It ends after the workers, and before what they serve from. */
+struct aside *http_worker_aside(const struct http_worker *w);
 void http_worker_set_data(struct http_worker *w, void *data);
 void *http_worker_data(const struct http_worker *w);
 /* Its server sends more than limits.egress_bytes_per_s: whoever is not served yet is to go elsewhere. */

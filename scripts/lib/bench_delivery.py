@@ -9,8 +9,9 @@ again.
 
 warm    Objects of 1 KiB to 8 MiB, 64 and 1,000 connections, keep-alive, driven by wrk. Ours: a delivery node with a
         full cache, a session's token in each path. nginx: the same files, sendfile, open_file_cache. Varnish: the same in
-        memory. Judged is the server's CPU a request (1 KiB) or a GiB; rate and p99 only where the peer's core is at
-        least 95 % busy, for else wrk is what is measured.
+        memory. Files are read anew before, so that ours and nginx's lie alike in the page cache. Judged is the server's
+        CPU a request (1 KiB) or a GiB; rate and p99 only where the peer's core is at least 95 % busy, for else wrk is what
+        is measured.
 cold    500 viewers ask for one object of 4 MiB within 100 ms that no cache has, of a store that takes 50 ms to answer and
         carries 200 Mbit/s. Ours: an api node and three delivery nodes, the viewers spread over them. nginx: proxy_cache
         and proxy_cache_lock. Judged are the requests to the store, and the p99 of the first byte: half of nginx's.
@@ -51,6 +52,7 @@ DEFAULT_PARTS = [part for part in PARTS if part != "count"]
 # Where it counts how much a socket takes in, it takes what one on Ethernet takes: the loopback's own segments of 64 KiB
 # make the kernel set aside megabytes for the slowest reader.
 LOOPBACK_MTU_BYTES, MTU_BYTES = 65536, {"cold": 1500, "noise": 1500, "memory": 1500}
+QUICK_SIZES = ["1k", "512k", "8m"]
 PEERS = ("nginx", "varnish")
 PROGRAMS = {"wrk": "wrk", "nginx": "nginx", "varnish": "varnishd", "taskset": "taskset"}
 
@@ -83,8 +85,8 @@ def parse():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", type=words_of(PARTS), default=DEFAULT_PARTS, metavar="PART,...",
                         help=f"of {', '.join(PARTS)} (default: all but count)")
-    parser.add_argument("--sizes", type=words_of(bench_delivery_warm.SIZES), default=list(bench_delivery_warm.SIZES),
-                        metavar="SIZE,...", help=f"of warm objects: {', '.join(bench_delivery_warm.SIZES)} (default: all)")
+    parser.add_argument("--sizes", type=words_of(bench_delivery_warm.SIZES), metavar="SIZE,...",
+                        help=f"of warm objects: {', '.join(bench_delivery_warm.SIZES)} (default: all)")
     parser.add_argument("--connections", type=numbers, default=list(bench_delivery_warm.CONNECTIONS), metavar="N,...",
                         help="of wrk (default 64,1000)")
     parser.add_argument("--peers", type=words_of(PEERS), default=list(PEERS), metavar="PEER,...",
@@ -98,7 +100,7 @@ def parse():
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.seconds, arguments.connections = 3, 1, [64]
-        arguments.sizes = [size for size in arguments.sizes if size in ("1k", "512k", "8m")] or arguments.sizes
+    arguments.sizes = arguments.sizes or (QUICK_SIZES if arguments.quick else list(bench_delivery_warm.SIZES))
     if min(arguments.rounds, arguments.seconds, *arguments.connections) < 1:
         parser.error("numbers must be at least 1")
     return arguments

@@ -40,7 +40,10 @@ def pin(pid, cpus):
 
 def run_ns(pids):
     """CPU time of these processes, of their ended threads too (sum_exec_runtime): their CPU clocks, clock_getcpuclockid(3)."""
-    return sum(time.clock_gettime_ns(~pid << 3 | 2) for pid in pids)
+    try:
+        return sum(time.clock_gettime_ns(~pid << 3 | 2) for pid in pids)
+    except OSError:
+        raise Failed(f"one of the servers has ended: processes {', '.join(map(str, pids))}") from None
 
 
 def machine_ticks():

@@ -191,7 +191,8 @@ def test_a_failing_store(make_cluster, store, fault, capsys):
     assert {s[2] for s in played} == {"right"}, [s for s in played if s[2] != "right"][:5]
     assert waits[-1] < 2.0, waits[-20:]
     assert set(outcomes) <= {"right", "refused", "cut"}, outcomes
-    assert recovered <= RECOVERS_S, late[-5:]
+    # What is missing is so for five seconds from the store's answer on, which may be on its way when it ends.
+    assert recovered <= RECOVERS_S + (0.5 if fault == "404" else 0), late[-5:]
     if fault not in ("404", "short"):
         assert asked <= NODES * FILLS_AT_ONCE * attempts_max(lasted), asked
     else:

@@ -71,6 +71,17 @@ static void test_keeps_what_was_written(void **state)
 	assert_int_equal(lmdb_index_open(f->disk_path, &x, detail), OK);
 	assert_int_equal(lmdb_index_each(x, collect, text), OK);
 	assert_string_equal(text, "1=one 3=three ");
+	assert_int_equal(lmdb_index_count(x), 2);
+	static const struct {
+		unsigned from, to;
+		const char *text;
+	} ranges[] = { { 0, 3, "1=one " }, { 1, 256, "1=one 3=three " }, { 2, 3, "" }, { 3, 4, "3=three " },
+		{ 4, 256, "" }, { 255, 256, "" } };
+	for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		text[0] = 0;
+		assert_int_equal(lmdb_index_each_of(x, ranges[i].from, ranges[i].to, collect, text), OK);
+		assert_string_equal(text, ranges[i].text);
+	}
 	assert_int_equal(lmdb_index_mark(x, &m), OK);
 	assert_string_equal(m.boot_id, "boot");
 	assert_int_equal(m.synced, 1234567890123);

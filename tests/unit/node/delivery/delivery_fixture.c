@@ -5,6 +5,7 @@
 #include "node/origin/fs_dir.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sched.h>
@@ -281,13 +282,25 @@ static void start_server(struct node *n)
 	CHECK(http_server_start(&c, &n->server) == OK);
 }
 
+atomic_bool node_disk_cold;
+atomic_uint node_disk_asked;
+
+static int open_now(int dir, const char *path)
+{
+	atomic_fetch_add(&node_disk_asked, 1);
+	if (!atomic_load(&node_disk_cold))
+		return openat(dir, path, O_RDONLY | O_CLOEXEC);
+	errno = EAGAIN;
+	return -1;
+}
+
 static void start_cache(struct node *n)
 {
 	static char cache_path[128];
 	snprintf(cache_path, sizeof(cache_path), "%s/cache", n->dir);
 	struct cache_disk_config disk = { cache_path, 64 << 20 };
 	struct cache_disk_report report;
-	struct cache_config cc = { .disks = &disk, .disks_n = 1, .boot_id = "boot" };
+	struct cache_config cc = { .disks = &disk, .disks_n = 1, .boot_id = "boot", .open_now = open_now };
 	CHECK(cache_open(&cc, &n->cache, &report) == OK);
 	CHECK(report.state == OK);
 }
@@ -345,6 +358,8 @@ void node_start_paced(struct node *n, const char *pace)
 	*n = (struct node){ .dir = "/tmp/delivery-test-XXXXXX", .limits = http_limits_default };
 	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
 	atomic_store(&node_wall_offset_ms, 0);
+	atomic_store(&node_disk_cold, false);
+	atomic_store(&node_disk_asked, 0);
 	CHECK(mkdtemp(n->dir) != NULL);
 	arena_init(&n->arena, 1 << 20);
 	CHECK(token_keys_parse(bytes_str(ours), &n->keys, &bad_line) == OK);

@@ -72,6 +72,10 @@ void node_stop_server(struct node *n);
 extern _Atomic uint64_t node_wall_offset_ms;
 uint64_t node_now_s(void);
 
+/* Where files lie has to be read from the disk, and how often that was asked about. */
+extern atomic_bool node_disk_cold;
+extern atomic_uint node_disk_asked;
+
 /* A playback token for a content of an origin store, good for an hour. */
 struct token node_token(const char *origin, const char *content);
 const char *node_sign(struct node *n, const struct token_keys *keys, const struct token *t);
