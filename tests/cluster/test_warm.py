@@ -54,12 +54,14 @@ def test_copies_stand_where_the_audience_is_sent(cluster):
         assert session["outcome"] == "warm" and session["node"] in order[:2]
         play(session, objects)
     assert sum(metric(n, "warmcast_origin_bytes_total") for n in cluster.of_role("delivery")) == fetched
-    # Those who hold it count: one more copy goes to one more node.
+    # Those who hold it count: one more copy goes to one more node. (The first one may have filled some for the
+    # other, so that it had them already the first time.)
+    present = metric(cluster.node(order[0]), "warmcast_warm_present_total")
     said, answer = warm(cluster, "vod/w1", 3, "--wait", node=other)
     assert said.returncode == 0, said.stderr
     assert [n["holder"] for n in answer["nodes"]] == [True, True, False]
     assert {n["node"] for n in answer["nodes"][:2]} == set(order[:2]) and answer["nodes"][2]["node"] == order[2]
-    assert metric(cluster.node(order[0]), "warmcast_warm_present_total") == len(objects)
+    assert metric(cluster.node(order[0]), "warmcast_warm_present_total") == present + len(objects)
     assert metric(other, "warmcast_warm_orders_total") == 1
 
 
