@@ -1,6 +1,7 @@
 """What a connection costs a server in memory: one that idles between requests, and one in the midst of an object."""
 
 import os
+import resource
 import subprocess
 
 import bench_net
@@ -10,6 +11,15 @@ from bench_delivery_warm import names, write_objects
 from bench_pairs import say
 
 CONNECTIONS, QUICK_CONNECTIONS = 10_000, 1_000
+
+
+def fitting(connections):
+    """As many of them as a node lets in with the descriptors there are (docs/limits.md): two each, and some left."""
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    fit = (descriptors - descriptors // 4 - 256) // 2 * 9 // 10
+    if fit < connections:
+        say(f"memory: {fit:,} connections, not {connections:,}: this process may have no more than {descriptors:,} descriptors")
+    return min(fit, connections)
 
 
 def held_bytes(side, arguments, cores, connections, *options):
@@ -44,7 +54,7 @@ def measure_side(side, arguments, connections):
 
 def measure(arguments, folder, cores, ending):
     """(rows, rounds, void ones)."""
-    connections = QUICK_CONNECTIONS if arguments.quick else CONNECTIONS
+    connections = fitting(QUICK_CONNECTIONS if arguments.quick else CONNECTIONS)
     ours = Ours(arguments, folder / "cluster", cores)
     write_objects(ours.cluster.origin_dir, ["1k", "2m"])
     found = {}
