@@ -143,21 +143,24 @@ static void __attribute__((format(printf, 2, 3))) note_tls(struct link *l, const
 	report_refusal(l, RPC_REFUSED_TLS, false, text);
 }
 
-/* Who was dialled without TLS speaks first, so that one who says nothing may be waiting for TLS. */
+/* Who was dialled without TLS speaks first, so that one who says nothing may be waiting for TLS. Both sides
+ * wait, and either may hang up a moment before the other: a close after a long wait says the same. */
 void link_note_tls(struct link *l, enum err e)
 {
 	bool tls = l->set->cert != NULL;
+	int waited_ms = (int)(nng_now_ms() - l->since_ms);
+	bool silent = e == ERR_TIMEOUT || (e == ERR_CLOSED && waited_ms >= RPC_HELLO_TIMEOUT_MS / 2);
 	if (e == ERR_FORGED)
 		note_tls(l, "its certificate is missing, not of a CA in tls.ca_file, or not good today");
 	else if (tls && e == ERR_INVALID)
 		note_tls(l, "TLS failed: the other side has none, or does not believe this node's certificate");
-	else if (tls && e == ERR_TIMEOUT)
-		note_tls(l, "connected, and no hello over TLS came within %d ms: has the other side no tls:?",
-		    RPC_HELLO_TIMEOUT_MS);
-	else if (l->dialled && e == ERR_TIMEOUT)
+	else if (tls && silent)
+		note_tls(
+		    l, "connected, and no hello over TLS came within %d ms: has the other side no tls:?", waited_ms);
+	else if (l->dialled && silent)
 		note_tls(l,
 		    "connected, and no hello came within %d ms: it hangs, or wants TLS, and this node has no tls:",
-		    RPC_HELLO_TIMEOUT_MS);
+		    waited_ms);
 }
 
 static void refused_by_peer(struct link *l, const struct rpc_msg *m)

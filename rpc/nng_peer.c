@@ -141,7 +141,7 @@ void link_leave(struct link *l, bool linger, bool bye, enum dial_end end)
 	struct nng_links *set = l->set;
 	CHECK(link_is_listening(l));
 	bool was_up = l->state == LINK_UP, counted = was_up || l->state == LINK_CONFIRM;
-	uint64_t up_for_ms = was_up ? nng_now_ms() - l->up_at_ms : 0;
+	uint64_t up_for_ms = was_up ? nng_now_ms() - l->since_ms : 0;
 	struct dial *dial = l->dial;
 	l->dial = NULL;
 	if (linger) {
@@ -167,7 +167,7 @@ void link_come_up(struct link *l)
 {
 	struct nng_links *set = l->set;
 	l->state = LINK_UP;
-	l->up_at_ms = nng_now_ms();
+	l->since_ms = nng_now_ms();
 	cluster_keys_fini(&l->keys);
 	stop_timer(l);
 	set->counters.links++;
@@ -243,6 +243,7 @@ enum err link_new(struct nng_links *set, struct nng_stream *stream, struct dial 
 	struct link *l = OBJ_NEW(struct link, LINK_MAGIC);
 	l->set = set;
 	l->dialled = dial != NULL;
+	l->since_ms = nng_now_ms();
 	l->dial = dial;
 	l->keys = set->keys;
 	snprintf(l->address, sizeof(l->address), "%s", address);

@@ -54,7 +54,7 @@ struct link {
 	uint64_t features;       /* that this node said on it */
 	struct rpc_names *names; /* NULL: not agreed upon, or not yet */
 	ev_timer timer;
-	uint64_t up_at_ms;
+	uint64_t since_ms;       /* it came up, or began */
 	uint64_t said_bytes;     /* of frames given to conn */
 	uint64_t acked_bytes;    /* of those, consumed by the peer's core */
 	uint64_t consumed_bytes; /* of frames of the peer, by our core */
