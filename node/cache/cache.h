@@ -57,6 +57,7 @@ static inline uint64_t cache_object_bytes(const struct cache_meta *m)
 /* A pinned unit: its file stays open and its space is charged until it is released. */
 struct cache_unit {
 	int fd;
+	uint64_t file; /* of each file another, never 0: descriptors are used again */
 	const struct cache_meta *meta;
 };
 

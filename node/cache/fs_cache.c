@@ -1,5 +1,6 @@
 #include "node/cache/fs_cache.h"
 
+#include "base/hash.h"
 #include "base/obj.h"
 
 #include <string.h>
@@ -346,6 +347,15 @@ static enum err open_pinned(struct cache *c, struct unit *u, bool now)
 	return OK;
 }
 
+static uint64_t file_number(const struct file_id *id)
+{
+	uint64_t high, low;
+	memcpy(&high, id->b, sizeof(high));
+	memcpy(&low, id->b + FILE_ID_BYTES - sizeof(low), sizeof(low));
+	uint64_t mixed = hash_mix(high) ^ low;
+	return mixed != 0 ? mixed : 1;
+}
+
 static struct cache_unit *hand_out(
     struct cache *c, struct unit *u, int fd, const struct cache_meta *meta, uint64_t changes)
 {
@@ -353,7 +363,7 @@ static struct cache_unit *hand_out(
 	p->unit = u;
 	p->changes = changes;
 	p->meta = *meta;
-	p->public = (struct cache_unit){ .fd = fd, .meta = &p->meta };
+	p->public = (struct cache_unit){ .fd = fd, .file = file_number(&u->record.file), .meta = &p->meta };
 	atomic_fetch_add_explicit(&c->pinned, 1, memory_order_relaxed);
 	return &p->public;
 }

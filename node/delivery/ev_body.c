@@ -69,6 +69,7 @@ static struct http_part next_part(struct media_job *j)
 	struct http_part p = { .kind = HTTP_PART_FILE, .offset = b->at - s->start, .length = until - b->at };
 	if (s->unit != NULL) {
 		p.fd = s->unit->fd;
+		p.file = s->unit->file;
 	} else {
 		p.kind = HTTP_PART_GROWING;
 		p.growing = s->growing;

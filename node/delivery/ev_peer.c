@@ -78,7 +78,7 @@ enum err peer_say_part(struct http_exchange *x, const struct cache_meta *m, uint
 static void send_unit(struct delivery *d, struct http_exchange *x, struct cache_unit *unit, uint32_t slice)
 {
 	struct http_response r;
-	struct http_part part = { .kind = HTTP_PART_FILE, .fd = unit->fd };
+	struct http_part part = { .kind = HTTP_PART_FILE, .fd = unit->fd, .file = unit->file };
 	struct peer_job *j = OBJ_NEW(struct peer_job, PEER_JOB_MAGIC);
 	j->d = d;
 	j->unit = unit;

@@ -55,6 +55,7 @@ static void add_part(struct outgoing *o, const struct http_part *part)
 	case HTTP_PART_FILE:
 		p.kind = PIECE_FILE;
 		p.fd = part->fd;
+		p.file = part->file;
 		break;
 	case HTTP_PART_GROWING:
 		p.kind = PIECE_GROWING;
@@ -158,14 +159,21 @@ static enum send_result send_memory(struct outgoing *o, int socket, uint64_t *bu
 	return SEND_ALL;
 }
 
-/* How much of the next n bytes does not wait for a disk. */
+/* How much of the next n bytes does not wait for a disk. Steps are looked at as a whole, for what is known of
+ * one is known of all of it. */
 static uint64_t warm_part(const struct outgoing *o, int fd, uint64_t n)
 {
-	uint64_t offset = o->pieces[o->at].offset;
-	if (!o->just_fetched || offset >= o->fetched_until)
-		return warmth_length(o->warmth, o->known, fd, offset, n, o->fetched_until);
-	uint64_t fetched = o->fetched_until - offset;
-	return fetched < n ? fetched : n;
+	const struct piece *p = &o->pieces[o->at];
+	uint64_t warm;
+	if (!o->just_fetched || p->offset >= o->fetched_until) {
+		uint64_t whole =
+		    (p->offset + n + WARMTH_STEP_BYTES - 1) / WARMTH_STEP_BYTES * WARMTH_STEP_BYTES - p->offset;
+		warm = warmth_length(
+		    o->warmth, o->known, fd, p->file, p->offset, whole < p->left ? whole : p->left, o->fetched_until);
+	} else {
+		warm = o->fetched_until - p->offset;
+	}
+	return warm < n ? warm : n;
 }
 
 static enum send_result send_file(struct outgoing *o, int socket, int fd, uint64_t n, uint64_t *budget)

@@ -20,6 +20,7 @@ struct piece {
 	enum piece_kind kind;
 	const uint8_t *p; /* of PIECE_BYTES */
 	int fd;
+	uint64_t file; /* as of the part */
 	struct growing *growing;
 	uint64_t offset; /* in `copy`, the bytes or the file */
 	uint64_t left;

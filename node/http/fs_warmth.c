@@ -34,7 +34,7 @@ static void fetch(int fd, uint64_t offset, uint64_t n)
 {
 	char to[64 << 10]; /* on the stack of a thread of the pool */
 	uint64_t end = offset + n;
-	if (warmth_length(&fs_warmth, NULL, fd, offset, n, 0) == n)
+	if (warmth_length(&fs_warmth, NULL, fd, 0, offset, n, 0) == n)
 		return;
 	(void)posix_fadvise(fd, (off_t)offset, (off_t)n, POSIX_FADV_WILLNEED);
 	while (offset < end) {
@@ -50,17 +50,27 @@ static void fetch(int fd, uint64_t offset, uint64_t n)
 
 const struct warmth_ops fs_warmth = { look, fetch };
 
-uint64_t warmth_length(const struct warmth_ops *ops, struct warm_known *known, int fd, uint64_t offset,
-    uint64_t n, uint64_t fetched_until)
+/* Of the bytes from `at` to before `end`, which lie in one step. */
+static enum warmth look_at(const struct warmth_ops *ops, int fd, uint64_t at, uint64_t end)
+{
+	enum warmth w = ops->look(fd, at);
+	return w == WARMTH_WARM && end - at > 1 ? ops->look(fd, end - 1) : w;
+}
+
+uint64_t warmth_length(const struct warmth_ops *ops, struct warm_known *known, int fd, uint64_t file,
+    uint64_t offset, uint64_t n, uint64_t fetched_until)
 {
 	uint64_t end = offset + n;
-	for (uint64_t at = offset; at < end; at = (at / WARMTH_STEP_BYTES + 1) * WARMTH_STEP_BYTES) {
+	if (file == 0)
+		known = NULL;
+	for (uint64_t at = offset, next; at < end; at = next) {
 		uint64_t step = at / WARMTH_STEP_BYTES;
-		if (known != NULL && warm_known_has(known, fd, step))
+		next = (step + 1) * WARMTH_STEP_BYTES;
+		if (known != NULL && warm_known_has(known, file, step))
 			continue;
-		enum warmth w = ops->look(fd, at);
+		enum warmth w = look_at(ops, fd, at, next < end ? next : end);
 		if (known != NULL && w == WARMTH_WARM)
-			warm_known_add(known, fd, step);
+			warm_known_add(known, file, step);
 		if (w == WARMTH_COLD || (w == WARMTH_UNKNOWN && at >= fetched_until))
 			return at - offset;
 	}

@@ -1,8 +1,9 @@
 /* Whether a read of a file would wait for a disk: asked before each sendfile, which has no way to say it
  * would block.
  *
- * One warm byte says little of the pages behind it, so one byte in every WARMTH_STEP_BYTES of the file is
- * asked for. A file system that cannot be asked (overlayfs) counts as cold, unless it is memory itself
+ * One warm byte says little of the pages behind it, so the first and the last byte that are wanted in every
+ * WARMTH_STEP_BYTES of the file are asked for: the first alone comes in before the rest while somebody else
+ * reads it. A file system that cannot be asked (overlayfs) counts as cold, unless it is memory itself
  * (tmpfs).
  *
  * Threading: any. The functions are a seam: tests put a slow disk in their place.
@@ -30,9 +31,9 @@ struct warmth_ops {
 extern const struct warmth_ops fs_warmth;
 
 /* How much of the n bytes from `offset` on may be sent now. What lies before `fetched_until` was fetched: on
- * a file system that cannot say, that is all there is to know. What is in `known` is not asked for again; it
- * may be NULL. */
-uint64_t warmth_length(const struct warmth_ops *ops, struct warm_known *known, int fd, uint64_t offset,
-    uint64_t n, uint64_t fetched_until);
+ * a file system that cannot say, that is all there is to know. What is in `known` of that file (of which no
+ * other has the number) is not asked for again; NULL and 0: nothing is known. */
+uint64_t warmth_length(const struct warmth_ops *ops, struct warm_known *known, int fd, uint64_t file,
+    uint64_t offset, uint64_t n, uint64_t fetched_until);
 
 #endif

@@ -58,6 +58,8 @@ struct http_part {
 	struct bytes bytes;
 	bool stable; /* of bytes: they outlive the response (a literal, or until done()); else copied */
 	int fd;      /* borrowed until done() */
+	uint64_t
+	    file; /* of HTTP_PART_FILE: a number that no other file has, whatever its descriptor; 0: unknown */
 	struct growing *growing; /* a reference of its own is taken */
 	uint64_t offset;
 	uint64_t length;

@@ -2,22 +2,21 @@
 
 #include "base/hash.h"
 
-static uint64_t place_of(int fd, uint64_t step)
+static uint64_t row_of(uint64_t file, uint64_t step)
 {
-	return (uint64_t)(uint32_t)fd << 32 | (step & UINT32_MAX);
+	return hash_mix(file + step) % WARM_KNOWN_ROWS;
 }
 
-bool warm_known_has(const struct warm_known *k, int fd, uint64_t step)
+bool warm_known_has(const struct warm_known *k, uint64_t file, uint64_t step)
 {
-	uint64_t place = place_of(fd, step);
-	uint64_t row = hash_mix(place) % WARM_KNOWN_ROWS;
-	return k->rows[row].place == place && k->now_ms < k->rows[row].until_ms;
+	uint64_t row = row_of(file, step);
+	return k->rows[row].file == file && k->rows[row].step == step && k->now_ms < k->rows[row].until_ms;
 }
 
-void warm_known_add(struct warm_known *k, int fd, uint64_t step)
+void warm_known_add(struct warm_known *k, uint64_t file, uint64_t step)
 {
-	uint64_t place = place_of(fd, step);
-	uint64_t row = hash_mix(place) % WARM_KNOWN_ROWS;
-	k->rows[row].place = place;
+	uint64_t row = row_of(file, step);
+	k->rows[row].file = file;
+	k->rows[row].step = step;
 	k->rows[row].until_ms = k->now_ms + WARM_KNOWN_MS;
 }

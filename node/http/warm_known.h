@@ -3,8 +3,7 @@
  * little more.
  *
  * Good for WARM_KNOWN_MS: what a viewer was just sent is the last that the kernel gives up. What is wrong in
- * that time, because memory ran short or a descriptor stands for another file by then, costs a wait for the
- * disk.
+ * that time, because memory ran short, costs a wait for the disk.
  *
  * Pure: the worker sets now_ms, each turn of its loop. Threading: one worker's.
  */
@@ -20,14 +19,14 @@ enum { WARM_KNOWN_ROWS = 4096, WARM_KNOWN_MS = 500 };
 struct warm_known {
 	uint64_t now_ms; /* monotonic */
 	struct {
-		uint64_t place;
+		uint64_t file, step;
 		uint64_t until_ms;
 	} rows[WARM_KNOWN_ROWS];
 };
 
-/* `step` numbers the parts of a file; below 2^32. */
-bool warm_known_has(const struct warm_known *k, int fd, uint64_t step);
+/* `file` is a number that no other file has, `step` numbers its parts. */
+bool warm_known_has(const struct warm_known *k, uint64_t file, uint64_t step);
 /* In place of whatever its row held. */
-void warm_known_add(struct warm_known *k, int fd, uint64_t step);
+void warm_known_add(struct warm_known *k, uint64_t file, uint64_t step);
 
 #endif

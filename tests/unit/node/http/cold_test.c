@@ -315,7 +315,7 @@ static void a_file_is_warm_when_it_was_fetched(void **state)
 	/* What it was depends on the file system; asking brings it in as well. */
 	assert_int_equal(fs_warmth.look(fd, 0), before == WARMTH_UNKNOWN ? WARMTH_UNKNOWN : WARMTH_WARM);
 	assert_int_equal(
-	    warmth_length(&fs_warmth, NULL, fd, 0, 64 * sizeof(some), 64 * sizeof(some)), 64 * sizeof(some));
+	    warmth_length(&fs_warmth, NULL, fd, 0, 0, 64 * sizeof(some), 64 * sizeof(some)), 64 * sizeof(some));
 	close(fd);
 	assert_int_equal(fs_warmth.look(fd, 0), WARMTH_WARM); /* the send says what is wrong with it */
 }

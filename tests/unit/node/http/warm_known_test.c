@@ -13,12 +13,13 @@ enum { STEP = WARMTH_STEP_BYTES, FD = 7 };
 static struct warm_known known;
 static unsigned looks;
 static enum warmth answer;
+static uint64_t cold_from;
 
 static enum warmth look(int fd, uint64_t offset)
 {
-	(void)fd, (void)offset;
+	(void)fd;
 	looks++;
-	return answer;
+	return offset < cold_from ? answer : WARMTH_COLD;
 }
 
 static const struct warmth_ops disk = { look, NULL };
@@ -29,12 +30,13 @@ static int setup(void **state)
 	memset(&known, 0, sizeof(known));
 	looks = 0;
 	answer = WARMTH_WARM;
+	cold_from = UINT64_MAX;
 	return 0;
 }
 
 static uint64_t length(int fd, uint64_t offset, uint64_t n)
 {
-	return warmth_length(&disk, &known, fd, offset, n, 0);
+	return warmth_length(&disk, &known, fd, (uint64_t)fd, offset, n, 0);
 }
 
 static void one_place_for_a_moment(void **state)
@@ -57,16 +59,16 @@ static void what_is_known_is_not_looked_at(void **state)
 {
 	(void)state;
 	assert_int_equal(length(FD, 0, 8 * STEP), 8 * STEP);
-	assert_int_equal(looks, 8);
+	assert_int_equal(looks, 16);                           /* the first and the last byte of each step */
 	assert_int_equal(length(FD, 100, 7 * STEP), 7 * STEP); /* the socket had room for 100 bytes */
-	assert_int_equal(looks, 8);
+	assert_int_equal(looks, 16);
 	assert_int_equal(length(FD + 1, 0, STEP), STEP);
-	assert_int_equal(looks, 9);
+	assert_int_equal(looks, 18);
 	known.now_ms += WARM_KNOWN_MS;
 	assert_int_equal(length(FD, 0, 8 * STEP), 8 * STEP);
-	assert_int_equal(looks, 17);
-	assert_int_equal(warmth_length(&disk, NULL, FD, 0, 8 * STEP, 0), 8 * STEP);
-	assert_int_equal(looks, 25);
+	assert_int_equal(looks, 34);
+	assert_int_equal(warmth_length(&disk, NULL, FD, FD, 0, 8 * STEP, 0), 8 * STEP);
+	assert_int_equal(looks, 50);
 }
 
 static void only_what_is_warm_is_known(void **state)
@@ -76,22 +78,32 @@ static void only_what_is_warm_is_known(void **state)
 	answer = WARMTH_COLD;
 	assert_int_equal(length(FD, 0, 8 * STEP), 2 * STEP);
 	assert_int_equal(length(FD, 0, 8 * STEP), 2 * STEP);
-	assert_int_equal(looks, 4);
+	assert_int_equal(looks, 6);
 	answer = WARMTH_UNKNOWN;
-	assert_int_equal(warmth_length(&disk, &known, FD, 0, 8 * STEP, 4 * STEP), 4 * STEP);
+	assert_int_equal(warmth_length(&disk, &known, FD, FD, 0, 8 * STEP, 4 * STEP), 4 * STEP);
 	assert_int_equal(length(FD, 0, 8 * STEP), 2 * STEP); /* what was fetched once is not known to stay */
-	assert_int_equal(looks, 8);
+	assert_int_equal(looks, 10);
+}
+
+/* Somebody else's read brings the first part of a step in before the rest. */
+static void a_step_is_warm_from_its_first_byte_to_its_last(void **state)
+{
+	(void)state;
+	cold_from = STEP + STEP / 2;
+	assert_int_equal(length(FD, 0, 4 * STEP), STEP);
+	assert_int_equal(length(FD, STEP, STEP / 2), STEP / 2);
+	assert_int_equal(length(FD + 1, STEP, STEP), 0);
 }
 
 static void more_than_there_is_room_for(void **state)
 {
 	(void)state;
-	for (int fd = 0; fd < 2 * WARM_KNOWN_ROWS; fd++) {
+	for (unsigned fd = 1; fd <= 2 * WARM_KNOWN_ROWS; fd++) {
 		warm_known_add(&known, fd, 1);
 		assert_true(warm_known_has(&known, fd, 1));
 	}
 	unsigned there = 0;
-	for (int fd = 0; fd < 2 * WARM_KNOWN_ROWS; fd++)
+	for (unsigned fd = 1; fd <= 2 * WARM_KNOWN_ROWS; fd++)
 		there += warm_known_has(&known, fd, 1);
 	assert_in_range(there, WARM_KNOWN_ROWS / 2, WARM_KNOWN_ROWS);
 }
@@ -102,6 +114,7 @@ int main(void)
 		cmocka_unit_test_setup(one_place_for_a_moment, setup),
 		cmocka_unit_test_setup(what_is_known_is_not_looked_at, setup),
 		cmocka_unit_test_setup(only_what_is_warm_is_known, setup),
+		cmocka_unit_test_setup(a_step_is_warm_from_its_first_byte_to_its_last, setup),
 		cmocka_unit_test_setup(more_than_there_is_room_for, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
