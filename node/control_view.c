@@ -50,6 +50,8 @@ static void fill(
 	v->evict_age_s = m->has_load ? m->load.evict_age_s : 0;
 	if (m->reg->http_urls_n > 0 && is_plain_url(m->reg->http_urls[0]))
 		copy_text(v->http_url, sizeof(v->http_url), m->reg->http_urls[0]);
+	if (is_plain_url(m->reg->api_url))
+		copy_text(v->api_url, sizeof(v->api_url), m->reg->api_url);
 	v->slot = tally_slot(tally, &m->id);
 	v->self = node_id_eq(&m->id, self);
 }

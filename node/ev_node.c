@@ -7,6 +7,7 @@
 #include "node/delivery/places.h"
 #include "node/ev_drain.h"
 #include "node/ev_join.h"
+#include "node/ev_pathways.h"
 #include "node/ev_purger.h"
 #include "node/ev_revocations.h"
 #include "node/ev_viewers.h"
@@ -33,7 +34,6 @@ struct node {
 	struct mailbox mailbox;
 	char boot_id[BOOT_ID_LEN + 1];
 	unsigned workers;
-
 	struct kvs_store *store;
 	struct kvs_store_identity identity;
 	struct kvs_reader *reader; /* control's own */
@@ -131,11 +131,16 @@ static struct bytes elsewhere(void *ctx, struct http_exchange *x, const struct t
 {
 	struct node *n = OBJ_CAST(struct node, NODE_MAGIC, ctx);
 	struct place p;
-	enum err e =
-	    place_decide_elsewhere(&n->api, viewers_lookup_of(x), t, &n->identity.self, http_arena(x), &p);
-	if (e != OK || p.decision.outcome == ASSIGN_REFUSED)
-		return BYTES_NONE;
-	return p.nodes[p.decision.node].url;
+	bool found =
+	    place_decide_elsewhere(&n->api, viewers_lookup_of(x), t, &n->identity.self, http_arena(x), &p) == OK;
+	return found && p.decision.outcome != ASSIGN_REFUSED ? p.nodes[p.decision.node].url : BYTES_NONE;
+}
+
+static bool pathways(
+    void *ctx, struct http_exchange *x, const struct delivery_session *s, struct delivery_pathways *out)
+{
+	return pathways_of_session(
+	    &OBJ_CAST(struct node, NODE_MAGIC, ctx)->api, viewers_lookup_of(x), http_arena(x), s, out);
 }
 
 static bool moved(void *ctx, const struct node_id *former, const struct rpc_session_id *id)
@@ -190,6 +195,7 @@ static enum err start_delivery(struct node *n)
 		.self = &n->identity.self,
 		.elsewhere = elsewhere,
 		.moved = moved,
+		.pathways = pathways,
 		.ctx = n,
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,

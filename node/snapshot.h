@@ -27,6 +27,7 @@ struct view_node {
 	uint32_t miss_permille, evict_age_s; /* as in struct rpc_load */
 	bool has_load;
 	char http_url[RPC_ADDRESS_MAX + 1]; /* the first it advertises */
+	char api_url[RPC_ADDRESS_MAX + 1];  /* of an api node: its public name, or that of all */
 	uint32_t slot;                      /* of node/tally.h */
 	bool self;
 	uint16_t name_n, zone_n, http_url_n; /* lengths, set by view_publish */

@@ -60,6 +60,8 @@ static void put_purse(const struct admin *a, struct buf *out)
 	    out, "warmcast_lease_places_unused_total", "Those of them that no viewer took.", s.unused);
 	metrics_counter(out, "warmcast_sessions_placeless_total", "Sessions created without a place.",
 	    a->api->count.placeless);
+	metrics_counter(
+	    out, "warmcast_steering_lists_total", "Steering lists given to players.", a->api->count.steered);
 }
 
 void admin_put_lease_metrics(const struct admin *a, struct buf *out)

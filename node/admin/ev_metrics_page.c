@@ -242,6 +242,8 @@ static void put_delivery(const struct admin *a, struct buf *out)
 	    out, "warmcast_media_hit_bytes_total", "Those of them that came from the cache.", d.hit_bytes);
 	metrics_counter(
 	    out, "warmcast_media_hot_total", "Objects served out of memory, from cache.ram.", d.hot_hits);
+	metrics_counter(
+	    out, "warmcast_media_rendered_total", "Playlists served with a session's pathways.", d.rendered);
 	metrics_gauge(out, "warmcast_media_hot_bytes", "Memory that such objects take.", d.hot_bytes);
 	metrics_gauge(out, "warmcast_media_hot_objects", "How many there are, one a worker each.", d.hot_objects);
 	metrics_counter(out, "warmcast_media_cold_opens_total",

@@ -5,6 +5,7 @@
  *     GET    /v1/sessions/{session}
  *     POST   /v1/sessions/{session}/heartbeat
  *     DELETE /v1/sessions/{session}          ?revoke=true: ends its tokens too
+ *     GET    /v1/steering/{token}            ev_steering.h
  *
  * A session's id is a signed handle that names its content and its node, so that any api node
  * answers for any session, and nothing is stored for it.
@@ -70,6 +71,7 @@ struct api_counters {
 	_Atomic uint64_t revoked, revoke_refused;
 	_Atomic uint64_t created_warm, created_spill, created_cold, refused, malformed, heartbeats, ended;
 	_Atomic uint64_t placeless; /* of those created */
+	_Atomic uint64_t steered;   /* steering lists given */
 };
 
 struct recall;

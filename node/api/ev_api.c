@@ -2,6 +2,7 @@
 
 #include "node/api/ev_admit.h"
 #include "node/api/ev_revoke.h"
+#include "node/api/ev_steering.h"
 #include "node/api/place.h"
 #include "node/api/recall.h"
 #include "node/api/session.h"
@@ -361,10 +362,26 @@ void api_worker_fini(struct api_worker *w)
 	buf_fini(&w->writer.text);
 }
 
+/* /v1/sessions..., when that was taken off. */
+static void on_sessions_path(struct call *c, struct bytes path)
+{
+	struct bytes session = BYTES_NONE, verb = BYTES_NONE;
+	if (http_path_next(&path, &session))
+		(void)http_path_next(&path, &verb);
+	if (path.n > 0 || (verb.n > 0 && !bytes_eq(verb, BYTES_LIT("heartbeat"))))
+		http_problem(c->x, 404, "not-found", "There is nothing here.", 0);
+	else if (session.n == 0)
+		on_sessions(c);
+	else if (verb.n == 0)
+		on_session(c, session);
+	else
+		on_heartbeat(c, session);
+}
+
 void api_handle(struct api *api, struct api_worker *w, struct http_exchange *x)
 {
 	struct call c = { api, w, x, http_request(x), http_arena(x), api->c.now_wall_ms() / 1000, NULL };
-	struct bytes path, first, second, session = BYTES_NONE, verb = BYTES_NONE;
+	struct bytes path, version, what, token;
 	if (bytes_eq(
 	        c.request->path, BYTES_LIT("/v1/sessions"))) { /* what is asked most; the rest would find it */
 		on_sessions(&c);
@@ -374,19 +391,13 @@ void api_handle(struct api *api, struct api_worker *w, struct http_exchange *x)
 		malformed(&c, "The path is malformed.");
 		return;
 	}
-	bool known = http_path_next(&path, &first) && bytes_eq(first, BYTES_LIT("v1")) &&
-	             http_path_next(&path, &second) && bytes_eq(second, BYTES_LIT("sessions"));
-	if (known && http_path_next(&path, &session))
-		(void)http_path_next(&path, &verb);
-	if (!known || path.n > 0)
+	bool known =
+	    http_path_next(&path, &version) && bytes_eq(version, BYTES_LIT("v1")) && http_path_next(&path, &what);
+	if (known && bytes_eq(what, BYTES_LIT("sessions")))
+		on_sessions_path(&c, path);
+	else if (known && bytes_eq(what, BYTES_LIT("steering")) && http_path_next(&path, &token) && path.n == 0)
+		steering_handle(api, w, x, token);
+	else
 		http_problem(
 		    x, 404, "not-found", "There is nothing here. Sessions are made by POST /v1/sessions.", 0);
-	else if (session.n == 0)
-		on_sessions(&c);
-	else if (verb.n == 0)
-		on_session(&c, session);
-	else if (bytes_eq(verb, BYTES_LIT("heartbeat")))
-		on_heartbeat(&c, session);
-	else
-		http_problem(x, 404, "not-found", "There is nothing here.", 0);
 }

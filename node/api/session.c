@@ -20,7 +20,6 @@ enum err session_playback(const struct api *api, const struct token *handle, uin
 	struct token t = *handle;
 	session_begin(api, now_s, &t);
 	t.kind = TOKEN_PLAYBACK;
-	t.entry = BYTES_NONE;
 	return token_sign(api->c.keys, &t, a, playback);
 }
 

@@ -22,6 +22,18 @@ struct token;
 
 struct delivery;
 
+struct delivery_session {
+	struct bytes origin, content; /* the origin store's name */
+	struct rpc_session_id id;
+};
+
+/* Names and URLs, in the exchange's arena. */
+struct delivery_pathways {
+	struct bytes own, own_url;
+	struct bytes other, other_url; /* n = 0: there is no other node */
+	struct bytes api_url;          /* of whom to ask again */
+};
+
 struct delivery_config {
 	const struct config *config;
 	struct cache *cache;
@@ -37,6 +49,10 @@ struct delivery_config {
 	/* A session moved here: its former node hears it, and gives its place to others. False: too many wait,
 	 * and idleness ends it there. Any thread. */
 	bool (*moved)(void *ctx, const struct node_id *former, const struct rpc_session_id *id);
+	/* Where a session that plays here may go besides. False: nothing is known, and no playlist is rendered.
+	 * On the exchange's worker; NULL: never. */
+	bool (*pathways)(
+	    void *ctx, struct http_exchange *x, const struct delivery_session *s, struct delivery_pathways *out);
 	void *ctx;
 	uint64_t (*now_wall_ms)(void);
 	uint64_t (*now_mono_ms)(void);
@@ -79,6 +95,7 @@ struct delivery_counters {
 	uint64_t sent_elsewhere, no_place;         /* requests of sessions that found no place here (D1) */
 	uint64_t shed;                             /* those of them that the egress of the node had no room for */
 	uint64_t hot_objects, hot_bytes, hot_hits; /* held in workers' memory, and answered out of it */
+	uint64_t rendered;                         /* playlists with pathways (D8) */
 	uint64_t looks_aside;                      /* units whose file had to be found on its disk first */
 	uint64_t peer_served, peer_bytes, peer_misses, peer_refused; /* what other nodes asked for */
 	uint64_t peer_fills, peer_fills_pending; /* what they asked to be filled; answers that it is under way */

@@ -27,7 +27,7 @@ struct delivery *delivery_new(const struct delivery_config *c)
 	d->c = *c;
 	if (c->config->pace != NULL && c->config->pace[0] != '\0')
 		CHECK(config_value_pace(bytes_str(c->config->pace), &d->pace)); /* as the configuration has found */
-	CHECK(pthread_mutex_init(&d->orphans_lock, NULL) == 0);
+	orphans_init(&d->orphans);
 	return d;
 }
 
@@ -55,6 +55,7 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 		.hot_objects = read_count(&d->hot_objects),
 		.hot_bytes = read_count(&d->hot_bytes),
 		.hot_hits = read_count(&d->hot_hits),
+		.rendered = read_count(&d->n.rendered),
 		.looks_aside = read_count(&d->looks_aside),
 		.peer_fills = read_count(&d->n.peer_fills),
 		.peer_fills_pending = read_count(&d->n.peer_fills_pending),
@@ -75,10 +76,8 @@ void delivery_free(struct delivery *d)
 	if (d == NULL)
 		return;
 	OBJ_CHECK(d, DELIVERY_MAGIC);
-	media_jobs_end_orphans(d);
+	orphans_fini(&d->orphans);
 	media_workers_free(d);
-	peer_fills_end_orphans(d);
-	CHECK(pthread_mutex_destroy(&d->orphans_lock) == 0);
 	OBJ_FREE(d);
 }
 

@@ -222,13 +222,18 @@ struct hot_send {
 	struct rpc_session_id session;
 };
 
+void media_account_hit(struct delivery *d, const struct rpc_session_id *session, uint64_t sent_bytes)
+{
+	delivery_add(&d->n.bytes, sent_bytes);
+	delivery_add(&d->n.hit_bytes, sent_bytes);
+	sessions_account(d->c.sessions, session, sent_bytes, true, d->c.now_mono_ms());
+}
+
 static void on_sent(void *arg, const struct http_end *end)
 {
 	struct hot_send *s = arg;
 	struct delivery *d = s->d;
-	delivery_add(&d->n.bytes, end->body_bytes_sent);
-	delivery_add(&d->n.hit_bytes, end->body_bytes_sent);
-	sessions_account(d->c.sessions, &s->session, end->body_bytes_sent, true, d->c.now_mono_ms());
+	media_account_hit(d, &s->session, end->body_bytes_sent);
 	if (s->h != NULL)
 		hot_unref(s->h);
 }

@@ -1,6 +1,7 @@
 #include "node/delivery/ev_job.h"
 
 #include "node/delivery/ev_media_job.h"
+#include "node/delivery/hot.h"
 #include "node/delivery/respond.h"
 #include "node/http/ev_server.h"
 #include "node/origin/freshness.h"
@@ -25,34 +26,11 @@ static void drop_answer(struct media_job *j)
 		growing_unref(a->growing);
 }
 
-static void orphan_add(struct media_job *j)
+static void orphan_end(struct orphan *o)
 {
-	struct delivery *d = j->d;
-	CHECK(pthread_mutex_lock(&d->orphans_lock) == 0);
-	j->next_orphan = d->orphans;
-	j->prev_orphan = &d->orphans;
-	if (d->orphans != NULL)
-		d->orphans->prev_orphan = &j->next_orphan;
-	d->orphans = j;
-	CHECK(pthread_mutex_unlock(&d->orphans_lock) == 0);
-}
-
-static void orphan_end(struct media_job *j)
-{
-	struct delivery *d = j->d;
-	CHECK(pthread_mutex_lock(&d->orphans_lock) == 0);
-	*j->prev_orphan = j->next_orphan;
-	if (j->next_orphan != NULL)
-		j->next_orphan->prev_orphan = j->prev_orphan;
-	CHECK(pthread_mutex_unlock(&d->orphans_lock) == 0);
+	struct media_job *j = CONTAINER_OF(o, struct media_job, orphan);
 	drop_answer(j);
 	OBJ_FREE(j);
-}
-
-void media_jobs_end_orphans(struct delivery *d)
-{
-	while (d->orphans != NULL)
-		orphan_end(d->orphans);
 }
 
 /* Nobody waits for it any more. */
@@ -60,7 +38,7 @@ static void job_end(struct media_job *j)
 {
 	j->x = NULL;
 	if (body_end(j))
-		orphan_add(j);
+		orphans_add(&j->d->orphans, &j->orphan, orphan_end);
 	else
 		OBJ_FREE(j);
 }
@@ -114,6 +92,7 @@ void media_send_redirect(struct http_exchange *x, const char *location)
 /* -- answers -- */
 
 static void look(struct media_job *j);
+static void answer_hit(struct media_job *j, struct cache_unit *unit, enum media_source source);
 
 /* The bytes that are asked for begin in another slice than was thought: what the object's length tells.
  * False: that was said too often of an object that does not stay the same. */
@@ -237,13 +216,60 @@ static bool try_next_entry(struct media_job *j)
 	return true;
 }
 
+/* -- what is to be rendered is waited for -- */
+
+static void stop_awaiting(struct media_job *j)
+{
+	growing_unref(j->awaited);
+	j->awaited = NULL;
+}
+
+static void on_length(struct letter *l)
+{
+	struct growing_waiter *waiter = CONTAINER_OF(l, struct growing_waiter, letter);
+	struct media_job *j = CONTAINER_OF(waiter, struct media_job, at_length);
+	OBJ_CHECK(j, JOB_MAGIC);
+	if (growing_look(j->awaited).state == GROWING_OPEN) {
+		growing_wait(j->awaited, &j->at_length, j->await_bytes);
+		return;
+	}
+	stop_awaiting(j);
+	http_on_gone(j->x, NULL, NULL);
+	look(j);
+}
+
+static void on_gone_while_awaiting(void *arg)
+{
+	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
+	growing_forget(j->awaited, &j->at_length);
+	mailbox_withdraw(j->waiter.mailbox, &j->at_length.letter);
+	stop_awaiting(j);
+	job_end(j);
+}
+
+/* A playlist is short: it is looked for again when all of it is here. Takes the answer's reference; false: no
+ * wait is worth it. */
+static bool await_whole(struct media_job *j, const struct fill_answer *a)
+{
+	if (!j->steered || j->was_awaited || a->meta.total != 0 || a->meta.length > HOT_OBJECT_MAX_BYTES)
+		return false;
+	j->was_awaited = true;
+	j->awaited = a->growing;
+	j->await_bytes = a->meta.length; /* nothing is published past that: at its end */
+	j->at_length = (struct growing_waiter){ .mailbox = j->waiter.mailbox };
+	j->at_length.letter.deliver = on_length;
+	http_on_gone(j->x, on_gone_while_awaiting, j);
+	growing_wait(j->awaited, &j->at_length, j->await_bytes);
+	return true;
+}
+
 static void on_answer(struct letter *l)
 {
 	struct media_job *j = CONTAINER_OF(l, struct media_job, waiter.letter);
 	OBJ_CHECK(j, JOB_MAGIC);
 	const struct fill_answer *a = &j->waiter.answer;
 	if (j->x == NULL) {
-		orphan_end(j);
+		orphans_end(&j->d->orphans, &j->orphan);
 		return;
 	}
 	if (j->answered) {
@@ -260,12 +286,17 @@ static void on_answer(struct letter *l)
 	switch (a->outcome) {
 	case FILL_HIT:
 		/* The old one serves on, or it came in since the first look. */
-		if (j->was_stale)
+		if (j->steered)
+			answer_hit(j, a->unit, j->was_stale ? MEDIA_CONFIRMED : MEDIA_HIT);
+		else if (j->was_stale)
 			answer_unit(j, a->unit, MEDIA_CONFIRMED, a->collapsed);
 		else
 			answer_unit(j, a->unit, MEDIA_HIT, false);
 		break;
-	case FILL_GROWING: answer_growing(j, a); break;
+	case FILL_GROWING:
+		if (!await_whole(j, a))
+			answer_growing(j, a);
+		break;
 	case FILL_NO_SLICE:
 		if (!look_for(j, 0))
 			job_reset(j);
@@ -292,7 +323,7 @@ static void on_gone(void *arg)
 	if (fill_forget(j->d->c.fills, &j->waiter))
 		OBJ_FREE(j);
 	else
-		orphan_add(j);
+		orphans_add(&j->d->orphans, &j->orphan, orphan_end);
 }
 
 static void want(struct media_job *j)
@@ -314,16 +345,40 @@ static struct cache_unit *look_past_end(struct media_job *j)
 	return NULL;
 }
 
+static void on_found(void *arg, struct cache_unit *unit);
+static void on_gone_while_looking(void *arg);
+
+/* What is to be rendered has to be in memory. Takes the unit; false: that cannot be done aside. */
+static bool read_first(struct media_job *j, const struct cache_key *key, struct cache_unit *unit)
+{
+	if (j->was_read)
+		return false;
+	j->was_read = true;
+	j->look = media_read_aside(j->d, j->x, key, unit, on_found, j);
+	if (j->look == NULL)
+		return false;
+	http_on_gone(j->x, on_gone_while_looking, j);
+	cache_release(j->d->c.cache, unit);
+	return true;
+}
+
 /* A fresh unit: a copy in memory answers where there can be one. */
-static void answer_hit(struct media_job *j, struct cache_unit *unit)
+static void answer_hit(struct media_job *j, struct cache_unit *unit, enum media_source source)
 {
 	struct delivery *d = j->d;
 	struct cache_key key = key_of(j);
 	struct hot *h = NULL;
 	if (unit->meta->total == 0)
 		h = media_hot_admit(d, j->worker, &key, unit, &j->hold_later);
-	if (h == NULL) {
-		answer_unit(j, unit, MEDIA_HIT, false);
+	if (h == NULL && j->steered && j->hold_later && read_first(j, &key, unit))
+		return;
+	if (h != NULL && j->steered && media_steer_answer(d, j->x, h, source, j->content, &j->session)) {
+		cache_release(d->c.cache, unit);
+		job_end(j);
+		return;
+	}
+	if (h == NULL || source != MEDIA_HIT) {
+		answer_unit(j, unit, source, false);
 		return;
 	}
 	struct http_exchange *x = j->x;
@@ -349,7 +404,7 @@ static void looked(struct media_job *j, struct cache_unit *unit)
 		cache_release(d->c.cache, unit);
 		answer_entry(j);
 	} else {
-		answer_hit(j, unit);
+		answer_hit(j, unit, MEDIA_HIT);
 	}
 }
 
@@ -411,9 +466,11 @@ void media_job_start(struct delivery *d, struct http_exchange *x, const struct c
 	struct cache_key key = { .origin = bytes_str(origin->name), .object = path->object };
 	struct rpc_session_id session;
 	memcpy(session.b, t->session, sizeof(session.b));
+	bool steered = media_is_entry(d, t, path->object);
 	struct hot *h = media_hot_find(d, x, &key);
 	if (h != NULL) {
-		media_hot_answer(d, x, h, &session);
+		if (!steered || !media_steer_answer(d, x, h, MEDIA_HIT, t->content, &session))
+			media_hot_answer(d, x, h, &session);
 		return;
 	}
 	struct bytes content = arena_dup(http_arena(x), t->content);
@@ -429,6 +486,7 @@ void media_job_start(struct delivery *d, struct http_exchange *x, const struct c
 	j->session = session;
 	j->content = content;
 	j->object = path->object;
+	j->steered = steered;
 	j->worker = media_worker_of(d, x);
 	j->pace_bytes_per_s = pace_of(d, t);
 	j->slice = slice_asked(http_request(x));

@@ -7,13 +7,13 @@
 
 #include "node/config_value.h"
 #include "node/delivery/delivery.h"
+#include "node/delivery/ev_orphans.h"
 #include "node/delivery/request.h"
+#include "node/delivery/respond.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 struct media_job;
-struct peer_fill;
 struct hot;
 struct media_worker;
 struct cache_key;
@@ -24,12 +24,8 @@ enum { MEDIA_WORKERS_MAX = 256 };
 struct delivery {
 	unsigned magic;
 	struct delivery_config c;
-	/* Jobs whose viewers left while the fill's answer was under way. A worker that stops delivers no
-	 * letter any more; what it left here ends with the delivery. */
-	pthread_mutex_t orphans_lock;
-	struct media_job *orphans;
-	struct peer_fill *peer_orphans; /* the same of other nodes' */
-	_Atomic unsigned peers_now;     /* answers to other nodes that are being sent */
+	struct orphans orphans;
+	_Atomic unsigned peers_now; /* answers to other nodes that are being sent */
 	_Atomic unsigned peer_fills_now;
 	struct delivery_hooks hooks;
 	atomic_bool hooked; /* after hooks */
@@ -39,7 +35,7 @@ struct delivery {
 	_Atomic uint64_t hot_objects, hot_bytes, hot_hits, looks_aside;
 	struct {
 		_Atomic uint64_t requests, hits, hits_ahead, misses, collapsed, bytes, hit_bytes;
-		_Atomic uint64_t token_refused, not_found, failed, sent_elsewhere, no_place, shed;
+		_Atomic uint64_t rendered, token_refused, not_found, failed, sent_elsewhere, no_place, shed;
 		_Atomic uint64_t peer_served, peer_bytes, peer_misses, peer_refused;
 		_Atomic uint64_t peer_fills, peer_fills_pending, loops;
 	} n;
@@ -61,7 +57,19 @@ struct media_look;
  * forgotten. NULL: that cannot be done aside. */
 struct media_look *media_look_aside(struct delivery *d, struct http_exchange *x, const struct cache_key *key,
     int disk, void (*found)(void *arg, struct cache_unit *unit), void *arg);
+/* The same of a unit that is known, to have its bytes in memory too. */
+struct media_look *media_read_aside(struct delivery *d, struct http_exchange *x, const struct cache_key *key,
+    const struct cache_unit *unit, void (*found)(void *arg, struct cache_unit *unit), void *arg);
 void media_look_forget(struct media_look *l);
+
+/* -- ev_steer.c: the playlist that a session starts with, with its pathways (D8) -- */
+
+/* Whether that is what the session's player reads first. */
+bool media_is_entry(const struct delivery *d, const struct token *t, struct bytes object);
+/* Answers with `h`, such a playlist, rendered for this session; `source`: how the cache came by it. False: it
+ * is left as it is, and nothing was answered. */
+bool media_steer_answer(struct delivery *d, struct http_exchange *x, struct hot *h, enum media_source source,
+    struct bytes content, const struct rpc_session_id *session);
 
 /* -- ev_hot.c: what a worker keeps in memory -- */
 struct media_worker *media_worker_of(struct delivery *d, const struct http_exchange *x);
@@ -77,10 +85,8 @@ struct hot *media_hot_admit(struct delivery *d, struct media_worker *w, const st
 /* Answers with it. */
 void media_hot_answer(
     struct delivery *d, struct http_exchange *x, struct hot *h, const struct rpc_session_id *session);
-
-/* Ends the jobs whose letters nobody delivers any more. */
-void media_jobs_end_orphans(struct delivery *d);
-void peer_fills_end_orphans(struct delivery *d);
+/* What went out of memory to that session. */
+void media_account_hit(struct delivery *d, const struct rpc_session_id *session, uint64_t sent_bytes);
 
 /* The origin store of that name, or NULL. */
 const struct config_origin *delivery_origin(const struct delivery *d, struct bytes name);

@@ -47,8 +47,14 @@ struct media_job {
 	struct media_worker *worker;
 	uint64_t pace_bytes_per_s; /* as of http_response */
 	struct media_look *look;   /* while it is looked for aside */
+	/* Of what the session starts with: it is answered with pathways where that can be (ev_steer.c). */
+	bool steered;
+	bool was_read, was_awaited;      /* what that took */
+	struct growing *awaited;         /* to its end, a reference */
+	struct growing_waiter at_length; /* its letter */
+	uint64_t await_bytes;
 	struct fill_waiter waiter;
-	struct media_job *next_orphan, **prev_orphan; /* while x is NULL */
+	struct orphan orphan; /* while x is NULL */
 	/* while the body is sent */
 	bool has_body, from_peer;
 	bool answered; /* the waiter is the body's */

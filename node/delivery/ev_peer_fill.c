@@ -27,8 +27,8 @@ struct peer_fill {
 	struct http_exchange *x; /* NULL: the other node is gone */
 	struct fill_waiter waiter;
 	struct cache_unit *unit;
-	uint32_t slice;                               /* that is asked for; 0: all of it */
-	struct peer_fill *next_orphan, **prev_orphan; /* while x is NULL */
+	uint32_t slice;       /* that is asked for; 0: all of it */
+	struct orphan orphan; /* while x is NULL */
 };
 
 static void job_free(struct peer_fill *j)
@@ -44,36 +44,11 @@ static void drop_answer(struct peer_fill *j)
 	growing_unref(j->waiter.answer.growing);
 }
 
-/* -- who went while the answer was under way -- */
-
-static void orphan_add(struct peer_fill *j)
+static void orphan_end(struct orphan *o)
 {
-	struct delivery *d = j->d;
-	CHECK(pthread_mutex_lock(&d->orphans_lock) == 0);
-	j->next_orphan = d->peer_orphans;
-	j->prev_orphan = &d->peer_orphans;
-	if (d->peer_orphans != NULL)
-		d->peer_orphans->prev_orphan = &j->next_orphan;
-	d->peer_orphans = j;
-	CHECK(pthread_mutex_unlock(&d->orphans_lock) == 0);
-}
-
-static void orphan_end(struct peer_fill *j)
-{
-	struct delivery *d = j->d;
-	CHECK(pthread_mutex_lock(&d->orphans_lock) == 0);
-	*j->prev_orphan = j->next_orphan;
-	if (j->next_orphan != NULL)
-		j->next_orphan->prev_orphan = j->prev_orphan;
-	CHECK(pthread_mutex_unlock(&d->orphans_lock) == 0);
+	struct peer_fill *j = CONTAINER_OF(o, struct peer_fill, orphan);
 	drop_answer(j);
 	job_free(j);
-}
-
-void peer_fills_end_orphans(struct delivery *d)
-{
-	while (d->peer_orphans != NULL)
-		orphan_end(d->peer_orphans);
 }
 
 /* -- answers -- */
@@ -125,7 +100,8 @@ static void send_object(struct peer_fill *j, const struct cache_meta *meta, stru
 static void send_unit(struct peer_fill *j, struct cache_unit *unit)
 {
 	j->unit = unit;
-	send_object(j, unit->meta, (struct http_part){ .kind = HTTP_PART_FILE, .fd = unit->fd });
+	send_object(
+	    j, unit->meta, (struct http_part){ .kind = HTTP_PART_FILE, .fd = unit->fd, .file = unit->file });
 }
 
 static void send_growing(struct peer_fill *j, const struct fill_answer *a)
@@ -148,7 +124,7 @@ static void on_answer(struct letter *l)
 	struct peer_fill *j = CONTAINER_OF(l, struct peer_fill, waiter.letter);
 	OBJ_CHECK(j, PEER_FILL_MAGIC);
 	if (j->x == NULL) {
-		orphan_end(j);
+		orphans_end(&j->d->orphans, &j->orphan);
 		return;
 	}
 	struct delivery *d = j->d;
@@ -191,7 +167,7 @@ static void on_gone(void *arg)
 	if (fill_forget(j->d->c.fills, &j->waiter))
 		job_free(j);
 	else
-		orphan_add(j);
+		orphans_add(&j->d->orphans, &j->orphan, orphan_end);
 }
 
 static bool disks_serve(const struct delivery *d)

@@ -177,6 +177,17 @@ enum err media_respond(const struct http_request *r, const struct media_facts *f
 	return add_object_fields(f, etag, a, out);
 }
 
+enum err media_respond_rendered(const struct media_facts *f, struct arena *a, struct http_response *out)
+{
+	enum err e = OK;
+	*out = (struct http_response){ .status = 200 };
+	add(out, "Content-Type", content_type_of(f->object), &e);
+	add(out, "Cache-Control", "no-store", &e);
+	add(out, "Cache-Status", cache_status(f, a), &e);
+	add_common(out);
+	return e;
+}
+
 enum err media_respond_peer(
     const struct cache_meta *m, uint64_t now_wall_ms, struct arena *a, struct http_response *out)
 {

@@ -37,6 +37,10 @@ struct media_facts {
 MUST_USE enum err media_respond(const struct http_request *r, const struct media_facts *f, struct arena *a,
     struct http_selection *s, struct http_response *out);
 
+/* The head of a text that was made for one session out of an object (D8): whole, and nobody's to keep. */
+MUST_USE enum err media_respond_rendered(
+    const struct media_facts *f, struct arena *a, struct http_response *out);
+
 /* The head of a whole unit for another node: what its own cache has to know of it. */
 MUST_USE enum err media_respond_peer(
     const struct cache_meta *m, uint64_t now_wall_ms, struct arena *a, struct http_response *out);

@@ -287,6 +287,16 @@ class Node:
         return events
 
 
+def without_pathways(playlist):
+    """What the origin store holds of a playlist that came with the session's pathways."""
+    tag = re.search(rb'#EXT-X-CONTENT-STEERING:[^\n]*PATHWAY-ID="([^"]+)"\n', playlist)
+    if tag is None:
+        return playlist
+    own = playlist.replace(tag[0], b"").replace(b',PATHWAY-ID="' + tag[1] + b'"', b"")
+    other = re.search(rb'^#EXT-X-[^\n]*(PATHWAY-ID=|GROUP-ID="[^"]*@)', own, re.MULTILINE)
+    return own if other is None else own[:other.start()]
+
+
 class Cluster:
     """See the top of this file.
 

@@ -48,7 +48,7 @@ uint8_t media_byte(uint64_t i)
 /* -- the gated origin store -- */
 
 struct gated_object {
-	uint64_t at;
+	uint64_t at, length;
 };
 
 static struct gate *gate_of(struct origin_source *s)
@@ -75,11 +75,17 @@ static void wait_change(struct gate *g)
 	CHECK(pthread_cond_timedwait(&g->changed, &g->lock, &end) == 0);
 }
 
+static uint64_t gated_bytes(struct bytes object)
+{
+	struct bytes suffix = BYTES_LIT(".m3u8");
+	bool list = object.n > suffix.n && bytes_eq(bytes_from(object, object.n - suffix.n), suffix);
+	return list ? GATED_LIST_BYTES : GATED_BYTES;
+}
+
 static enum err gated_stat(struct origin_source *s, struct bytes object, struct origin_info *info)
 {
 	(void)s;
-	(void)object;
-	*info = (struct origin_info){ .length = GATED_BYTES, .etag = "\"gated\"" };
+	*info = (struct origin_info){ .length = gated_bytes(object), .etag = "\"gated\"" };
 	return OK;
 }
 
@@ -98,6 +104,7 @@ static enum err gated_open(
 		return ERR_DENIED;
 	struct gated_object *o = calloc(1, sizeof(*o));
 	CHECK(o != NULL);
+	o->length = gated_bytes(object);
 	*handle = o;
 	return gated_stat(s, object, info);
 }
@@ -107,7 +114,7 @@ static enum err gated_read(struct origin_source *s, void *handle, uint8_t *to, s
 	struct gate *g = gate_of(s);
 	struct gated_object *o = handle;
 	lock(g);
-	while (o->at == g->allowed && o->at < GATED_BYTES && !g->fails)
+	while (o->at == g->allowed && o->at < o->length && !g->fails)
 		wait_change(g);
 	size_t can = (size_t)(g->allowed - o->at);
 	bool fails = g->fails;
@@ -345,6 +352,16 @@ static bool moved(void *ctx, const struct node_id *former, const struct rpc_sess
 	return true;
 }
 
+static bool pathways(
+    void *ctx, struct http_exchange *x, const struct delivery_session *s, struct delivery_pathways *out)
+{
+	struct node *n = ctx;
+	(void)x;
+	CHECK(s->origin.n > 0 && s->content.n > 0);
+	*out = n->pathways;
+	return n->pathways.own.n > 0;
+}
+
 void node_start(struct node *n)
 {
 	node_start_paced(n, "");
@@ -383,6 +400,7 @@ void node_start_paced(struct node *n, const char *pace)
 		.self = &n->id,
 		.elsewhere = elsewhere,
 		.moved = moved,
+		.pathways = pathways,
 		.ctx = n,
 		.now_wall_ms = now_wall_ms,
 		.now_mono_ms = now_mono_ms,

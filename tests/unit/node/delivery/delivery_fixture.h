@@ -18,9 +18,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { GATED_BYTES = 1 << 20, SEGMENT_BYTES = 300000 };
+enum { GATED_BYTES = 1 << 20, GATED_LIST_BYTES = 1000, SEGMENT_BYTES = 300000 };
 
-/* An origin store named "gated": every object is there with GATED_BYTES, but comes only as far as allowed. */
+/* An origin store named "gated": every object is there with GATED_BYTES (a playlist: GATED_LIST_BYTES), but
+ * comes only as far as allowed. */
 struct gate {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -34,8 +35,9 @@ struct node {
 	char dir[64];
 	struct node_id id;
 	struct room room;
-	const char *elsewhere; /* the URL of a node with room; NULL: there is none */
-	struct node_id former; /* of the last session that moved here */
+	const char *elsewhere;             /* the URL of a node with room; NULL: there is none */
+	struct delivery_pathways pathways; /* of every session; without an own name: none is known */
+	struct node_id former;             /* of the last session that moved here */
 	unsigned moves;
 	struct config config;
 	struct cache *cache;
