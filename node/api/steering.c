@@ -19,9 +19,16 @@ static struct bytes unquoted(struct bytes value)
 	return value;
 }
 
+/* A DASH player names all that it used since it last asked, by commas: the last one is where it is. */
 static struct bytes name_in(struct bytes query, const char *key)
 {
-	struct bytes name = unquoted(http_query(query, key));
+	struct bytes names = unquoted(http_query(query, key)), name = names;
+	for (size_t i = 0; i < names.n; i++) {
+		if (names.p[i] == ',')
+			name = bytes_from(names, i + 1);
+		else if (bytes_starts_with(bytes_from(names, i), BYTES_LIT("%2C")))
+			name = bytes_from(names, i + 3);
+	}
 	return pathway_name_ok(name) ? name : BYTES_NONE;
 }
 
@@ -31,6 +38,7 @@ struct steering_request steering_read(struct bytes query)
 	r.present = name_in(query, "_HLS_pathway");
 	if (r.present.n == 0)
 		r.present = name_in(query, "_DASH_pathway");
+	r.dash = http_query(query, "dash").p != NULL;
 	if (r.present.n == 0)
 		r.present = r.own;
 	return r;
@@ -39,7 +47,7 @@ struct steering_request steering_read(struct bytes query)
 /* -- URLs of nodes: scheme://host[:port] -- */
 
 struct url_parts {
-	struct bytes scheme, host, port;
+	struct bytes scheme, host, port; /* the port with its colon */
 };
 
 static struct url_parts parts_of(struct bytes url)
@@ -114,8 +122,16 @@ static struct order order_of(
 
 /* -- the list -- */
 
+/* HLS players put the host into a clone's URIs and keep the port, and take no other form; dash.js takes what
+ * it is given for host and port. */
+static struct bytes clone_host(struct bytes url, bool dash)
+{
+	struct url_parts u = parts_of(url);
+	return dash ? bytes_of(u.host.p, u.host.n + u.port.n) : u.host;
+}
+
 static void put_clones(
-    struct buf *out, const struct place *p, const struct order *o, size_t own, size_t other)
+    struct buf *out, const struct place *p, const struct order *o, size_t own, size_t other, bool dash)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < o->n; i++) {
@@ -127,7 +143,7 @@ static void put_clones(
 		buf_put_str(out, ",\"ID\":");
 		json_put_string(out, p->nodes[at].name);
 		buf_put_str(out, ",\"URI-REPLACEMENT\":{\"HOST\":");
-		json_put_string(out, parts_of(p->nodes[at].url).host);
+		json_put_string(out, clone_host(p->nodes[at].url, dash));
 		buf_put_str(out, "}}");
 	}
 	if (n > 0)
@@ -147,7 +163,7 @@ enum err steering_write(const struct place *p, const struct node_id *node, struc
 	if (o.n == 0)
 		json_put_string(out, r->own.n > 0 ? r->own : BYTES_LIT("."));
 	buf_put_u8(out, ']');
-	put_clones(out, p, &o, find_name(p, r->own), find_name(p, r->other));
+	put_clones(out, p, &o, find_name(p, r->own), find_name(p, r->other), r->dash);
 	buf_put_u8(out, '}');
 	return buf_err(out);
 }

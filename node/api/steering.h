@@ -21,6 +21,7 @@ enum {
 struct steering_request {
 	struct bytes own, other; /* the pathways that its playlist has; all others are clones of `own` */
 	struct bytes present;    /* the pathway that it plays from */
+	bool dash;               /* it reads an MPD */
 };
 
 /* Slices of the query; players quote names, and some encode the quotes. */

@@ -130,9 +130,12 @@ bool media_steer_answer(struct delivery *d, struct http_exchange *x, struct hot 
 	if (!pathways_of(d, x, h, content, session, &p))
 		return false;
 	buf_init(&text, RENDERED_MAX_BYTES);
-	bool rendered =
-	    pathways_into_hls(body, &p, &text) == OK || (text.n == 0 && pathways_into_mpd(body, &p, &text) == OK);
-	bool sent = rendered && send(d, x, &facts, buf_bytes(&text), session);
+	enum err e = pathways_into_hls(body, &p, &text);
+	if (e == ERR_NOT_FOUND) {
+		p.steering = join(http_arena(x), p.steering, BYTES_LIT("&dash"));
+		e = p.steering.n > 0 ? pathways_into_mpd(body, &p, &text) : ERR_NO_MEMORY;
+	}
+	bool sent = e == OK && send(d, x, &facts, buf_bytes(&text), session);
 	buf_fini(&text);
 	return sent;
 }

@@ -140,7 +140,7 @@ enum err pathways_into_mpd(struct bytes text, const struct pathways *p, struct b
 		put_base(out, p->other, p->other_base);
 	buf_put_str(out, "<ContentSteering defaultServiceLocation=\"");
 	buf_put_bytes(out, p->own);
-	buf_put_str(out, "\" queryBeforeStart=\"false\">");
+	buf_put_str(out, "\" queryBeforeStart=\"true\">");
 	put_escaped(out, p->steering);
 	buf_put_str(out, "</ContentSteering>");
 	buf_put_bytes(out, bytes_from(text, place));

@@ -14,6 +14,7 @@ import warmcluster  # noqa: E402
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "players: plays in a headless browser")
     config.addinivalue_line("markers", "measures: looks at time or memory, so nothing runs beside it")
 
 

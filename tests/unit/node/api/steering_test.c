@@ -117,15 +117,27 @@ static void what_differs_in_more_than_its_host_is_no_clone(void **state)
 	over(&a);
 }
 
+static void assert_host(const struct answer *a, const char *expected)
+{
+	json_t *clone = json_array_get(json_object_get(a->json, "PATHWAY-CLONES"), 0);
+	assert_string_equal(
+	    json_string_value(json_object_get(json_object_get(clone, "URI-REPLACEMENT"), "HOST")), expected);
+}
+
 static void hosts_of_every_kind(void **state)
 {
 	struct fixture *f = *state;
 	f->nodes[2].state = NODE_DRAINING;
 	snprintf(f->nodes[1].http_url, sizeof(f->nodes[1].http_url), "http://[2001:db8::2]:80");
 	struct answer a = steer(f, "own=n3&other=n1");
-	json_t *clone = json_array_get(json_object_get(a.json, "PATHWAY-CLONES"), 0);
-	assert_string_equal(json_string_value(json_object_get(json_object_get(clone, "URI-REPLACEMENT"), "HOST")),
-	    "[2001:db8::2]");
+	assert_host(&a, "[2001:db8::2]");
+	over(&a);
+	a = steer(f, "own=n3&other=n1&dash");
+	assert_host(&a, "[2001:db8::2]:80");
+	over(&a);
+	a = steer(f, "own=n3&other=n1&dash&_DASH_pathway=%22n1%2Cn4%22");
+	assert_string_equal(
+	    json_string_value(json_array_get(json_object_get(a.json, "PATHWAY-PRIORITY"), 0)), "n4");
 	over(&a);
 }
 

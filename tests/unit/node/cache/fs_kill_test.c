@@ -32,9 +32,15 @@ void real_upkeep_stop(struct cache_disk *d);
 
 enum { FILLERS = 2, DELAY_MS_MAX = 40 };
 
+/* Sanitizers are there for fewer rounds. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SECONDS_MAX = 6 };
+#else
+enum { SECONDS_MAX = 15 };
+#endif
 static struct {
 	uint64_t seed, rounds, seconds;
-} options = { .seed = 1, .rounds = 200, .seconds = 15 };
+} options = { .seed = 1, .rounds = 200, .seconds = SECONDS_MAX };
 
 static const char *folder;
 static bool is_victim;

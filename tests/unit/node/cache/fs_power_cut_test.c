@@ -37,7 +37,13 @@ struct options {
 	bool every, only;
 };
 
-static struct options options = { .seed = 1, .rounds = 200, .seconds = 25 };
+/* Sanitizers are there for fewer rounds. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SECONDS_MAX = 10 };
+#else
+enum { SECONDS_MAX = 25 };
+#endif
+static struct options options = { .seed = 1, .rounds = 200, .seconds = SECONDS_MAX };
 static const char *folder;
 
 /* -- a run -- */

@@ -88,7 +88,7 @@ static void alone_there_is_one_pathway(void **state)
 	    "#EXTM3U\n" STEERING "#EXT-X-STREAM-INF:BANDWIDTH=1,PATHWAY-ID=\"delivery-1\"\nlow.m3u8\n");
 	assert_rendered(pathways_into_mpd, "<MPD><Period/></MPD>", &p,
 	    "<MPD><BaseURL serviceLocation=\"delivery-1\">http://10.0.0.1:8080/p/T/film/</BaseURL>"
-	    "<ContentSteering defaultServiceLocation=\"delivery-1\" queryBeforeStart=\"false\">"
+	    "<ContentSteering defaultServiceLocation=\"delivery-1\" queryBeforeStart=\"true\">"
 	    "http://api/v1/steering/T?own=delivery-1&amp;other=delivery-2</ContentSteering><Period/></MPD>");
 }
 
@@ -133,7 +133,7 @@ static void an_mpd_gets_base_urls(void **state)
 	    " <ProgramInformation><Title>t</Title></ProgramInformation>"
 	    "<BaseURL serviceLocation=\"delivery-1\">http://10.0.0.1:8080/p/T/film/</BaseURL>"
 	    "<BaseURL serviceLocation=\"delivery-2\">http://10.0.0.2:8080/p/T/film/</BaseURL>"
-	    "<ContentSteering defaultServiceLocation=\"delivery-1\" queryBeforeStart=\"false\">"
+	    "<ContentSteering defaultServiceLocation=\"delivery-1\" queryBeforeStart=\"true\">"
 	    "http://api/v1/steering/T?own=delivery-1&amp;other=delivery-2</ContentSteering>"
 	    "\n <Period><BaseURL>v/</BaseURL></Period>\n</MPD>\n");
 }
