@@ -5,7 +5,7 @@
 
 Prints a table with the goals beside. Results are kept in simulation.json of the build's folder, so that sizes may be run
 one by one; --docs writes all that are there into docs/gossip.md, and the picture beside it. Up to 200 nodes take a few
-minutes, 1,000 a quarter of an hour and 5 GB of memory. Past 2,000 a cluster begins settled, its replicas being copies of
+minutes, 1,000 half an hour and 5 GB of memory. Past 2,000 a cluster begins settled, its replicas being copies of
 one that share what they do not change, and it is not cut in two: 10,000 take a quarter of an hour and 4 GB. Figures are of
 virtual time and of bytes: other work does not change them, and a seed gives the same ones again."""
 
