@@ -165,7 +165,7 @@ static struct rank *ranked(const struct planning *p, size_t *n)
 	struct rank *ranks = checked_calloc(p->w->nodes_n, sizeof(*ranks));
 	*n = 0;
 	for (uint32_t i = 0; i < p->w->nodes_n; i++) {
-		if (p->w->nodes[i].away)
+		if (p->w->nodes[i].away || p->w->nodes[i].done)
 			continue;
 		struct rank *r = &ranks[(*n)++];
 		*r = (struct rank){ .node = i, .zone = p->w->nodes[i].zone };

@@ -29,6 +29,7 @@ enum { ROLLOUT_ROLES = 3 };
 struct rollout_node {
 	bool roles[ROLLOUT_ROLES]; /* api, delivery, ingest */
 	bool away;                 /* down, left, draining or joining: in no batch, and of no help */
+	bool done;                 /* in no batch, and there */
 	uint32_t zone;
 	uint64_t places; /* of a delivery node: the sessions that it may carry */
 };
@@ -53,12 +54,12 @@ enum rollout_verdict {
 	ROLLOUT_ONLY_NODE,     /* `node` is the only one of `role` */
 	ROLLOUT_MANY_AWAY,     /* of `role`, `away` of `all` are away already: as much as a batch may take */
 	ROLLOUT_NO_ROOM,       /* without `node` the rest has `places` */
-	ROLLOUT_NOTHING_TO_DO, /* no node is there */
+	ROLLOUT_NOTHING_TO_DO, /* no node is there that is not done */
 };
 
 struct rollout_plan {
 	enum rollout_verdict verdict;
-	uint32_t *batch_of; /* of each node; ROLLOUT_NO_BATCH: away. NULL unless planned */
+	uint32_t *batch_of; /* of each node; ROLLOUT_NO_BATCH: away or done. NULL unless planned */
 	uint32_t batches_n; /* those of a zone follow one another */
 	uint32_t node;
 	unsigned role;
