@@ -33,7 +33,8 @@ struct rollout_known {
 	struct known_set *sets;
 	size_t sets_n, sets_cap;
 	struct rollout_content *contents; /* one a set, after known_settle */
-	uint64_t sessions, places;        /* of the delivery nodes that are there */
+	bool holders_known;
+	uint64_t sessions, places; /* of the delivery nodes that are there */
 };
 
 struct known_wish {

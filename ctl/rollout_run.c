@@ -10,6 +10,7 @@
 
 /* A piece is 10,000 records of the replica: far more than it can have. */
 enum { PIECES_MAX = 100000, TARGET_MAX = 128, POSITION_MAX = 32, TEXT_MAX_BYTES = 64 << 20 };
+enum { ONE_PERMILLE = 1 }; /* of any role: its one node that may always go */
 
 const char rollout_plan_help[] =
     "Prints batches of nodes that may be taken away together, one batch after the other, from what the\n"
@@ -64,17 +65,37 @@ static bool misunderstood(const struct client *c, char error[CLIENT_ERROR_MAX])
 	return false;
 }
 
+/* What came of a request for a piece. */
+enum asked { ASKED, ASK_FAILED, ASK_UNKNOWN /* the node is of a version that has no such page */ };
+
+static enum asked ask_piece(
+    const struct client *c, const char *target, json_t **piece, char error[CLIENT_ERROR_MAX])
+{
+	struct client_answer a;
+	if (client_call(c, "GET", target, BYTES_NONE, &a, error) != OK)
+		return ASK_FAILED;
+	if (a.status == 200)
+		*piece = json_loadb((const char *)a.body.p, a.body.n, JSON_REJECT_DUPLICATES, NULL);
+	buf_fini(&a.body);
+	if (a.status == 200)
+		return *piece != NULL || misunderstood(c, error) ? ASKED : ASK_FAILED;
+	snprintf(
+	    error, CLIENT_ERROR_MAX, "%.200s: it does not tell who holds what now (HTTP %d)", c->admin, a.status);
+	return a.status == 404 ? ASK_UNKNOWN : ASK_FAILED;
+}
+
 /* Piece after piece, until there is no next one. */
-static bool ask_holders(
+static enum asked ask_holders(
     const struct client *c, struct rollout_known *k, size_t most, char error[CLIENT_ERROR_MAX])
 {
 	char target[TARGET_MAX], from[POSITION_MAX] = "";
 	for (size_t i = 0; i < PIECES_MAX; i++) {
+		json_t *piece = NULL;
 		snprintf(
 		    target, sizeof(target), "/v1/holders?most=%zu%s%s", most, from[0] == '\0' ? "" : "&from=", from);
-		json_t *piece = ask_json(c, "GET", target, BYTES_NONE, error);
-		if (piece == NULL)
-			return false;
+		enum asked asked = ask_piece(c, target, &piece, error);
+		if (asked != ASKED)
+			return asked;
 		bool fine = known_take_holders(k, piece);
 		const char *next = member_str(piece, "next");
 		bool end = next == NULL;
@@ -85,16 +106,16 @@ static bool ask_holders(
 			snprintf(from, sizeof(from), "%s", next);
 		json_decref(piece);
 		if (!fine)
-			return misunderstood(c, error);
+			break;
 		if (end)
-			return true;
+			return ASKED;
 	}
-	return misunderstood(c, error);
+	return misunderstood(c, error) ? ASKED : ASK_FAILED;
 }
 
-/* What there is to plan from; known_free ends it either way. */
-static bool ask(
-    const struct rollout_job *job, bool back, struct rollout_known *k, char error[CLIENT_ERROR_MAX])
+/* What there is to plan from; known_free ends it either way. Who holds what may be unknown (V2): then one
+ * node of a role goes at a time, which leaves all other holders. */
+static bool ask(struct rollout_job *job, bool back, struct rollout_known *k, char error[CLIENT_ERROR_MAX])
 {
 	struct known_wish wish = { job->terms.to, back };
 	*k = (struct rollout_known){ 0 };
@@ -103,8 +124,12 @@ static bool ask(
 		return false;
 	if (!known_take_nodes(k, nodes, &wish))
 		return misunderstood(job->client, error);
-	if (!ask_holders(job->client, k, known_most(k, job->terms.batch_permille), error))
+	enum asked asked = ask_holders(job->client, k, known_most(k, job->terms.batch_permille), error);
+	if (asked == ASK_FAILED)
 		return false;
+	k->holders_known = asked == ASKED;
+	if (!k->holders_known)
+		job->terms.batch_permille = ONE_PERMILLE;
 	known_settle(k);
 	return true;
 }

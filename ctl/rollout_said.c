@@ -110,7 +110,7 @@ static json_t *batch_said(
 	set(b, "zone", text_or_null(zone));
 	set(b, "up", up);
 	set(b, "places", number(left.places));
-	set(b, "last_copies", number(last_copies[batch]));
+	set(b, "last_copies", k->holders_known ? number(last_copies[batch]) : json_null());
 	return b;
 }
 
@@ -158,6 +158,7 @@ static void say_common(
 	set(said, "sessions", number(k->sessions));
 	set(said, "peak", t->peak > 0 ? number(t->peak) : json_null());
 	set(said, "places", number(k->places));
+	set(said, "holders_known", json_boolean(k->holders_known));
 	set(said, "batches", batches_said(k, p));
 	set(said, "refused", text_or_null(all_done ? NULL : refusal));
 }

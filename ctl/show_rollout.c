@@ -86,6 +86,8 @@ enum err show_rollout_plan(const json_t *said, struct buf *out)
 			return e;
 	}
 	put_load(said, out);
+	if (json_is_false(json_object_get(said, "holders_known")))
+		buf_put_str(out, "the asked node does not tell who holds what: no two nodes of a role go together\n");
 	put_names(said, "away", "away, in no batch: ", out);
 	put_names(said, "done", "done: ", out);
 	return buf_err(out);

@@ -19,14 +19,19 @@ struct said {
 	char *out, *errors;
 };
 
-static struct said run(const char *body, const struct command_options *given, const char *verb)
+/* `holders`: the whole answer to what is asked about them; NULL: that of everything else. */
+static struct said run_against(
+    const char *body, const char *holders, const struct command_options *given, const char *verb)
 {
 	struct said s = { 0 };
 	struct fake_admin f;
 	struct buf answer;
 	buf_init(&answer, 1 << 20);
 	buf_printf(&answer, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
-	fake_admin_start(&f, buf_bytes(&answer), FAKE_CLOSES);
+	if (holders != NULL)
+		fake_admin_start_but(&f, buf_bytes(&answer), "/v1/holders", bytes_str(holders));
+	else
+		fake_admin_start(&f, buf_bytes(&answer), FAKE_CLOSES);
 	buf_fini(&answer);
 	size_t out_n, errors_n;
 	FILE *out = open_memstream(&s.out, &out_n), *errors = open_memstream(&s.errors, &errors_n);
@@ -40,6 +45,11 @@ static struct said run(const char *body, const struct command_options *given, co
 	fclose(errors);
 	fake_admin_stop(&f);
 	return s;
+}
+
+static struct said run(const char *body, const struct command_options *given, const char *verb)
+{
+	return run_against(body, NULL, given, verb);
 }
 
 static void said_free(struct said *s)
@@ -162,6 +172,35 @@ static void no_answer_is_taken_on_trust(void **state)
 	}
 }
 
+/* V2: a node of a version before this page. */
+static void what_the_node_does_not_tell_is_not_risked(void **state)
+{
+	(void)state;
+	static const char older[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}";
+	struct said s = run_against(CLUSTER(EIGHT), older, &(struct command_options){ 0 }, "plan");
+	assert_int_equal(s.status, CTL_DONE);
+	assert_string_equal(s.out,
+	    "BATCH  ZONE  API  DELIVERY  INGEST  PLACES  ONLY HERE  NODES\n"
+	    "    1  z1      1         7       0     700          -  api-1,d-1\n"
+	    "    2  z1      2         7       0     700          -  d-2\n"
+	    "    3  z1      2         7       0     700          -  d-3\n"
+	    "    4  z1      2         7       0     700          -  d-4\n"
+	    "    5  z1      2         7       0     700          -  d-5\n"
+	    "    6  z1      2         7       0     700          -  d-6\n"
+	    "    7  z1      2         7       0     700          -  d-7\n"
+	    "    8  z1      2         7       0     700          -  d-10\n"
+	    "    9  z2      1         8       0     800          -  api-2\n"
+	    "160 sessions now, 800 places\n"
+	    "the asked node does not tell who holds what: no two nodes of a role go together\n");
+	said_free(&s);
+	/* One that could and cannot now is another thing. */
+	static const char broken[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}";
+	s = run_against(CLUSTER(EIGHT), broken, &(struct command_options){ 0 }, "plan");
+	assert_int_equal(s.status, CTL_FAILED);
+	assert_non_null(strstr(s.errors, "HTTP 503"));
+	said_free(&s);
+}
+
 static void a_status_shows_what_remains(void **state)
 {
 	(void)state;
@@ -223,7 +262,7 @@ static void others_take_no_terms(void **state)
 
 /* -- a large cluster, from what its nodes say -- */
 
-enum { NODES = 800, APIS_N = 40, CONTENTS = 100000, HOLDERS = 3 };
+enum { NODES = 800, APIS_N = 40, CONTENTS = 100000, HOLDERS = 3, ZONES = 4 };
 
 static json_t *large_nodes(void)
 {
@@ -231,7 +270,7 @@ static json_t *large_nodes(void)
 	for (int i = 0; i < NODES; i++) {
 		char name[16], zone[8];
 		snprintf(name, sizeof(name), "n-%d", i);
-		snprintf(zone, sizeof(zone), "z%d", i % 4);
+		snprintf(zone, sizeof(zone), "z%d", i % ZONES);
 		json_array_append_new(
 		    nodes, json_pack("{s:s,s:s,s:[s],s:s,s:s,s:s,s:i,s:i}", "name", name, "id", name, "roles",
 		               i < APIS_N ? "api" : "delivery", "zone", zone, "state", "ready", "liveness", "alive",
@@ -240,6 +279,7 @@ static json_t *large_nodes(void)
 	return json_pack("{s:o}", "nodes", nodes);
 }
 
+/* All of a content are of one zone: the hardest to part. */
 static json_t *large_holders(struct prng *prng)
 {
 	json_t *ids = json_array(), *sets = json_array();
@@ -247,9 +287,9 @@ static json_t *large_holders(struct prng *prng)
 		json_array_append_new(ids, json_sprintf("n-%d", i));
 	for (int c = 0; c < CONTENTS; c++) {
 		json_t *set = json_array();
-		int at = APIS_N + (int)prng_below(prng, NODES - APIS_N - HOLDERS);
+		int at = APIS_N + (int)prng_below(prng, NODES - APIS_N - ZONES * HOLDERS);
 		for (uint64_t h = 0; h <= prng_below(prng, HOLDERS); h++)
-			json_array_append_new(set, json_integer(at + (int)h));
+			json_array_append_new(set, json_integer(at + ZONES * (int)h));
 		json_array_append_new(sets, set);
 	}
 	return json_pack("{s:o,s:o,s:n}", "ids", ids, "sets", sets, "next");
@@ -305,6 +345,7 @@ int main(void)
 		cmocka_unit_test(a_plan_is_json),
 		cmocka_unit_test(a_refusal_says_why),
 		cmocka_unit_test(no_answer_is_taken_on_trust),
+		cmocka_unit_test(what_the_node_does_not_tell_is_not_risked),
 		cmocka_unit_test(a_status_shows_what_remains),
 		cmocka_unit_test(shares_are_read),
 		cmocka_unit_test(others_take_no_terms),
