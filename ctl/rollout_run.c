@@ -35,9 +35,10 @@ const char rollout_plan_help[] =
 const char rollout_status_help[] =
     "One line a node with the version that it runs, and with --to what is to be done yet: BATCH is done,\n"
     "or the number of a batch as `rollout plan --to` would make them once all nodes that are away are back.\n"
-    "Computed anew at each call: nothing is remembered. What was ordered when is in the nodes' logs:\n"
-    "`drain-order` and `undrain-order` of the node that was asked, `state` of the node that they are about,\n"
-    "`started` of each new build.\n\n"
+    "Computed anew at each call. Below stands what operators ordered about draining, the latest first: the\n"
+    "last order about each node (an undrain for seven days) and the node that was asked. All of them are\n"
+    "in the logs: `drain-order` and `undrain-order` of the node that was asked, `state` of the node that\n"
+    "they are about, and `started` of each new build.\n\n"
     "  --to VERSION, --batch SHARE, --peak N  as of `rollout plan`\n";
 
 bool rollout_take_batch(const char *text, unsigned *permille)
@@ -134,6 +135,17 @@ static bool ask(struct rollout_job *job, bool back, struct rollout_known *k, cha
 	return true;
 }
 
+/* When what was ordered; a node of a version before that does not tell, and the status says the rest. */
+static void add_drains(const struct client *c, json_t *said)
+{
+	char error[CLIENT_ERROR_MAX];
+	json_t *answer = ask_json(c, "GET", "/v1/drains", BYTES_NONE, error);
+	json_t *drains = json_object_get(answer, "drains");
+	if (json_is_array(drains))
+		(void)json_object_set(said, "orders", drains);
+	json_decref(answer);
+}
+
 static void plan(const struct rollout_known *k, const struct rollout_terms *t, struct rollout_plan *out)
 {
 	struct rollout_wish wish = { .nodes = k->nodes,
@@ -175,6 +187,8 @@ static int run(const struct rollout_job *asked, bool status, FILE *out, FILE *er
 	}
 	plan(&k, &job.terms, &p);
 	json_t *said = status ? rollout_status_said(&k, &p, &job.terms) : rollout_said(&k, &p, &job.terms);
+	if (status)
+		add_drains(job.client, said);
 	int result = print(said, job.json, status ? show_rollout_status : show_rollout_plan, out, errors);
 	const char *refused = member_str(said, "refused");
 	if (!status && result == CTL_DONE && refused != NULL)

@@ -140,6 +140,23 @@ static void put_summary(const json_t *said, struct buf *out)
 		buf_printf(out, "the rest cannot go on: %s\n", member_str(said, "refused"));
 }
 
+/* As the node orders them: the latest first. */
+static enum err put_orders(const json_t *said, struct buf *out)
+{
+	static const char *const names[] = { "AT", "ORDER", "NODE", "ASKED" };
+	static const char *const keys[] = { "at", "order", "node", "asked" };
+	const json_t *orders = json_object_get(said, "orders");
+	if (json_array_size(orders) == 0)
+		return OK;
+	struct table t;
+	buf_put_u8(out, '\n');
+	cells_heads(&t, names, sizeof(names) / sizeof(names[0]));
+	for (size_t i = 0; i < json_array_size(orders); i++)
+		for (size_t c = 0; c < sizeof(keys) / sizeof(keys[0]); c++)
+			table_cell(&t, member_str(json_array_get(orders, i), keys[c]));
+	return cells_finish(&t, out);
+}
+
 enum err show_rollout_status(const json_t *said, struct buf *out)
 {
 	static const char *const names[] = { "NAME", "ROLES", "ZONE", "STATE", "LIVE", "SESSIONS", "VERSION",
@@ -159,5 +176,5 @@ enum err show_rollout_status(const json_t *said, struct buf *out)
 	enum err e = cells_finish(&t, out);
 	if (e == OK)
 		put_summary(said, out);
-	return e == OK ? buf_err(out) : e;
+	return e == OK ? put_orders(said, out) : e;
 }

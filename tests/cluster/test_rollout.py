@@ -116,8 +116,14 @@ def test_what_is_done_is_in_no_batch(cluster):
         assert sorted({n["batch"] for n in status["nodes"]}) == [1, 2, 3]
         text = ctl(cluster, "rollout", "status", "--to", NO_SUCH_VERSION).stdout
         assert "draining" in text and "0 of 5 nodes done, 3 batches remain" in text, text
+        assert [(o["order"], o["node"], o["asked"]) for o in status["orders"]] == [("drain", "delivery-1", "api-2")]
     finally:
-        assert ctl(cluster, "undrain", "delivery-1").returncode == 0
+        assert ctl(cluster, "undrain", "delivery-1", node="api-1").returncode == 0
+
+    def orders():
+        said = ctl(cluster, "--json", "rollout", "status", node="delivery-3")
+        return [(o["order"], o["node"], o["asked"]) for o in json.loads(said.stdout)["orders"]]
+    until("every node knows the last order", 10, lambda: orders()[0] == ("undrain", "delivery-1", "api-1"))
 
 
 @pytest.mark.parametrize("arguments", [["--batch", "26%"], ["--batch", "0"], ["--batch", "x"], ["--peak", "0"],

@@ -220,8 +220,14 @@ static void a_status_shows_what_remains(void **state)
 	                           "3 run 1.0, 1 run 2.0\n"
 	                           "1 of 4 nodes done, 2 batches remain\n");
 	said_free(&s);
-	s = run(half, &(struct command_options){ 0 }, "status");
+	s = run("{\"drains\":[{\"at\":\"2026-11-22T03:00:00Z\",\"order\":\"drain\",\"node\":\"d-1\",\"asked\":"
+	        "\"api-2\"}],"
+	        "\"nodes\":[" FOUR "]," HELD "}",
+	    &(struct command_options){ 0 }, "status");
 	assert_null(strstr(s.out, "remain"));
+	assert_non_null(strstr(s.out, "4 run 1.0\n\n"
+	                              "AT                    ORDER  NODE  ASKED\n"
+	                              "2026-11-22T03:00:00Z  drain  d-1   api-2\n"));
 	said_free(&s);
 	/* A plan meanwhile has to wait for the one that is away, and knows when all are done. */
 	s = run(half, &(struct command_options){ .to = "1.0" }, "plan");

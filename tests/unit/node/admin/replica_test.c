@@ -81,6 +81,12 @@ void admin_holders(const struct admin *a, struct http_exchange *x)
 	http_problem(x, 503, "unavailable", "no holders", 0);
 }
 
+void admin_drains(const struct admin *a, struct http_exchange *x)
+{
+	(void)a;
+	http_problem(x, 503, "unavailable", "no drains", 0);
+}
+
 /* Explanations have a test of their own. */
 void admin_explain(const struct admin *a, struct http_exchange *x)
 {
