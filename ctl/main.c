@@ -110,7 +110,12 @@ int main(int argc, char **argv)
 			if (take_term(c, optarg, &o) != NULL)
 				return bad_usage(take_term(c, optarg, &o), optarg);
 			break;
-		case 't': o.to = optarg; break;
+		case 't':
+			/* A program's variable that is empty would mean all nodes. */
+			if (optarg[0] == '\0')
+				return bad_usage("--to takes a version", NULL);
+			o.to = optarg;
+			break;
 		case 'w': o.watch = true; break;
 		case 'W': o.wait = true; break;
 		case 'l': o.lag = true; break;

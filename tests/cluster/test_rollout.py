@@ -47,17 +47,12 @@ def check(cluster, batches, held, zones):
         assert batch["last_copies"] == sum(len(names) == 1 and names <= gone for names in held.values())
 
 
-@pytest.fixture(scope="module")
-def overrides_of_small():
-    return {"delivery": {"capacity": {"sessions": 100}}}
-
-
 def states(cluster, node="api-2"):
     return {n["name"]: (n["state"], n["liveness"]) for n in cluster.node(node).admin_get("/v1/nodes")[1]["nodes"]}
 
 
-def test_a_small_cluster_keeps_one_of_each_role_and_a_holder(make_cluster, overrides_of_small):
-    cluster = make_cluster(api=2, delivery=4, overrides=overrides_of_small)
+def test_a_small_cluster_keeps_one_of_each_role_and_a_holder(make_cluster):
+    cluster = make_cluster(api=2, delivery=4, overrides={"delivery": {"capacity": {"sessions": 100}}})
     held = {f"lv{copies}{i}": place(cluster, f"lv{copies}{i}", copies) for copies in (1, 2) for i in range(3)}
     said, errors = plan(cluster, "--batch", "25%")
     assert errors == "" and said["refused"] is None and said["places"] == 400
@@ -127,7 +122,7 @@ def test_what_is_done_is_in_no_batch(cluster):
 
 
 @pytest.mark.parametrize("arguments", [["--batch", "26%"], ["--batch", "0"], ["--batch", "x"], ["--peak", "0"],
-                                       ["--peak", "-1"], ["--peak", "1k"]])
+                                       ["--peak", "-1"], ["--peak", "1k"], ["--to", ""]])
 def test_bad_terms_are_bad_usage(cluster, arguments):
     said = ctl(cluster, "rollout", "plan", *arguments)
     assert said.returncode == 2 and said.stdout == "" and said.stderr.count("\n") == 1 and arguments[1] in said.stderr
