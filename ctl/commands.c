@@ -6,6 +6,7 @@
 #include "ctl/lag.h"
 #include "ctl/order.h"
 #include "ctl/probe.h"
+#include "ctl/rollout_run.h"
 #include "ctl/show.h"
 #include "ctl/warm.h"
 
@@ -36,8 +37,8 @@ struct command {
 	int (*run)(const struct call *call);
 	const char *target; /* of the GET */
 	enum err (*show)(const json_t *answer, struct buf *out);
-	/* The options --slots and --watch; --lag; --wait; --copies. */
-	bool takes_tries, takes_lag, takes_wait, takes_copies;
+	/* The options --slots and --watch; --lag; --wait; --copies; --batch, --peak and --to. */
+	bool takes_tries, takes_lag, takes_wait, takes_copies, takes_terms;
 };
 
 static int run_plain(const struct call *call);
@@ -51,6 +52,7 @@ static int run_purge(const struct call *call);
 static int run_expel(const struct call *call);
 static int run_drain(const struct call *call);
 static int run_undrain(const struct call *call);
+static int run_rollout(const struct call *call);
 
 static const struct command commands[] = {
 	{ "status", NULL, 0, 0, "what the asked node says of itself and sees of the cluster",
@@ -117,6 +119,10 @@ static const struct command commands[] = {
 	{ "undrain", "NODE", 1, 1, "takes back that a node drains",
 	    "NODE is a name or an id. It is ready again at once, with all that its cache holds.\n", run_undrain,
 	    NULL, NULL },
+	{ "rollout plan", NULL, 0, 0, "which nodes may be upgraded together", rollout_plan_help, run_rollout,
+	    NULL, NULL, .takes_terms = true },
+	{ "rollout status", NULL, 0, 0, "which nodes run what, and what is to be done yet", rollout_status_help,
+	    run_rollout, NULL, NULL, .takes_terms = true },
 	{ "kvs stats", NULL, 0, 0, "how the asked node's replica does",
 	    "Shows what the replica holds, with a fingerprint of all rows but load: equal replicas have equal\n"
 	    "ones. Of what came from peers since the start:\n\n"
@@ -196,7 +202,7 @@ static const char *arguments_of(const struct command *c)
 void commands_list(FILE *out)
 {
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(out, "  %-10s %-12s %s\n", commands[i].name, arguments_of(&commands[i]), commands[i].summary);
+		fprintf(out, "  %-14s %-12s %s\n", commands[i].name, arguments_of(&commands[i]), commands[i].summary);
 }
 
 void commands_help(char *const *words, size_t words_n, FILE *out)
@@ -514,6 +520,14 @@ static int run_undrain(const struct call *call)
 	    &call->o->client, call->arguments[0], "undrain", call->o->json, call->out, call->errors);
 }
 
+static int run_rollout(const struct call *call)
+{
+	const struct command_options *o = call->o;
+	struct rollout_job job = { &o->client, { o->batch_permille, o->peak, o->to }, o->json };
+	bool status = strcmp(call->c->name, "rollout status") == 0;
+	return (status ? rollout_run_status : rollout_run_plan)(&job, call->out, call->errors);
+}
+
 static int run_nodes(const struct call *call)
 {
 	if (!call->o->lag)
@@ -541,6 +555,8 @@ static const char *wrong_option(const struct command_options *o, const struct co
 		return "--wait";
 	if (!c->takes_copies && o->copies != 0)
 		return "--copies";
+	if (!c->takes_terms && (o->batch_permille != 0 || o->peak != 0 || o->to != NULL))
+		return o->batch_permille != 0 ? "--batch" : o->peak != 0 ? "--peak" : "--to";
 	return !c->takes_lag && o->lag ? "--lag" : NULL;
 }
 

@@ -16,6 +16,9 @@ struct command_options {
 	unsigned tries;  /* 0: not given */
 	unsigned copies; /* the same */
 	bool watch, lag, wait;
+	unsigned batch_permille; /* the same */
+	uint64_t peak;           /* the same */
+	const char *to;          /* NULL: not given */
 };
 
 /* Runs the command that the first word or two name; the others are its arguments. Returns the exit status;

@@ -1,10 +1,14 @@
 /* warmcastctl: the operator's command. */
+#include "base/text.h"
 #include "ctl/commands.h"
 #include "ctl/probe.h"
+#include "ctl/rollout_run.h"
 #include "ctl/warm.h"
 
 #include <getopt.h>
 #include <stdlib.h>
+
+#define PEAK_MAX UINT64_C(1000000000000)
 
 static void usage(FILE *out)
 {
@@ -39,6 +43,17 @@ static bool take_number(const char *text, unsigned long max, unsigned *out)
 	return true;
 }
 
+/* --batch and --peak. NULL: it is one. */
+static const char *take_term(int c, const char *text, struct command_options *o)
+{
+	if (c == 'b')
+		return rollout_take_batch(text, &o->batch_permille)
+		           ? NULL
+		           : "--batch takes a share from 0.1% to 25% (rule V5), not";
+	bool fine = text_u64(bytes_str(text), PEAK_MAX, &o->peak) == OK && o->peak > 0;
+	return fine ? NULL : "--peak takes a number of sessions, not";
+}
+
 static int version(void)
 {
 	puts("warmcastctl " WARMCAST_VERSION);
@@ -63,6 +78,9 @@ int main(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ "slots", required_argument, NULL, 's' },
 		{ "copies", required_argument, NULL, 'c' },
+		{ "batch", required_argument, NULL, 'b' },
+		{ "peak", required_argument, NULL, 'p' },
+		{ "to", required_argument, NULL, 't' },
 		{ "watch", no_argument, NULL, 'w' },
 		{ "wait", no_argument, NULL, 'W' },
 		{ "lag", no_argument, NULL, 'l' },
@@ -86,6 +104,17 @@ int main(int argc, char **argv)
 		case 'c':
 			if (!take_number(optarg, WARM_COPIES_MAX, &o.copies))
 				return bad_usage("--copies takes a number from 1 to 64, not", optarg);
+			break;
+		case 'b':
+		case 'p':
+			if (take_term(c, optarg, &o) != NULL)
+				return bad_usage(take_term(c, optarg, &o), optarg);
+			break;
+		case 't':
+			/* A program's variable that is empty would mean all nodes. */
+			if (optarg[0] == '\0')
+				return bad_usage("--to takes a version", NULL);
+			o.to = optarg;
 			break;
 		case 'w': o.watch = true; break;
 		case 'W': o.wait = true; break;

@@ -238,6 +238,93 @@ enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct by
 	return e;
 }
 
+/* -- all contents -- */
+
+struct walking {
+	struct kvs_reader *r;
+	struct kvs_warmth *room;
+	size_t max, n;
+	struct arena arena;
+};
+
+/* The locations of the bundle that r->bundle has opened. */
+static enum err gather(struct walking *g)
+{
+	struct kvs_bundle_entry entry;
+	enum err e;
+	while ((e = kvs_bundle_next(&g->r->bundle, &entry)) == OK) {
+		struct rpc_location l;
+		const struct whose *w = entry.deleted ? NULL : whose_slot(g->r, entry.slot);
+		arena_reset(&g->arena);
+		if (w == NULL || w->stream != RPC_LOCATIONS || rpc_decode_location(entry.value, &g->arena, &l) != OK)
+			continue;
+		if (g->n < g->max)
+			g->room[g->n] = (struct kvs_warmth){ w->owner, l.share_permille };
+		g->n++;
+	}
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* The next bundle's key; its record is opened. ERR_NOT_FOUND behind the last. */
+static enum err step(struct kvs_reader *r, const struct kvs_walk *w, bool first, struct kvs_bundle_key *at)
+{
+	uint8_t from[KVS_BUNDLE_TABLE_KEY_MAX];
+	MDB_val mk, mv;
+	if (first) {
+		struct kvs_bundle_key k = { .hash = w->hash, .which = w->which };
+		mk = lmdb_val(kvs_bundle_table_key(k, from));
+	}
+	int rc = mdb_cursor_get(r->bundles, &mk, &mv, first ? MDB_SET_RANGE : MDB_NEXT);
+	if (rc != 0)
+		return lmdb_err(rc);
+	enum err e = kvs_bundle_parse_table_key(lmdb_bytes(&mk), at);
+	return e == OK ? kvs_bundle_open(&r->bundle, lmdb_bytes(&mv)) : e;
+}
+
+static enum err walk(struct walking *g, struct kvs_walk *w, size_t bundles,
+    void (*content)(void *ctx, size_t holders), void *ctx)
+{
+	struct kvs_bundle_key at;
+	struct bytes origin, name;
+	enum err e;
+	for (size_t i = 0; (e = step(g->r, w, i == 0, &at)) == OK; i++) {
+		/* The bundles of one key follow one another. */
+		if (at.hash != w->hash || at.which != w->which) {
+			if (g->n > 0)
+				content(ctx, g->n);
+			g->n = 0;
+			*w = (struct kvs_walk){ at.hash, at.which, false };
+			if (i >= bundles)
+				return OK;
+		}
+		if (rpc_location_key_split(g->r->bundle.key, &origin, &name) == OK)
+			e = gather(g);
+		if (e != OK)
+			return e;
+	}
+	if (e != ERR_NOT_FOUND)
+		return e;
+	if (g->n > 0)
+		content(ctx, g->n);
+	w->end = true;
+	return OK;
+}
+
+enum err kvs_reader_walk(struct kvs_reader *r, struct kvs_walk *w, size_t bundles, struct kvs_warmth *room,
+    size_t max, void (*content)(void *ctx, size_t holders), void *ctx)
+{
+	OBJ_CHECK(r, KVS_READER_MAGIC);
+	struct walking g = { .r = r, .room = room, .max = max };
+	enum err e = begin(r);
+	if (e != OK)
+		return e;
+	arena_init(&g.arena, RPC_ARENA_MAX);
+	e = walk(&g, w, bundles, content, ctx);
+	arena_fini(&g.arena);
+	end(r, e);
+	return e;
+}
+
 /* -- any entry -- */
 
 /* A live entry's value; ERR_NOT_FOUND for a tombstone too. The slice ends with the lookup. */

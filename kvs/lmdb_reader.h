@@ -28,6 +28,23 @@ void kvs_reader_rest(struct kvs_reader *r);
 /* The nodes with a location for (origin, content), dead ones too, in order of id, at most `max`. */
 MUST_USE enum err kvs_reader_holders(struct kvs_reader *r, struct bytes origin, struct bytes content,
     struct arena *a, struct kvs_holder *out, size_t max, size_t *n);
+/* Goes through all contents, a piece a call, so that who asks may do something else in between. What changes
+ * meanwhile is seen or not; a content that stays as it is comes exactly once. */
+struct kvs_walk {
+	uint64_t hash; /* where it goes on */
+	uint8_t which;
+	bool end;
+};
+
+struct kvs_warmth {
+	struct node_id node;
+	uint32_t share_permille; /* as in rpc_location */
+};
+
+/* Calls `content` for each with a location: its holders are in `room`, which is for `max` and the callee's to
+ * change, and past `max` only counted. Looks at about `bundles` records, one at least. */
+MUST_USE enum err kvs_reader_walk(struct kvs_reader *r, struct kvs_walk *w, size_t bundles,
+    struct kvs_warmth *room, size_t max, void (*content)(void *ctx, size_t holders), void *ctx);
 /* Any entry. ERR_NOT_FOUND when there is none. */
 MUST_USE enum err kvs_reader_get(struct kvs_reader *r, const struct node_id *owner, enum rpc_stream stream,
     struct bytes key, struct arena *a, struct bytes *value);

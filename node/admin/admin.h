@@ -4,6 +4,7 @@
  *     GET /v1/explain?content=  GET /v1/explain?session=
  *     POST /v1/warm  GET /v1/warm/{id}
  *     POST /v1/purge  GET /v1/purge/{id}  POST /v1/nodes/{name or id}/expel
+ *     GET /v1/holders?most=[&from=]  GET /v1/drains
  *     /v1/kvs/stats  /v1/kvs/owners  /v1/kvs/get?owner=&stream=&key=  /v1/kvs/probe
  *
  * Threading: served on control's loop, so it reads the cores directly.
@@ -69,6 +70,11 @@ void admin_count_members(const struct kvs *kvs, struct admin_members *out);
 
 /* GET /v1/explain (ev_explain.c). */
 void admin_explain(const struct admin *a, struct http_exchange *x);
+
+/* GET /v1/holders (ev_holders.c). */
+void admin_holders(const struct admin *a, struct http_exchange *x);
+/* GET /v1/drains (ev_drains.c). */
+void admin_drains(const struct admin *a, struct http_exchange *x);
 
 /* The bodies, one file each. */
 void admin_put_status(const struct admin *a, struct buf *out);

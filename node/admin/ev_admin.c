@@ -105,6 +105,10 @@ static void route(const struct admin *a, struct http_exchange *x, struct bytes p
 		on_json(a, x, admin_put_nodes);
 	else if (is_path(path, "/v1/explain"))
 		admin_explain(a, x);
+	else if (is_path(path, "/v1/holders"))
+		admin_holders(a, x);
+	else if (is_path(path, "/v1/drains"))
+		admin_drains(a, x);
 	else if (is_path(path, "/v1/kvs/stats"))
 		on_json(a, x, admin_put_kvs_stats);
 	else if (is_path(path, "/v1/kvs/owners"))

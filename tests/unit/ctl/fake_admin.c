@@ -44,10 +44,19 @@ static size_t read_head(int fd, char *head, size_t max)
 	return n;
 }
 
-static void serve_one(int fd, struct bytes answer, enum fake_end end, int seen)
+/* What it says, and what else when a request's head has `but` in it. */
+struct answers {
+	struct bytes answer, other;
+	const char *but; /* NULL: always the same */
+};
+
+static void serve_one(int fd, const struct answers *answers, enum fake_end end, int seen)
 {
 	char head[8192];
 	size_t n = read_head(fd, head, sizeof(head));
+	const char *but = answers->but;
+	struct bytes answer =
+	    but != NULL && memmem(head, n, but, strlen(but)) != NULL ? answers->other : answers->answer;
 	CHECK(write(seen, head, n) == (ssize_t)n);
 	ssize_t sent;
 	do {
@@ -63,7 +72,7 @@ static void serve_one(int fd, struct bytes answer, enum fake_end end, int seen)
 	close(fd);
 }
 
-void fake_admin_start(struct fake_admin *f, struct bytes answer, enum fake_end end)
+static void start(struct fake_admin *f, const struct answers *answers, enum fake_end end)
 {
 	int seen[2];
 	int listener = bind_any(f->address, true);
@@ -76,12 +85,24 @@ void fake_admin_start(struct fake_admin *f, struct bytes answer, enum fake_end e
 		for (;;) {
 			int fd = accept(listener, NULL, NULL);
 			if (fd >= 0)
-				serve_one(fd, answer, end, seen[1]);
+				serve_one(fd, answers, end, seen[1]);
 		}
 	}
 	close(listener);
 	close(seen[1]);
 	f->seen = seen[0];
+}
+
+void fake_admin_start(struct fake_admin *f, struct bytes answer, enum fake_end end)
+{
+	struct answers answers = { .answer = answer };
+	start(f, &answers, end);
+}
+
+void fake_admin_start_but(struct fake_admin *f, struct bytes answer, const char *but, struct bytes other)
+{
+	struct answers answers = { answer, other, but };
+	start(f, &answers, FAKE_CLOSES);
 }
 
 void fake_admin_stop(struct fake_admin *f)

@@ -22,6 +22,8 @@ enum fake_end {
 
 /* Listens on a port of the kernel's choice and forks. */
 void fake_admin_start(struct fake_admin *f, struct bytes answer, enum fake_end end);
+/* The same, but `other` to requests whose head has `but` in it. */
+void fake_admin_start_but(struct fake_admin *f, struct bytes answer, const char *but, struct bytes other);
 void fake_admin_stop(struct fake_admin *f);
 /* The head of the next request that it saw, at most n - 1 bytes, as text. */
 void fake_admin_seen(struct fake_admin *f, char *out, size_t n);

@@ -189,6 +189,70 @@ static void test_a_hash_collision_is_no_holder(void **state)
 	kvs_reader_close(r);
 }
 
+/* -- a walk through all contents -- */
+
+enum { WALK_OWNERS = 60 };
+
+struct walked {
+	struct kvs_warmth room[WALK_OWNERS];
+	size_t contents, holders, alone; /* seen, in all; of one holder: node 0 */
+	size_t most;
+};
+
+static void walked_content(void *ctx, size_t n)
+{
+	struct walked *w = ctx;
+	struct node_id first = node(0);
+	w->contents++;
+	w->holders += n;
+	w->most = n > w->most ? n : w->most;
+	w->alone += n == 1 && node_id_eq(&w->room[0].node, &first);
+}
+
+static struct walked walk_all(struct kvs_reader *r, size_t bundles, size_t *calls)
+{
+	struct walked seen = { 0 };
+	struct kvs_walk w = { 0 };
+	for (*calls = 0; !w.end; (*calls)++) {
+		assert_true(*calls < 1000);
+		assert_int_equal(kvs_reader_walk(r, &w, bundles, seen.room, WALK_OWNERS, walked_content, &seen), OK);
+	}
+	return seen;
+}
+
+/* Whatever the pieces are, and with keys that share a hash: each content once, with all its holders. */
+static void test_a_walk_sees_each_content_once(void **state)
+{
+	struct fixture *f = *state;
+	f->hash_bits = 4;
+	reopen(f);
+	struct kvs_reader *r;
+	enum { CONTENTS = 90 };
+	char name[16];
+	size_t calls;
+	assert_int_equal(kvs_reader_open(f->store, &r), OK);
+	assert_int_equal(walk_all(r, 10, &calls).contents, 0);
+	for (unsigned i = 0; i < CONTENTS; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		for (unsigned owner = 0; owner < 1 + i % 3; owner++)
+			STORE(f, op_location(f, node(owner), 1 + i, name));
+	}
+	/* One over several bundles, one that nobody holds any more, and what is no location. */
+	for (unsigned owner = 0; owner < WALK_OWNERS; owner++)
+		STORE(f, op_location(f, node(owner), 900, "all"));
+	STORE(f, op_no_location(f, node(1), 901, "c0"), op_no_location(f, node(0), 902, "gone"),
+	    op_put(node(2), RPC_CONTROL, 1, "k", "v"));
+	for (size_t bundles = 1; bundles < 200; bundles += 13) {
+		struct walked seen = walk_all(r, bundles, &calls);
+		assert_int_equal(seen.contents, CONTENTS + 1);
+		assert_int_equal(seen.holders, CONTENTS / 3 * (1 + 2 + 3) + WALK_OWNERS);
+		assert_int_equal(seen.alone, CONTENTS / 3);
+		assert_int_equal(seen.most, WALK_OWNERS);
+		assert_true(bundles > 1 || calls > CONTENTS);
+	}
+	kvs_reader_close(r);
+}
+
 /* A row that is dropped and comes again: what a reader remembered of it is not believed. */
 static void test_a_dropped_row_is_forgotten_at_once(void **state)
 {
@@ -518,6 +582,7 @@ int main(void)
 		TEST(test_what_each_holder_says),
 		TEST(test_tombstones_are_no_holders),
 		TEST(test_a_hash_collision_is_no_holder),
+		TEST(test_a_walk_sees_each_content_once),
 		TEST(test_a_dropped_row_is_forgotten_at_once),
 		TEST(test_what_a_dropped_row_leaves),
 		TEST(test_a_content_that_all_hold),

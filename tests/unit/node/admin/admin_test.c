@@ -155,6 +155,19 @@ bool admin_put_entry(const struct admin *a, struct bytes query, struct arena *ar
 	return false;
 }
 
+/* Pieces of holders have a test of their own. */
+void admin_holders(const struct admin *a, struct http_exchange *x)
+{
+	(void)a;
+	http_problem(x, 503, "unavailable", "no holders", 0);
+}
+
+void admin_drains(const struct admin *a, struct http_exchange *x)
+{
+	(void)a;
+	http_problem(x, 503, "unavailable", "no drains", 0);
+}
+
 /* Explanations have a test of their own. */
 void admin_explain(const struct admin *a, struct http_exchange *x)
 {

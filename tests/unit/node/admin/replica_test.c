@@ -74,6 +74,19 @@ enum err admin_put_holders(const struct admin *a, const struct config_origin *or
 	return OK;
 }
 
+/* Pieces of holders have a test of their own. */
+void admin_holders(const struct admin *a, struct http_exchange *x)
+{
+	(void)a;
+	http_problem(x, 503, "unavailable", "no holders", 0);
+}
+
+void admin_drains(const struct admin *a, struct http_exchange *x)
+{
+	(void)a;
+	http_problem(x, 503, "unavailable", "no drains", 0);
+}
+
 /* Explanations have a test of their own. */
 void admin_explain(const struct admin *a, struct http_exchange *x)
 {
