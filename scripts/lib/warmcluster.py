@@ -36,7 +36,7 @@ import urllib.parse
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = "warmcastd"
 READY_DEADLINE_S = 30.0
-TERM_DEADLINE_S = 40.0  # a node may wait 30 s for answers under way
+TERM_DEADLINE_S = 50.0  # a node may wait 40 s for answers under way
 POLL_S = 0.02
 
 Response = collections.namedtuple("Response", "status headers body")
@@ -171,6 +171,7 @@ class Node:
         self.err_file = root / "log" / f"{name}.err"
         self.pid_file = root / "run" / f"{name}.pid"
         self.wrapper = None  # a command before the binary of this node only; None: the cluster's
+        self.pass_fds = ()  # descriptors that it inherits, under the same numbers
         self._process = None
 
     def pid(self):
@@ -190,7 +191,7 @@ class Node:
         with open(self.log_file, "ab") as log, open(self.err_file, "ab") as err:
             self._process = subprocess.Popen(
                 [*wrapper, str(self.cluster.binary), "--config", str(self.config_file)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=err, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=err, start_new_session=True, pass_fds=self.pass_fds,
                 env={**os.environ, **self.cluster.env})
         self.pid_file.write_text(f"{self._process.pid}\n")
         if wait:
