@@ -30,6 +30,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.parse
 
@@ -38,6 +39,17 @@ PROGRAM = "warmcastd"
 READY_DEADLINE_S = 30.0
 TERM_DEADLINE_S = 50.0  # a node may wait 40 s for answers under way
 POLL_S = 0.02
+
+# What systemd does: descriptors stand from 3 on, and LISTEN_PID is who is executed.
+ACTIVATE = """
+import fcntl, os, sys
+n = int(sys.argv[1])
+spare = [fcntl.fcntl(int(fd), fcntl.F_DUPFD_CLOEXEC, 64) for fd in sys.argv[2:2 + n]]
+for i, fd in enumerate(spare):
+    os.dup2(fd, 3 + i)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(n))
+os.execvp(sys.argv[2 + n], sys.argv[2 + n:])
+"""
 
 Response = collections.namedtuple("Response", "status headers body")
 Ports = collections.namedtuple("Ports", "http rpc admin")
@@ -196,6 +208,28 @@ class Node:
         self.pid_file.write_text(f"{self._process.pid}\n")
         if wait:
             self.wait_ready()
+
+    def activate(self, sockets):
+        """From the next start on it inherits these as from systemd; they stay open here."""
+        numbers = [s.fileno() for s in sockets]
+        before = self.cluster.wrapper if self.wrapper is None else self.wrapper
+        self.pass_fds = numbers
+        self.wrapper = [sys.executable, "-c", ACTIVATE, str(len(numbers)), *map(str, numbers), *before]
+
+    def hold_sockets(self, n=1):
+        """n sockets that listen where viewers come, for activate(): the caller's, who closes them."""
+        host, port = self.http.split(":")
+        held = []
+        for _ in range(n):
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if n > 1:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            s.bind((host, int(port)))
+            s.listen(4096)
+            held.append(s)
+        self.activate(held)
+        return held
 
     def is_ready(self):
         try:

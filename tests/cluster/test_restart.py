@@ -8,8 +8,6 @@ import json
 import pathlib
 import signal
 import socket
-import struct
-import sys
 import threading
 import urllib.parse
 import uuid
@@ -17,18 +15,6 @@ import uuid
 import pytest
 from conftest import base_of, create, fetch, make_content, wait_event
 from warmcluster import until
-
-# What systemd does: the sockets stand from descriptor 3 on, and LISTEN_PID is who is executed.
-ACTIVATE = """
-import fcntl, os, sys
-n = int(sys.argv[1])
-spare = [fcntl.fcntl(int(fd), fcntl.F_DUPFD_CLOEXEC, 64) for fd in sys.argv[2:2 + n]]
-for i, fd in enumerate(spare):
-    os.dup2(fd, 3 + i)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(n))
-os.execv(sys.argv[2 + n], sys.argv[2 + n:])
-"""
-
 
 class Ended(Exception):
     """The connection ended before an answer began."""
@@ -126,27 +112,6 @@ def endless(make):
         yield make()
 
 
-def listen(node, n):
-    """n sockets where the node is to serve, held by this process."""
-    host, port = node.http.split(":")
-    held = []
-    for _ in range(n):
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if n > 1:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        s.bind((host, int(port)))
-        s.listen(1024)
-        held.append(s)
-    return held
-
-
-def activate(node, held):
-    numbers = [s.fileno() for s in held]
-    node.pass_fds = numbers
-    node.wrapper = [sys.executable, "-c", ACTIVATE, str(len(numbers)), *map(str, numbers), *node.cluster.wrapper]
-
-
 @pytest.fixture
 def held():
     sockets = []
@@ -222,8 +187,7 @@ def serve_through(cluster, name, how, times):
 @pytest.mark.parametrize("name, sockets, workers", [("delivery-1", 1, 2), ("delivery-1", 3, 2), ("api-1", 1, 2)])
 def test_a_restart_under_held_sockets_loses_nobody(make_cluster, held, name, sockets, workers):
     cluster = make_cluster(start=False, api=1, delivery=1, overrides={name: {"workers": workers}})
-    held += listen(cluster.node(name), sockets)
-    activate(cluster.node(name), held)
+    held += cluster.node(name).hold_sockets(sockets)
     cluster.up()
     cluster.wait_met()
     assert wait_event(cluster.node(name), "inherited")["sockets"] == sockets
@@ -244,8 +208,7 @@ def test_a_node_that_is_replaced_in_its_process_loses_nobody(make_cluster, name)
 def test_who_comes_while_no_process_runs_waits(make_cluster, held):
     cluster = make_cluster(start=False, api=1, delivery=1)
     node = cluster.node("api-1")
-    held += listen(node, 2)
-    activate(node, held)
+    held += node.hold_sockets(2)
     cluster.up()
     cluster.wait_met()
     assert node.term()
@@ -261,8 +224,7 @@ def test_who_comes_while_no_process_runs_waits(make_cluster, held):
 def test_who_was_replaced_passes_on_what_is_held_elsewhere(make_cluster, held):
     cluster = make_cluster(start=False, api=1, delivery=1)
     node = cluster.node("api-1")
-    held += listen(node, 1)
-    activate(node, held)
+    held += node.hold_sockets(1)
     cluster.up()
     cluster.wait_met()
     replace(node)
@@ -288,8 +250,7 @@ def test_what_does_not_listen_is_refused(make_cluster, held):
     cluster = make_cluster(start=False, api=1, delivery=0)
     node = cluster.node("api-1")
     held.append(socket.socket())
-    held[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    activate(node, held)
+    node.activate(held)
     node.start(wait=False)
     until("it ends", 20, lambda: node.pid() is None)
     assert node.exit_status() == 78 and wait_event(node, "inherit-failed")
