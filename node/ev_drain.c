@@ -29,6 +29,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct drain *d = w->data;
 	if (d->step == DRAIN_TOLD && waited_ms(d) >= DRAIN_TOLD_MS) {
 		http_server_drain(d->viewers);
+		enter(d, DRAIN_ENDING);
+	} else if (d->step == DRAIN_ENDING &&
+	           (http_server_former_gone(d->viewers) || waited_ms(d) >= DRAIN_ENDING_MS)) {
+		http_server_stop_accepting(d->viewers);
 		enter(d, DRAIN_CLOSING);
 	} else if (d->step == DRAIN_CLOSING &&
 	           (http_server_open_connections(d->viewers) == 0 || waited_ms(d) >= DRAIN_CLOSING_MS)) {

@@ -1,7 +1,9 @@
 /* How a node leaves: in steps, each bounded in time, so that nobody is cut off who need not be.
  *
  *     told       its register says draining, /readyz says 503; api nodes hear it and stop assigning here
- *     closing    no new connection; present ones end with their next answer, idle ones at once
+ *     ending     each connection ends with its next answer, idle ones are given time for it; new ones are
+ *                still accepted, and end with their first, until all that stood before have ended
+ *     closing    no new connection; where the listening socket stays, they wait in it for who comes next
  *     left       its register says left; peers are given time to hear it; then the loop is broken
  *
  * Threading: control.
@@ -14,9 +16,10 @@
 
 enum {
 	DRAIN_TOLD_MS = 500,      /* it is pushed: milliseconds, and a commit to disk */
-	DRAIN_CLOSING_MS = 30000, /* longest wait for answers under way */
+	DRAIN_ENDING_MS = 30000,  /* longest wait for answers under way */
+	DRAIN_CLOSING_MS = 10000, /* the same for those of whom came since: others wait for these */
 	DRAIN_LEFT_MS = 500,
-	DRAIN_POLL_MS = 100,
+	DRAIN_POLL_MS = 20,
 };
 
 struct drain {
@@ -24,7 +27,7 @@ struct drain {
 	struct http_server *viewers;
 	struct ev_loop *loop;
 	ev_timer timer;
-	enum { DRAIN_NOT, DRAIN_TOLD, DRAIN_CLOSING, DRAIN_LEFT } step;
+	enum { DRAIN_NOT, DRAIN_TOLD, DRAIN_ENDING, DRAIN_CLOSING, DRAIN_LEFT } step;
 	double step_since;
 };
 

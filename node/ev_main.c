@@ -7,6 +7,7 @@
 #include "node/origin/curl_fetch.h"
 #include "rpc/nng_link.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
@@ -28,9 +29,12 @@ struct daemon {
 	struct node_secrets secrets;
 	struct ev_loop *loop;
 	struct node *node;
-	ev_signal term, interrupt, hangup;
+	ev_signal term, interrupt, hangup, replace;
 	struct watchdog watchdog;
-	bool leaving; /* as somebody asked */
+	struct listeners listeners;
+	char **argv;
+	bool leaving;   /* as somebody asked */
+	bool replacing; /* and the program at argv[0] comes next */
 };
 
 static void print_help(FILE *to)
@@ -45,7 +49,8 @@ static void print_help(FILE *to)
 	      "  --print-default-config  every setting with its default and its meaning\n"
 	      "\n"
 	      "SIGTERM drains and leaves, a second one leaves now; SIGHUP reads the configuration,\n"
-	      "the cluster's key, the certificate and the API keys again.\n",
+	      "the cluster's key, the certificate and the API keys again; SIGUSR2 drains, and starts\n"
+	      "the program anew in the same process, with the same listening sockets for viewers.\n",
 	    to);
 }
 
@@ -111,7 +116,38 @@ static void on_leave(struct ev_loop *loop, ev_signal *w, int revents)
 	(void)revents;
 	struct daemon *d = w->data;
 	d->leaving = true;
+	d->replacing = false;
 	node_leave(d->node);
+}
+
+/* Would it start? Afterwards it is too late. */
+static bool can_be_replaced(const struct daemon *d)
+{
+	struct arena memory;
+	struct config next;
+	char error[CONFIG_ERROR_MAX];
+	arena_init(&memory, CONFIG_MEMORY_MAX);
+	bool good = fs_config_read(d->config.file, &memory, &next, error) == OK;
+	arena_fini(&memory);
+	if (good && strchr(d->argv[0], '/') != NULL && access(d->argv[0], X_OK) != 0) {
+		good = false;
+		snprintf(error, sizeof(error), "%s: %s", d->argv[0], strerror(errno));
+	}
+	if (!good)
+		LOG_EVENT(LOG_ERROR, "node", "not-replaced", "what is to come would not start: this node goes on",
+		    LOG_STR("error", error));
+	return good;
+}
+
+static void on_replace(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	struct daemon *d = w->data;
+	if (d->leaving ? !d->replacing : !can_be_replaced(d))
+		return;
+	d->leaving = d->replacing = true;
+	node_hand_over(d->node);
 }
 
 static void take_reload(struct daemon *d, const struct config *next)
@@ -225,11 +261,19 @@ static void watch(struct daemon *d, ev_signal *w, void (*on)(struct ev_loop *, e
 	ev_signal_start(d->loop, w);
 }
 
+/* Whoever is not ready for it yet, or no more, must not end by it; who is executed inherits that. */
+static void ignore_replacing(void)
+{
+	CHECK(signal(SIGUSR2, SIG_IGN) != SIG_ERR);
+}
+
 static void unwatch(struct daemon *d)
 {
 	ev_signal_stop(d->loop, &d->term);
 	ev_signal_stop(d->loop, &d->interrupt);
 	ev_signal_stop(d->loop, &d->hangup);
+	ev_signal_stop(d->loop, &d->replace);
+	ignore_replacing();
 }
 
 static int run(struct daemon *d)
@@ -240,9 +284,10 @@ static int run(struct daemon *d)
 	log_init(d->config.node, d->config.log_level, STDOUT_FILENO);
 	raise_descriptor_limit();
 	watchdog_start(&d->watchdog, d->loop);
-	bool again = true;
+	bool again = listeners_inherit(&d->listeners) == OK;
+	status = again ? 0 : NODE_EXIT_CONFIG;
 	while (again && !d->leaving) {
-		d->node = node_start(&d->config, &d->secrets, d->loop, &status);
+		d->node = node_start(&d->config, &d->secrets, &d->listeners, d->loop, &status);
 		if (d->node == NULL)
 			break;
 		if (d->secrets.cert != NULL)
@@ -250,6 +295,7 @@ static int run(struct daemon *d)
 		watch(d, &d->term, on_leave, SIGTERM);
 		watch(d, &d->interrupt, on_leave, SIGINT);
 		watch(d, &d->hangup, on_reload, SIGHUP);
+		watch(d, &d->replace, on_replace, SIGUSR2);
 		ev_run(d->loop, 0);
 		unwatch(d);
 		status = node_was_expelled(d->node) ? NODE_EXIT_EXPELLED : 0;
@@ -261,10 +307,24 @@ static int run(struct daemon *d)
 	return status;
 }
 
-static int start(const struct options *o)
+/* As it was called, so that a link to a newer program is followed. */
+static int replace(struct listeners *l, char **argv)
+{
+	enum err e = listeners_pass_on(l);
+	if (e == OK) {
+		execvp(argv[0], argv);
+		e = err_from_errno(errno);
+	}
+	LOG_EVENT(LOG_ERROR, "node", "replace-failed", "the program could not be executed anew",
+	    LOG_STR("program", argv[0]), LOG_STR("error", err_str(e)));
+	return NODE_EXIT_SYSTEM;
+}
+
+static int start(const struct options *o, char **argv)
 {
 	struct daemon *d = calloc(1, sizeof(*d));
 	CHECK(d != NULL);
+	d->argv = argv;
 	int status = NODE_EXIT_CONFIG;
 	CHECK(fetch_init() == OK);
 	if (read_config(o->config, &d->memory, &d->config) && read_secrets(&d->config, &d->secrets))
@@ -272,6 +332,8 @@ static int start(const struct options *o)
 	fs_secrets_fini(&d->secrets);
 	fetch_exit();
 	nng_links_exit();
+	if (d->replacing && status == 0)
+		status = replace(&d->listeners, argv);
 	arena_fini(&d->memory);
 	free(d);
 	return status;
@@ -298,6 +360,7 @@ int main(int argc, char **argv)
 	}
 	/* A viewer who leaves while bytes are sent is an error of send, not a signal. */
 	CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	ignore_replacing();
 	CHECK(sodium_init() >= 0);
 	if (o.help) {
 		print_help(stdout);
@@ -307,5 +370,5 @@ int main(int argc, char **argv)
 		printf("warmcastd %s\n", WARMCAST_VERSION);
 		return 0;
 	}
-	return o.defaults ? print_defaults() : start(&o);
+	return o.defaults ? print_defaults() : start(&o, argv);
 }

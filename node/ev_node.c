@@ -7,6 +7,7 @@
 #include "node/delivery/places.h"
 #include "node/ev_drain.h"
 #include "node/ev_join.h"
+#include "node/ev_listeners.h"
 #include "node/ev_pathways.h"
 #include "node/ev_purger.h"
 #include "node/ev_revocations.h"
@@ -24,12 +25,13 @@
 
 #define NODE_MAGIC 0x6e6f6465u
 
-enum { LISTENERS_MAX = 256, PERMILLE = 1000, KBIT_OF_MBIT = 1000 };
+enum { PERMILLE = 1000, KBIT_OF_MBIT = 1000 };
 
 struct node {
 	unsigned magic;
 	const struct config *config;
 	const struct node_secrets *secrets;
+	struct listeners *listeners;
 	struct ev_loop *loop;
 	struct mailbox mailbox;
 	char boot_id[BOOT_ID_LEN + 1];
@@ -272,36 +274,6 @@ static void start_revocations(struct node *n)
 
 /* -- viewers and operators -- */
 
-static enum err log_listen(const char *what, const char *address, enum err e)
-{
-	LOG_EVENT(LOG_ERROR, "http", "listen-failed",
-	    e == ERR_BUSY ? "the address is in use by another process" : "the address cannot be listened on",
-	    LOG_STR("setting", what), LOG_STR("address", address), LOG_STR("error", err_str(e)));
-	return e;
-}
-
-/* Descriptors that systemd passed, or our own: one of each address a worker. */
-static enum err viewers_listeners(const struct node *n, int *fds, size_t *count)
-{
-	int inherited = sd_listen_fds(1);
-	if (inherited > 0) {
-		for (int i = 0; i < inherited && *count < LISTENERS_MAX; i++)
-			fds[(*count)++] = SD_LISTEN_FDS_START + i;
-		LOG_EVENT(LOG_INFO, "http", "inherited",
-		    "listening sockets were passed on; listen.http is not opened", LOG_U64("sockets", *count));
-		return OK;
-	}
-	unsigned copies = n->workers;
-	if (copies * n->config->listen_http.n > LISTENERS_MAX)
-		copies = 1;
-	const char *bad = "";
-	enum err e = http_listen(n->config->listen_http.v, n->config->listen_http.n, copies, fds, &bad);
-	if (e != OK)
-		return log_listen("listen.http", bad, e);
-	*count = copies * n->config->listen_http.n;
-	return OK;
-}
-
 static struct admission *new_admission(const struct node *n)
 {
 	struct admission_config c = {
@@ -341,15 +313,15 @@ static void init_api(struct node *n)
 
 static enum err start_viewers(struct node *n)
 {
-	int fds[LISTENERS_MAX];
-	size_t count = 0;
-	enum err e = viewers_listeners(n, fds, &count);
+	struct listeners *l = n->listeners;
+	enum err e = listeners_open(l, n->config, n->workers);
 	if (e != OK)
 		return e;
 	init_api(n);
 	struct viewers_config v = {
-		.listeners = fds,
-		.listeners_n = count,
+		.listeners = l->fds,
+		.listeners_n = l->n,
+		.listeners_stay = l->stay,
 		.workers = n->workers,
 		.store = n->store,
 		.api = (n->config->roles & RPC_ROLE_API) != 0 ? &n->api : NULL,
@@ -357,9 +329,10 @@ static enum err start_viewers(struct node *n)
 		.egress_bytes_per_s = (uint64_t)n->config->capacity_mbps * (KBIT_OF_MBIT * 1000 / 8),
 	};
 	e = viewers_start(&v, &n->viewers);
-	if (e != OK)
-		for (size_t i = 0; i < count; i++)
-			(void)close(fds[i]);
+	if (e == ERR_INVALID)
+		LOG_EVENT(LOG_ERROR, "http", "inherit-failed", "what was passed on is no listening socket", LOG_END);
+	for (size_t i = 0; e != OK && !l->stay && i < l->n; i++)
+		(void)close(l->fds[i]);
 	return e;
 }
 
@@ -380,7 +353,7 @@ static enum err start_admin(struct node *n)
 	const char *const address = n->config->listen_admin;
 	enum err e = http_listen(&address, 1, 1, &fd, &bad);
 	if (e != OK)
-		return log_listen("listen.admin", bad, e);
+		return listen_failed("listen.admin", bad, e);
 	n->orders = orders_new(n->control, &n->identity.self, n->loop, ORDERS_RECORDED_WITHIN_MS);
 	if ((n->config->roles & RPC_ROLE_API) != 0)
 		n->warm_orders = warm_orders_new(n->control, n->loop, random_bytes);
@@ -494,13 +467,14 @@ static enum err start_all(struct node *n)
 	return e;
 }
 
-struct node *node_start(
-    const struct config *c, const struct node_secrets *secrets, struct ev_loop *loop, int *exit_status)
+struct node *node_start(const struct config *c, const struct node_secrets *secrets,
+    struct listeners *listeners, struct ev_loop *loop, int *exit_status)
 {
 	uint64_t began_ms = now_mono_ms();
 	struct node *n = OBJ_NEW(struct node, NODE_MAGIC);
 	n->config = c;
 	n->secrets = secrets;
+	n->listeners = listeners;
 	n->loop = loop;
 	mailbox_init(&n->mailbox, loop);
 	enum err e = start_all(n);
@@ -522,6 +496,14 @@ struct node *node_start(
 void node_leave(struct node *n)
 {
 	(void)sd_notify(0, "STOPPING=1");
+	join_end(&n->join);
+	drain_begin(&n->drain);
+}
+
+void node_hand_over(struct node *n)
+{
+	n->listeners->stay = true;
+	http_server_keep_listeners(viewers_server(n->viewers));
 	join_end(&n->join);
 	drain_begin(&n->drain);
 }
@@ -569,6 +551,7 @@ bool node_stop(struct node *n)
 		drain_fini(&n->drain);
 	http_server_stop(n->admin_server);
 	viewers_stop(n->viewers);
+	listeners_after_node(n->listeners);
 	recall_free(n->api.recall);
 	admission_free(n->admission);
 	revocations_stop(n->revocations);

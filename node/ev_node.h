@@ -6,6 +6,7 @@
 #define NODE_EV_NODE_H
 
 #include "node/config.h"
+#include "node/ev_listeners.h"
 #include "node/fs_secrets.h"
 
 #include <ev.h>
@@ -22,13 +23,15 @@ enum {
 	NODE_EXIT_CONFIG = 78
 };
 
-/* Logs what is wrong and returns NULL with *exit_status. `secrets` stay the caller's, and are used until
- * node_stop. */
-struct node *node_start(
-    const struct config *c, const struct node_secrets *secrets, struct ev_loop *loop, int *exit_status);
+/* Logs what is wrong and returns NULL with *exit_status. `secrets` and `listeners` stay the caller's, and are
+ * used until node_stop; `listeners` that are empty are opened. */
+struct node *node_start(const struct config *c, const struct node_secrets *secrets,
+    struct listeners *listeners, struct ev_loop *loop, int *exit_status);
 /* First: this node drains (says so, takes no new session, ends its connections) and then breaks the loop.
  * Second: breaks the loop now. */
 void node_leave(struct node *n);
+/* The same for a successor in this process: its listening sockets stay open, and systemd is not told. */
+void node_hand_over(struct node *n);
 /* It left because it was expelled. */
 bool node_was_expelled(const struct node *n);
 /* For links to come; copied, held. As nng_links_set_keys, nng_links_set_cert. */

@@ -89,6 +89,7 @@ enum err viewers_start(const struct viewers_config *c, struct viewers **out)
 	struct http_server_config s = {
 		.listeners = c->listeners,
 		.listeners_n = c->listeners_n,
+		.listeners_stay = c->listeners_stay,
 		.workers = c->workers,
 		.limits = &limits,
 		.handler = on_request,

@@ -15,6 +15,7 @@ struct viewers;
 struct viewers_config {
 	const int *listeners; /* taken on success */
 	size_t listeners_n;
+	bool listeners_stay; /* they are the caller's again after viewers_stop */
 	unsigned workers;
 	struct kvs_store *store;     /* for the workers' readers */
 	struct api *api;             /* NULL without the api role */

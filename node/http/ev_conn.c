@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LINGER_MS = 2000, LINGER_MAX_BYTES = 1 << 20, DRAIN_FRESH_MS = 1000 };
+enum { LINGER_MS = 2000, LINGER_MAX_BYTES = 1 << 20, DRAIN_FRESH_MS = 2000 };
 
 /* -- deadlines -- */
 
@@ -20,6 +20,14 @@ static void set_deadline(struct conn *c, uint64_t at_ms)
 static void set_deadline_in(struct conn *c, uint32_t ms)
 {
 	set_deadline(c, c->worker->mono_ms + ms);
+}
+
+/* How long it may be idle. */
+static uint32_t idle_ms(const struct conn *c)
+{
+	const struct http_limits *l = &c->worker->server->limits;
+	return c->worker->draining && l->last_request_ms < l->idle_timeout_ms ? l->last_request_ms
+	                                                                      : l->idle_timeout_ms;
 }
 
 /* -- watching -- */
@@ -107,6 +115,8 @@ void conn_kill(struct conn *c, bool reset)
 	buf_fini(&c->ahead);
 	COUNT(w, connections_open, -1);
 	atomic_fetch_sub(&w->server->connections, 1);
+	if (c->former)
+		atomic_fetch_sub(&w->server->former, 1);
 	end_exchange(c);
 	free_when_unheld(c);
 }
@@ -174,7 +184,7 @@ static void on_some_input(struct conn *c, bool began)
 static bool take_input(struct conn *c)
 {
 	if (c->in.n == 0) {
-		if (c->eof || (c->worker->draining && c->x == NULL && !c->fresh))
+		if (c->eof)
 			conn_kill(c, false);
 		return false;
 	}
@@ -205,7 +215,7 @@ static void on_sent(struct conn *c)
 		linger(c);
 	} else {
 		c->state = CONN_READING;
-		set_deadline_in(c, c->worker->server->limits.idle_timeout_ms);
+		set_deadline_in(c, idle_ms(c));
 	}
 }
 
@@ -381,6 +391,20 @@ static void on_progress(struct letter *l)
 	conn_run(c);
 }
 
+/* Nothing was asked for too long. A close that crosses with a request would reset it, and an answer that is
+ * still on its way with it: so ours is half of one, and none when a request has just come. */
+static void end_idle(struct conn *c)
+{
+	uint8_t byte;
+	if (c->in.n > 0 || recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+		set_deadline_in(c, c->worker->server->limits.header_timeout_ms);
+		return;
+	}
+	linger(c);
+	if (c->state != CONN_DEAD)
+		watch(c);
+}
+
 void conn_on_timer(struct conn *c)
 {
 	if (c->deadline_ms > c->worker->mono_ms) {
@@ -391,7 +415,7 @@ void conn_on_timer(struct conn *c)
 	switch (c->state) {
 	case CONN_READING:
 		if (c->x == NULL) {
-			conn_kill(c, false);
+			end_idle(c);
 			return;
 		}
 		COUNT(c->worker, timeouts, 1);
@@ -410,13 +434,15 @@ void conn_on_timer(struct conn *c)
 
 void conn_on_drain(struct conn *c)
 {
-	uint8_t byte;
+	if (c->state == CONN_DEAD)
+		return;
+	c->former = true;
+	atomic_fetch_add(&c->worker->server->former, 1);
 	if (c->state != CONN_READING || c->x != NULL || c->in.n > 0)
 		return;
-	if (c->fresh)
-		set_deadline_in(c, DRAIN_FRESH_MS);
-	else if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) /* else a request has just come */
-		conn_kill(c, false);
+	uint64_t at_ms = c->worker->mono_ms + (c->fresh ? DRAIN_FRESH_MS : idle_ms(c));
+	if (at_ms < c->deadline_ms)
+		set_deadline(c, at_ms);
 }
 
 /* By the kernel, which spaces out segments without the fq qdisc too; no timer of ours. */

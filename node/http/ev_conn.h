@@ -1,9 +1,9 @@
 /* Inside of the transport: one connection as a state machine.
  *
- *     READING  idle, or a request comes in          -> WAITING (whole), DEAD
+ *     READING  idle, or a request comes in          -> WAITING (whole), LINGER (idle for too long), DEAD
  *     WAITING  a handler has the exchange           -> SENDING (http_respond), DEAD
  *     SENDING  the answer goes out                  -> READING, LINGER (the last one), DEAD
- *     LINGER   answered, our half closed: what still comes is read and dropped, so that a reset does
+ *     LINGER   our half closed: what still comes is read and dropped, so that a reset does
  *              not overtake the answer              -> DEAD
  *
  * One request at a time: answers are in order by construction. While one is in work, at most
@@ -47,6 +47,7 @@ struct conn {
 	bool running;           /* conn_run is on the stack */
 	bool ready;             /* in the worker's list */
 	bool fresh;             /* no request yet */
+	bool former;            /* stood when its worker began to drain */
 	bool eof;               /* the peer sends no more */
 	bool close;             /* after the present answer */
 	bool parked;            /* caught up with a growing file */
@@ -72,7 +73,7 @@ void conn_make_ready(struct conn *c);
 void conn_on_timer(struct conn *c);
 /* Ends it, by a reset when told to; memory is freed as soon as nobody holds it. */
 void conn_kill(struct conn *c, bool reset);
-/* Closes it when it is idle; gives a fresh one a second for its request. */
+/* Its next answer is the last; bounds the time for its request when it is idle. */
 void conn_on_drain(struct conn *c);
 /* As http_response.pace_bytes_per_s. */
 void conn_pace(struct conn *c, uint64_t bytes_per_s);

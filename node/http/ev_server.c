@@ -10,6 +10,7 @@
 const struct http_limits http_limits_default = {
 	.header_timeout_ms = 10000,
 	.idle_timeout_ms = 60000,
+	.last_request_ms = 10000,
 	.send_timeout_ms = 60000,
 	.body_timeout_ms = 30000,
 	.request_line_bytes = 8 << 10,
@@ -27,6 +28,7 @@ static struct http_server *server_new(const struct http_server_config *c)
 	CHECK(c->workers >= 1 && c->handler != NULL);
 	struct http_server *s = OBJ_NEW(struct http_server, HTTP_SERVER_MAGIC);
 	s->limits = c->limits != NULL ? *c->limits : http_limits_default;
+	atomic_init(&s->listeners_stay, c->listeners_stay);
 	s->handler = c->handler;
 	s->ctx = c->ctx;
 	s->worker_start = c->worker_start;
@@ -158,6 +160,25 @@ void http_server_drain(struct http_server *s)
 		mailbox_post(&s->workers[i].mailbox, &s->workers[i].drain_letter);
 }
 
+bool http_server_former_gone(const struct http_server *s)
+{
+	OBJ_CHECK(s, HTTP_SERVER_MAGIC);
+	return atomic_load(&s->draining_n) == s->workers_n && atomic_load(&s->former) == 0;
+}
+
+void http_server_stop_accepting(struct http_server *s)
+{
+	OBJ_CHECK(s, HTTP_SERVER_MAGIC);
+	for (unsigned i = 0; i < s->workers_n; i++)
+		mailbox_post(&s->workers[i].mailbox, &s->workers[i].close_letter);
+}
+
+void http_server_keep_listeners(struct http_server *s)
+{
+	OBJ_CHECK(s, HTTP_SERVER_MAGIC);
+	atomic_store(&s->listeners_stay, true);
+}
+
 void http_server_stop(struct http_server *s)
 {
 	if (s == NULL)
@@ -167,7 +188,7 @@ void http_server_stop(struct http_server *s)
 		stop_threads(s, s->workers_n);
 	else
 		worker_end(&s->workers[0]);
-	server_free(s, true);
+	server_free(s, !atomic_load(&s->listeners_stay));
 }
 
 /* -- asking -- */

@@ -1,7 +1,8 @@
 /* The HTTP/1.1 transport: workers, connections, limits.
  *
  * A server starts from an array of listening descriptors, wherever they came from (opened here with
- * SO_REUSEPORT, inherited from systemd, passed on): descriptor i is served by worker i mod workers.
+ * SO_REUSEPORT, inherited from systemd, passed on): descriptor i is served by worker i mod workers. Who
+ * wants them to outlive the server says so; connections then wait in them for the next one.
  * A worker is one thread with one libev loop; http_server_on_loop instead serves on a loop that the
  * caller runs (the admin listener on the control loop).
  */
@@ -15,6 +16,7 @@
 struct http_limits {
 	uint32_t header_timeout_ms;  /* whole request head, 10 s */
 	uint32_t idle_timeout_ms;    /* between requests, 60 s */
+	uint32_t last_request_ms;    /* the same while draining, if less: for one last request, 10 s */
 	uint32_t send_timeout_ms;    /* no byte taken by the viewer for that long: reset, 60 s */
 	uint32_t body_timeout_ms;    /* whole body, 30 s */
 	size_t request_line_bytes;   /* 8 KiB, else 414 */
@@ -39,9 +41,10 @@ struct aside;
 struct http_server;
 
 struct http_server_config {
-	const int *listeners; /* borrowed for the call; the server owns the descriptors after success */
+	const int *listeners; /* the array is borrowed for the call, the descriptors are taken on success */
 	size_t listeners_n;
-	unsigned workers; /* >= 1 */
+	bool listeners_stay; /* they are never closed, and are the caller's again after http_server_stop */
+	unsigned workers;    /* >= 1 */
 	const struct http_limits *limits;
 	http_handler *handler;
 	void *ctx;
@@ -63,9 +66,17 @@ MUST_USE enum err http_server_start(const struct http_server_config *c, struct h
 /* The same on the caller's loop, one "worker", no thread. */
 MUST_USE enum err http_server_on_loop(
     const struct http_server_config *c, struct ev_loop *loop, struct http_server **out);
-/* Drains: no new connection is accepted, present ones get `Connection: close` with their next
- * answer, idle ones are closed. Returns at once. */
+/* Drains, in two steps that both return at once. First: every connection, present or to come, gets
+ * `Connection: close` with its next answer, after which our half is closed and what still comes is read
+ * (RFC 9112 9.6); who is idle has last_request_ms for one last request. */
 void http_server_drain(struct http_server *s);
+/* Every worker has begun with that, and each connection that stood then is gone. */
+bool http_server_former_gone(const struct http_server *s);
+/* Second: no new connection is accepted. Listeners that stay are left alone, and what waits there is for
+ * whom they are passed on to; others are closed when all that waited there is accepted. */
+void http_server_stop_accepting(struct http_server *s);
+/* From now on as with listeners_stay. */
+void http_server_keep_listeners(struct http_server *s);
 size_t http_server_open_connections(const struct http_server *s);
 const struct http_limits *http_server_limits(const struct http_server *s);
 /* Of about the last second. */

@@ -274,16 +274,22 @@ static void on_drain(struct letter *l)
 	if (w->draining)
 		return;
 	w->draining = true;
-	for (struct conn *c = w->conns, *next; c != NULL; c = next) {
-		next = c->next;
+	for (struct conn *c = w->conns; c != NULL; c = c->next)
 		conn_on_drain(c);
-	}
+	atomic_fetch_add(&w->server->draining_n, 1); /* last: they are counted */
+}
+
+static void on_close(struct letter *l)
+{
+	struct http_worker *w = CONTAINER_OF(l, struct http_worker, close_letter);
+	OBJ_CHECK(w, HTTP_WORKER_MAGIC);
+	bool stay = atomic_load(&w->server->listeners_stay);
 	/* Connections that stand in the queue already were promised an answer by the kernel: closing the
-	 * listener would reset them. */
-	for (size_t i = 0; i < w->listeners_n; i++)
+	 * listener would reset them. One that stays keeps them for whom it is passed on to. */
+	for (size_t i = 0; !stay && i < w->listeners_n; i++)
 		for (unsigned n = 0; n < SOMAXCONN && accept_one(w, w->listeners[i].fd); n++)
 			;
-	stop_accepting(w, true);
+	stop_accepting(w, !stay);
 }
 
 static void on_stop(struct letter *l)
@@ -303,6 +309,7 @@ void worker_init(struct http_worker *w, struct http_server *s, unsigned index, s
 	w->loop = loop;
 	mailbox_init(&w->mailbox, loop);
 	w->drain_letter.deliver = on_drain;
+	w->close_letter.deliver = on_close;
 	w->stop_letter.deliver = on_stop;
 	w->handover.letter.deliver = on_handover;
 	CHECK(pthread_mutex_init(&w->handover.lock, NULL) == 0);
@@ -345,7 +352,7 @@ void worker_end(struct http_worker *w)
 	stop_accepting(w, false);
 	for (struct conn *c = w->conns, *next; c != NULL; c = next) {
 		next = c->next;
-		conn_kill(c, true);
+		conn_kill(c, c->state != CONN_LINGER); /* what the kernel has still to send is an answer's end */
 	}
 	if (w->server->worker_stop != NULL)
 		w->server->worker_stop(w->server->ctx, w);

@@ -60,6 +60,7 @@ struct http_worker {
 	struct mailbox mailbox;
 	struct warm_known warm_known;
 	struct letter drain_letter;
+	struct letter close_letter;
 	struct letter stop_letter;
 	bool draining;
 
@@ -97,6 +98,9 @@ struct http_server {
 	void (*worker_stop)(void *ctx, struct http_worker *w);
 	void (*worker_rest)(void *ctx, struct http_worker *w);
 	bool own_threads;
+	atomic_bool listeners_stay;
+	_Atomic unsigned draining_n; /* workers that drain */
+	_Atomic size_t former;       /* connections that stood when their worker began to */
 	const struct warmth_ops *warmth;
 	struct aside *aside;
 	_Atomic size_t connections; /* on all workers, and on their way to one */

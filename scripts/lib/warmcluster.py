@@ -30,14 +30,26 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.parse
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = "warmcastd"
 READY_DEADLINE_S = 30.0
-TERM_DEADLINE_S = 40.0  # a node may wait 30 s for answers under way
+TERM_DEADLINE_S = 50.0  # a node may wait 40 s for answers under way
 POLL_S = 0.02
+
+# What systemd does: descriptors stand from 3 on, and LISTEN_PID is who is executed.
+ACTIVATE = """
+import fcntl, os, sys
+n = int(sys.argv[1])
+spare = [fcntl.fcntl(int(fd), fcntl.F_DUPFD_CLOEXEC, 64) for fd in sys.argv[2:2 + n]]
+for i, fd in enumerate(spare):
+    os.dup2(fd, 3 + i)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(n))
+os.execvp(sys.argv[2 + n], sys.argv[2 + n:])
+"""
 
 Response = collections.namedtuple("Response", "status headers body")
 Ports = collections.namedtuple("Ports", "http rpc admin")
@@ -171,6 +183,7 @@ class Node:
         self.err_file = root / "log" / f"{name}.err"
         self.pid_file = root / "run" / f"{name}.pid"
         self.wrapper = None  # a command before the binary of this node only; None: the cluster's
+        self.pass_fds = ()  # descriptors that it inherits, under the same numbers
         self._process = None
 
     def pid(self):
@@ -190,11 +203,33 @@ class Node:
         with open(self.log_file, "ab") as log, open(self.err_file, "ab") as err:
             self._process = subprocess.Popen(
                 [*wrapper, str(self.cluster.binary), "--config", str(self.config_file)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=err, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=err, start_new_session=True, pass_fds=self.pass_fds,
                 env={**os.environ, **self.cluster.env})
         self.pid_file.write_text(f"{self._process.pid}\n")
         if wait:
             self.wait_ready()
+
+    def activate(self, sockets):
+        """From the next start on it inherits these as from systemd; they stay open here."""
+        numbers = [s.fileno() for s in sockets]
+        before = self.cluster.wrapper if self.wrapper is None else self.wrapper
+        self.pass_fds = numbers
+        self.wrapper = [sys.executable, "-c", ACTIVATE, str(len(numbers)), *map(str, numbers), *before]
+
+    def hold_sockets(self, n=1):
+        """n sockets that listen where viewers come, for activate(): the caller's, who closes them."""
+        host, port = self.http.split(":")
+        held = []
+        for _ in range(n):
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if n > 1:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            s.bind((host, int(port)))
+            s.listen(4096)
+            held.append(s)
+        self.activate(held)
+        return held
 
     def is_ready(self):
         try:

@@ -262,16 +262,21 @@ void fixture_init(struct fixture *f)
 void fixture_start(struct fixture *f, unsigned workers, unsigned listeners)
 {
 	static const char *const addresses[] = { "127.0.0.1:0" };
-	int fds[8];
 	const char *bad;
 	struct sockaddr_in at;
 	socklen_t n = sizeof(at);
-	CHECK(listeners <= 8 && http_listen(addresses, 1, listeners, fds, &bad) == OK);
-	CHECK(getsockname(fds[0], (struct sockaddr *)&at, &n) == 0);
+	CHECK(listeners <= 8 && http_listen(addresses, 1, listeners, f->fds, &bad) == OK);
+	CHECK(getsockname(f->fds[0], (struct sockaddr *)&at, &n) == 0);
 	f->port = ntohs(at.sin_port);
+	fixture_serve(f, workers, listeners);
+}
+
+void fixture_serve(struct fixture *f, unsigned workers, unsigned listeners)
+{
 	struct http_server_config c = {
-		.listeners = fds,
+		.listeners = f->fds,
 		.listeners_n = listeners,
+		.listeners_stay = f->listeners_stay,
 		.workers = workers,
 		.limits = &f->limits,
 		.handler = handle,

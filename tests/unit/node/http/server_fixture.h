@@ -12,6 +12,8 @@ struct fixture {
 	struct http_limits limits;
 	const struct warmth_ops *warmth; /* the disk; NULL: the kernel's */
 	int port;
+	int fds[8]; /* its listeners */
+	bool listeners_stay;
 	int file;                /* FIXTURE_FILE_BYTES of fixture_byte */
 	struct growing *growing; /* what /grow sends */
 	uint64_t grow_from;
@@ -28,6 +30,8 @@ uint8_t fixture_byte(uint64_t i);
 /* Small limits of time; the caller may change `limits` before fixture_start. */
 void fixture_init(struct fixture *f);
 void fixture_start(struct fixture *f, unsigned workers, unsigned listeners);
+/* The same with listeners that stayed open. */
+void fixture_serve(struct fixture *f, unsigned workers, unsigned listeners);
 /* Answers the kept exchange, on its worker. */
 void fixture_release(struct fixture *f);
 void fixture_end(struct fixture *f);

@@ -396,45 +396,6 @@ static void out_of_descriptors_refuses_and_recovers(void **state)
 	raw_close(&c);
 }
 
-/* -- drain -- */
-
-static void draining_lets_the_present_finish(void **state)
-{
-	(void)state;
-	fixture_start(&f, 2, 2);
-	struct raw idle, busy, kept;
-	struct raw_answer a;
-	char field[256];
-	raw_connect(&idle, f.port);
-	raw_say(&idle, "GET /echo HTTP/1.1\r\n" H);
-	assert_true(raw_answer(&idle, &a, false));
-	raw_answer_free(&a);
-	raw_connect(&kept, f.port);
-	raw_say(&kept, "GET /kept HTTP/1.1\r\n" H);
-	fixture_await(&f.kept_n, 1);
-	raw_connect(&busy, f.port);
-	raw_say(&busy, "GET /echo HTTP/1.1\r\n" H "GET /ec");
-	assert_true(raw_answer(&busy, &a, false));
-	raw_answer_free(&a);
-	http_server_drain(f.server);
-	http_server_drain(f.server);
-	assert_int_equal(raw_end(&idle), RAW_EOF);
-	raw_say(&busy, "ho HTTP/1.1\r\n" H);
-	assert_true(raw_answer(&busy, &a, false));
-	assert_string_equal(raw_field(&a, "Connection", field), "close");
-	raw_answer_free(&a);
-	assert_int_equal(raw_end(&busy), RAW_EOF);
-	fixture_release(&f);
-	assert_true(raw_answer(&kept, &a, false));
-	assert_string_equal(raw_field(&a, "Connection", field), "close");
-	raw_answer_free(&a);
-	assert_int_equal(raw_end(&kept), RAW_EOF);
-	raw_close(&idle);
-	raw_close(&busy);
-	raw_close(&kept);
-	fixture_await_connections(&f, 0);
-}
-
 /* -- listening -- */
 
 static void listening_names_what_is_wrong(void **state)
@@ -576,7 +537,6 @@ int main(void)
 		SERVER_TEST(a_connection_has_so_many_requests),
 		SERVER_TEST(every_listener_is_served),
 		SERVER_TEST(out_of_descriptors_refuses_and_recovers),
-		SERVER_TEST(draining_lets_the_present_finish),
 		SERVER_TEST(listening_names_what_is_wrong),
 		SERVER_TEST(a_group_of_another_is_not_joined),
 		SERVER_TEST(what_does_not_listen_is_refused),
