@@ -323,7 +323,10 @@ class Node:
 
 
 def without_pathways(playlist):
-    """What the origin store holds of a playlist that came with the session's pathways."""
+    """What the origin store holds of a playlist, or an MPD, that came with the session's pathways."""
+    if playlist.lstrip()[:1] == b"<":
+        return re.sub(rb'(<BaseURL serviceLocation="[^"]*">[^<]*</BaseURL>)+<ContentSteering [^>]*>[^<]*</ContentSteering>', b"",
+                      playlist)
     tag = re.search(rb'#EXT-X-CONTENT-STEERING:[^\n]*PATHWAY-ID="([^"]+)"\n', playlist)
     if tag is None:
         return playlist
