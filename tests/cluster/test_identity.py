@@ -2,6 +2,7 @@
 
 import shutil
 
+import pytest
 import warmcluster
 from conftest import wait_event
 
@@ -20,10 +21,21 @@ def wait_alive(nodes, ids):
     warmcluster.until(f"{[n.name for n in nodes]} see {ids} alive", 20, probe)
 
 
-def test_a_cloned_disk_becomes_another_node(make_cluster):
+@pytest.fixture
+def held():
+    sockets = []
+    yield sockets
+    for s in sockets:
+        s.close()
+
+
+@pytest.mark.parametrize("activated", [False, True])
+def test_a_cloned_disk_becomes_another_node(make_cluster, held, activated):
     """delivery-2 is started on a copy of delivery-1's disk: one of the two gives the id up, and both live."""
     cluster = make_cluster(api=1, delivery=2, start=False)
     first, clone = cluster.node("delivery-1"), cluster.node("delivery-2")
+    for node in (first, clone) if activated else ():
+        held += node.hold_sockets()
     for node in (cluster.node("api-1"), first):
         node.start()
     shared = own_id(first)
@@ -48,6 +60,7 @@ def test_a_cloned_disk_becomes_another_node(make_cluster):
     ids = warmcluster.until("two nodes with two ids", 20, apart)
     wait_alive([cluster.node("api-1"), first, clone], ids)
     loser.wait_ready()
+    assert loser.request("GET", "/none").status == 404
 
 
 def test_two_nodes_with_one_name_are_told(make_cluster):
