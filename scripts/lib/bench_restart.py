@@ -139,7 +139,8 @@ def parse():
     parser = argparse.ArgumentParser(prog="scripts/bench restart", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--restarts", type=int, default=10, help="(default 10)")
-    parser.add_argument("--connections", type=int, default=240, help="that are kept (default 240: 10,000 requests/s)")
+    parser.add_argument("--connections", type=int, default=240,
+                        help="that are kept (default 240: above 10,000 requests a second)")
     parser.add_argument("--how", choices=("activation", "replace"), default="activation", help="(default activation)")
     parser.add_argument("--json", action="store_true", help="one object instead of the table")
     arguments = parser.parse_args()
