@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by scripts/demo and scripts/test. Expects `set -euo pipefail` and the repository as working directory.
+# Sourced by scripts/demo, scripts/package and scripts/test. Expects `set -euo pipefail` and the repository as working directory.
 
 # Reads ninja's lines ("done total what") and shows one moving line (terminal), or a line every ten percent.
 show_build_progress() {
@@ -31,6 +31,13 @@ build_into() {
 	local dir=$1
 	configure_into "$1" "$2" || return 1
 	shift 2
+	build_targets "$dir" "$@"
+}
+
+# build_targets DIR [TARGET...]: the same of a folder that is configured.
+build_targets() {
+	local dir=$1
+	shift
 	# -k 0: one run shows every error.
 	if ! NINJA_STATUS='@%f %t ' ninja -C "$dir" -k 0 "$@" 2>&1 | tee "$dir/build.log" | show_build_progress; then
 		{ grep -vE '^@|^ninja: (Entering|no work)' "$dir/build.log" || true; } | sed 's/^/  | /' >&2
