@@ -11,6 +11,13 @@ enum { OUT_MAX = 256 * 1024, PIECE = 20 * 1000 };
 
 static struct prng dice;
 static struct nng_hub hub;
+/* With sanitizers a round takes several times as long. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SLOWER = 3 };
+#else
+enum { SLOWER = 1 };
+#endif
+
 static nng_tls_config *server_tls, *client_tls;
 
 static void make_certificate(void)
@@ -114,14 +121,14 @@ static void ends_at_any_moment(bool tls, int rounds)
 static void a_connection_may_end_at_any_moment(void **state)
 {
 	(void)state;
-	ends_at_any_moment(false, 500);
+	ends_at_any_moment(false, 500 / SLOWER);
 }
 
 static void a_tls_connection_may_end_at_any_moment(void **state)
 {
 	(void)state;
 	make_certificate();
-	ends_at_any_moment(true, 300);
+	ends_at_any_moment(true, 300 / SLOWER);
 	nng_tls_config_free(server_tls);
 	nng_tls_config_free(client_tls);
 }
