@@ -37,6 +37,8 @@ static void orphan_end(struct orphan *o)
 static void job_end(struct media_job *j)
 {
 	j->x = NULL;
+	growing_unref(j->awaited);
+	j->awaited = NULL;
 	if (body_end(j))
 		orphans_add(&j->d->orphans, &j->orphan, orphan_end);
 	else
@@ -218,12 +220,6 @@ static bool try_next_entry(struct media_job *j)
 
 /* -- what is to be rendered is waited for -- */
 
-static void stop_awaiting(struct media_job *j)
-{
-	growing_unref(j->awaited);
-	j->awaited = NULL;
-}
-
 static void on_length(struct letter *l)
 {
 	struct growing_waiter *waiter = CONTAINER_OF(l, struct growing_waiter, letter);
@@ -233,7 +229,6 @@ static void on_length(struct letter *l)
 		growing_wait(j->awaited, &j->at_length, j->await_bytes);
 		return;
 	}
-	stop_awaiting(j);
 	http_on_gone(j->x, NULL, NULL);
 	look(j);
 }
@@ -243,7 +238,6 @@ static void on_gone_while_awaiting(void *arg)
 	struct media_job *j = OBJ_CAST(struct media_job, JOB_MAGIC, arg);
 	growing_forget(j->awaited, &j->at_length);
 	mailbox_withdraw(j->waiter.mailbox, &j->at_length.letter);
-	stop_awaiting(j);
 	job_end(j);
 }
 
@@ -394,9 +388,15 @@ static void looked(struct media_job *j, struct cache_unit *unit)
 	struct delivery *d = j->d;
 	if (unit == NULL && (unit = look_past_end(j)) != NULL)
 		j->slice = 1;
-	if (unit == NULL) {
+	bool fresh = unit != NULL && freshness_holds(unit->meta, d->c.now_wall_ms());
+	if (!fresh && j->awaited != NULL) { /* no disk took it, or it is stale already: not fetched anew */
+		cache_release(d->c.cache, unit);
+		j->waiter.answer.growing = j->awaited;
+		j->awaited = NULL;
+		answer_growing(j, &j->waiter.answer);
+	} else if (unit == NULL) {
 		want(j);
-	} else if (!freshness_holds(unit->meta, d->c.now_wall_ms())) {
+	} else if (!fresh) {
 		cache_release(d->c.cache, unit);
 		j->was_stale = true;
 		want(j);

@@ -14,7 +14,8 @@ enum { RENDERED_MAX_BYTES = 4 * HOT_OBJECT_MAX_BYTES };
 
 bool media_is_entry(const struct delivery *d, const struct token *t, struct bytes object)
 {
-	if (d->c.pathways == NULL || object.n <= t->content.n + 1 || !bytes_starts_with(object, t->content))
+	if (d->c.pathways == NULL || object.n <= t->content.n + 1 || !bytes_starts_with(object, t->content) ||
+	    object.p[t->content.n] != '/')
 		return false;
 	struct bytes name = bytes_from(object, t->content.n + 1);
 	if (t->entry.n > 0)
@@ -127,7 +128,8 @@ bool media_steer_answer(struct delivery *d, struct http_exchange *x, struct hot 
 	struct pathways p;
 	struct buf text;
 	struct bytes body = h->body[HOT_IDENTITY];
-	if (!pathways_of(d, x, h, content, session, &p))
+	/* A media playlist is asked for again and again: nobody is decided about for it. */
+	if (!pathways_fit(body) || !pathways_of(d, x, h, content, session, &p))
 		return false;
 	buf_init(&text, RENDERED_MAX_BYTES);
 	enum err e = pathways_into_hls(body, &p, &text);

@@ -27,6 +27,10 @@ struct pathways {
 /* [a-zA-Z0-9._-], 1 to 63 of them: what a PATHWAY-ID may be. */
 bool pathway_name_ok(struct bytes name);
 
+/* Whether the text is one that is rendered; whether it is such an MPD. */
+bool pathways_fit(struct bytes text);
+bool pathways_fit_mpd(struct bytes text);
+
 /* Appends the rendered text. ERR_NOT_FOUND: see above; else what the buffer says. */
 MUST_USE enum err pathways_into_hls(struct bytes text, const struct pathways *p, struct buf *out);
 MUST_USE enum err pathways_into_mpd(struct bytes text, const struct pathways *p, struct buf *out);

@@ -65,6 +65,11 @@ static bool can_render(struct bytes text)
 	return variants;
 }
 
+bool pathways_fit(struct bytes text)
+{
+	return can_render(text) || pathways_fit_mpd(text);
+}
+
 /* -- writing -- */
 
 static void put_quoted(struct buf *out, const char *name, struct bytes value)

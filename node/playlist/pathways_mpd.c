@@ -110,6 +110,12 @@ static bool find_place(struct bytes text, size_t *place)
 	return false;
 }
 
+bool pathways_fit_mpd(struct bytes text)
+{
+	size_t place;
+	return find_place(text, &place);
+}
+
 static void put_base(struct buf *out, struct bytes name, struct bytes base)
 {
 	buf_put_str(out, "<BaseURL serviceLocation=\"");
