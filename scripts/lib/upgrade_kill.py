@@ -48,8 +48,9 @@ class Ffmpeg:
 
     def __init__(self, uri):
         self.process = subprocess.Popen(
-            ["ffmpeg", "-hide_banner", "-loglevel", "quiet", "-nostdin", "-y", "-re", "-i", uri, "-map", "0:v:0", "-f", "framecrc",
-             os.devnull, "-map", "0:v:2", "-f", "framecrc", "-flush_packets", "1", "pipe:1"], stdout=subprocess.PIPE, text=True)
+            ["ffmpeg", "-hide_banner", "-loglevel", "quiet", "-nostdin", "-y", "-re", "-i", uri, "-map", "0:v:0", "-f",
+             "framecrc", os.devnull, "-map", "0:v:2", "-f", "framecrc", "-flush_packets", "1", "pipe:1"],
+            stdout=subprocess.PIPE, text=True)
         self.frames = []
         threading.Thread(target=self._read, daemon=True).start()
 
