@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static struct token_keys keys;
 	size_t bad_line;
-	if (keys.n == 0)
+	if (token_keys_n(&keys) == 0)
 		CHECK(token_keys_parse(
 		          BYTES_LIT("k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), &keys, &bad_line) == OK);
 	struct arena a;
