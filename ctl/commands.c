@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "ctl/diff.h"
+#include "ctl/drain.h"
 #include "ctl/lag.h"
 #include "ctl/order.h"
 #include "ctl/probe.h"
@@ -109,13 +110,8 @@ static const struct command commands[] = {
 	    "has to\n"
 	    "become another one, by an empty data_dir.\n",
 	    run_expel, NULL, NULL },
-	{ "drain", "NODE", 1, 1, "has a node take no new viewers",
-	    "NODE is a name or an id. No viewer is sent there any more, and those who ask where their session\n"
-	    "belongs are led to another node. The order outlives restarts of the node, until `undrain`. A node\n"
-	    "that is away drains when it is back.\n\n"
-	    "  --wait  until it has no viewer, and no place there is lent to an api node; shows how many are "
-	    "left\n",
-	    run_drain, NULL, NULL, .takes_wait = true },
+	{ "drain", "NODE", 1, 1, "has a node take no new viewers", drain_help, run_drain, NULL, NULL,
+	    .takes_wait = true },
 	{ "undrain", "NODE", 1, 1, "takes back that a node drains",
 	    "NODE is a name or an id. It is ready again at once, with all that its cache holds.\n", run_undrain,
 	    NULL, NULL },
@@ -510,7 +506,7 @@ static int run_expel(const struct call *call)
 
 static int run_drain(const struct call *call)
 {
-	return order_drain(
+	return drain_run(
 	    &call->o->client, call->arguments[0], call->o->wait, call->o->json, call->out, call->errors);
 }
 

@@ -454,6 +454,9 @@ void control_set_state(struct control *c, enum node_state wanted)
 	    LOG_STR("state", node_state_str(state)));
 	if (c->c.places != NULL)
 		places_set_draining(c->c.places, state == NODE_DRAINING || state == NODE_LEFT);
+	/* Who hears that it drains should know by then whether copies are made first. */
+	if (ordered && c->c.sessions != NULL)
+		control_tell_load(c);
 	struct kvs_input in = { .kind = KVS_IN_STATE, .state = state };
 	control_step(c, &in);
 }
@@ -461,6 +464,17 @@ void control_set_state(struct control *c, enum node_state wanted)
 enum node_state control_state(const struct control *c)
 {
 	return c->state;
+}
+
+bool control_drain_ordered(const struct control *c)
+{
+	return c->wanted == NODE_READY && kvs_drain_ordered(c->kvs, &c->c.identity->self);
+}
+
+void control_set_copies(struct control *c, uint32_t left, uint32_t failed)
+{
+	c->copies_left = left;
+	c->copies_failed = failed;
 }
 
 bool control_flushed(struct control *c)

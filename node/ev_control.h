@@ -59,6 +59,10 @@ void control_free(struct control *c);
 /* What this node says of itself (register). Ready is draining as long as an operator wants it to drain. */
 void control_set_state(struct control *c, enum node_state state);
 enum node_state control_state(const struct control *c);
+/* Draining since an operator wants it, and not because the process ends. */
+bool control_drain_ordered(const struct control *c);
+/* How far the copies are that such a drain makes first; told with the load. */
+void control_set_copies(struct control *c, uint32_t left, uint32_t failed);
 /* Everything that was said is on disk, and so may be told to peers. */
 bool control_flushed(struct control *c);
 /* The store cannot write: no new version leaves this node. */
@@ -94,7 +98,7 @@ MUST_USE enum err control_order(
     struct control *c, enum rpc_command_kind kind, struct bytes subject, struct rpc_command_id *id);
 /* Which purges this node's cache has applied lately, for all to see. Not from inside of a step. */
 void control_tell_applied(struct control *c, const struct rpc_applied *applied);
-enum { CONTROL_LISTENERS_MAX = 2 };
+enum { CONTROL_LISTENERS_MAX = 3 };
 /* Called on control's loop, from inside of a step, when commands came to stand in some row: it may order
  * nothing. CONTROL_LISTENERS_MAX at most; changed NULL: not any more, for that ctx. */
 void control_on_commands(struct control *c, void (*changed)(void *ctx), void *ctx);

@@ -56,7 +56,8 @@ struct control {
 	struct control_warm_hearer {
 		void (*hear)(void *ctx, const struct node_id *from, const struct rpc_msg *m);
 		void *ctx;
-	} warm[2]; /* of orders; of how far they are */
+	} warm[2];                           /* of orders; of how far they are */
+	uint32_t copies_left, copies_failed; /* of a drain, as its node last told */
 };
 
 uint64_t control_now_ms(void);
@@ -72,6 +73,8 @@ void control_send(struct control *c, link_id link, struct rpc_msg *m);
 
 void control_own_start(struct control *c);
 void control_own_stop(struct control *c);
+/* The load entry, now; else it is told once a second. */
+void control_tell_load(struct control *c);
 /* What a peer, or a worker of this node, said of sessions here. */
 void control_take_session_news(struct control *c, const struct rpc_session_news *n);
 

@@ -5,6 +5,7 @@
 #include "node/api/place.h"
 #include "node/api/recall.h"
 #include "node/delivery/places.h"
+#include "node/ev_copying.h"
 #include "node/ev_drain.h"
 #include "node/ev_join.h"
 #include "node/ev_listeners.h"
@@ -62,6 +63,7 @@ struct node {
 	struct purger *purger;
 	struct orders *orders;
 	struct warm_orders *warm_orders;
+	struct copying *copying; /* NULL without the delivery role */
 	struct http_server *admin_server;
 	struct drain drain;
 	bool draining_ready, duplicate;
@@ -355,8 +357,10 @@ static enum err start_admin(struct node *n)
 	if (e != OK)
 		return listen_failed("listen.admin", bad, e);
 	n->orders = orders_new(n->control, &n->identity.self, n->loop, ORDERS_RECORDED_WITHIN_MS);
-	if ((n->config->roles & RPC_ROLE_API) != 0)
-		n->warm_orders = warm_orders_new(n->control, n->loop, random_bytes);
+	n->warm_orders = warm_orders_new(n->control, n->loop, random_bytes);
+	if (n->sessions != NULL)
+		n->copying = copying_start(&(struct copying_config){
+		    n->control, n->loop, &n->api, n->reader, n->workers, n->sessions, n->warm_orders });
 	n->probe = probe_new(n->control, &n->identity.self, n->loop, PROBE_STORED_WITHIN_MS);
 	n->admin = (struct admin){
 		.config = n->config,
@@ -560,6 +564,7 @@ bool node_stop(struct node *n)
 	fills_free(n->fills);
 	peers_free(n->peers);
 	probe_free(n->probe);
+	copying_stop(n->copying);
 	orders_free(n->orders);
 	warm_orders_free(n->warm_orders);
 	control_free(n->control);

@@ -199,6 +199,8 @@ enum err rpc_encode_load(const struct rpc_load *l, struct buf *out)
 	m.miss_permille = l->miss_permille;
 	m.evict_age_s = l->evict_age_s;
 	m.reckoned_mbps = l->reckoned_mbps;
+	m.copies_left = l->copies_left;
+	m.copies_failed = l->copies_failed;
 	return pb_pack(&m.base, RPC_VALUE_MAX, out);
 }
 
@@ -219,6 +221,8 @@ enum err rpc_decode_load(struct bytes value, struct arena *a, struct rpc_load *l
 		.miss_permille = m->miss_permille < 1000 ? m->miss_permille : 1000,
 		.evict_age_s = m->evict_age_s,
 		.reckoned_mbps = m->reckoned_mbps,
+		.copies_left = m->copies_left,
+		.copies_failed = m->copies_failed,
 	};
 	return OK;
 }

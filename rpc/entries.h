@@ -42,6 +42,8 @@ struct rpc_load {
 	uint32_t miss_permille; /* 0 unknown */
 	uint32_t evict_age_s;   /* 0 unknown; UINT32_MAX: it would evict nothing */
 	uint32_t reckoned_mbps; /* what its sessions are reckoned to take; 0 unknown */
+	uint32_t copies_left;   /* while it drains: contents with viewers that no other node holds yet */
+	uint32_t copies_failed; /* and those that none could take */
 };
 
 struct rpc_location {

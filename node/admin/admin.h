@@ -39,10 +39,10 @@ struct admin {
 	struct places *places;
 	struct probe *probe;
 	struct orders *orders;
-	struct warm_orders *warm_orders; /* NULL without the api role */
-	struct warmer *warmer;           /* NULL without the delivery role */
-	struct prefetcher *prefetcher;   /* the same */
-	struct measurer *measurer;       /* the same */
+	struct warm_orders *warm_orders;
+	struct warmer *warmer;         /* NULL without the delivery role */
+	struct prefetcher *prefetcher; /* the same */
+	struct measurer *measurer;     /* the same */
 	uint64_t started_mono_ms;
 	uint64_t (*now_mono_ms)(void);
 	uint64_t (*now_wall_ms)(void);

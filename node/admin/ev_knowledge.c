@@ -34,6 +34,16 @@ static void put_versions(const struct kvs_member *m, struct buf *out)
 	buf_put_u8(out, '}');
 }
 
+/* What a drain copies first (V5). */
+static void put_copies(const struct kvs_member *m, struct buf *out)
+{
+	json_put_key(out, "copies");
+	buf_put_u8(out, '{');
+	field_u64(out, "left", m->has_load ? m->load.copies_left : 0);
+	field_u64(out, "failed", m->has_load ? m->load.copies_failed : 0);
+	buf_put_u8(out, '}');
+}
+
 /* -- /v1/status -- */
 
 void admin_count_members(const struct kvs *kvs, struct admin_members *out)
@@ -57,8 +67,10 @@ static void put_liveness(const struct admin *a, struct buf *out)
 {
 	const struct kvs *kvs = control_kvs(a->control);
 	struct kvs_member self;
-	if (member_of(kvs, a->self, &self))
+	if (member_of(kvs, a->self, &self)) {
 		put_versions(&self, out);
+		put_copies(&self, out);
+	}
 	struct admin_members n;
 	admin_count_members(kvs, &n);
 	json_put_key(out, "nodes");
@@ -183,6 +195,7 @@ static void put_member(const struct admin *a, const struct kvs_member *m, uint64
 	put_age(out, "heard_age_ms", m->heard_ms > 0, now_ms, m->heard_ms);
 	field_u64(out, "incarnation", m->incarnation.count);
 	field_u64(out, "sessions", m->has_load ? m->load.sessions : 0);
+	put_copies(m, out);
 	put_age(out, "load_age_ms", m->has_load, now_ms, m->load_seen_ms);
 	field_u64(out, "locations", m->locations_n);
 	put_versions(m, out);

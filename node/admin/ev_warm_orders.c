@@ -245,12 +245,7 @@ static enum err read_place(const struct admin *a, const struct config_origin *or
 	if (holders == NULL)
 		return ERR_NO_MEMORY;
 	enum err e = kvs_reader_holders(a->reader, wish.origin, content, arena, holders, PLACE_HOLDERS_MAX, &n);
-	if (e != OK)
-		return e;
-	const struct cluster_view *view = view_acquire(a->api->c.views, a->view_reader);
-	e = place_among(a->api, view, holders, n, &wish, arena, out);
-	view_release(a->api->c.views, a->view_reader);
-	return e;
+	return e == OK ? place_among_now(a->api, a->view_reader, holders, n, &wish, arena, out) : e;
 }
 
 /* The chosen nodes into o->copies. */
@@ -288,7 +283,6 @@ static void begin(struct warm_orders *all, struct warm_order *o)
 	o->given_ms = now_ms();
 	all->count.orders++;
 	all->count.copies += o->copies_n;
-	log_order(o);
 	for (size_t i = 0; i < o->copies_n; i++) {
 		o->copies[i].heard_ms = o->given_ms;
 		tell(all, o, &o->copies[i]);
@@ -330,10 +324,66 @@ static void order(const struct admin *a, struct http_exchange *x, const char *co
 	struct buf out;
 	buf_init(&out, ADMIN_ANSWER_MAX);
 	begin(all, o);
+	log_order(o);
 	put_order(all, o, &out);
 	admin_answer_json_as(x, 202, &out);
 	buf_fini(&out);
 }
+
+/* -- of this node itself -- */
+
+enum err warm_orders_give(struct warm_orders *all, struct bytes origin, struct bytes content,
+    const struct node_id *node, struct rpc_warm_id *id)
+{
+	if (origin.n > ORIGIN_MAX || content.n > RPC_CONTENT_MAX)
+		return ERR_TOO_BIG;
+	struct warm_order **at = place_for(all);
+	if (at == NULL)
+		return ERR_FULL;
+	free(*at);
+	*at = calloc(1, sizeof(**at));
+	CHECK(*at != NULL);
+	struct warm_order *o = *at;
+	o->asked = 1;
+	o->copies_n = 1;
+	o->copies[0].node = *node;
+	memcpy(o->content, content.p, content.n);
+	memcpy(o->origin, origin.p, origin.n);
+	begin(all, o);
+	*id = o->id;
+	return OK;
+}
+
+bool warm_orders_told(const struct warm_orders *all, const struct rpc_warm_id *id, struct warm_copy *out)
+{
+	const struct warm_order *o = order_of(all, id);
+	struct kvs_member m;
+	if (o == NULL)
+		return false;
+	const struct copy *c = &o->copies[0];
+	*out = (struct warm_copy){ .state = c->state,
+		.objects = c->objects,
+		.remaining = c->remaining,
+		.failed = c->failed,
+		.bytes = c->bytes,
+		.detail = c->detail };
+	out->gone =
+	    !copy_ended(c) && (c->said == ERR_NOT_FOUND || c->said == ERR_VERSION ||
+	                          !member_of(control_kvs(all->control), &c->node, &m) || m.liveness == KVS_DOWN);
+	return true;
+}
+
+void warm_orders_forget(struct warm_orders *all, const struct rpc_warm_id *id)
+{
+	for (size_t i = 0; i < WARM_ORDERS_MAX; i++) {
+		if (all->orders[i] == NULL || memcmp(all->orders[i]->id.b, id->b, sizeof(id->b)) != 0)
+			continue;
+		free(all->orders[i]);
+		all->orders[i] = NULL;
+	}
+}
+
+/* -- requests -- */
 
 /* {"content": ID, "copies": N}; "copies" may be absent: 1. */
 static bool take_body(json_t *json, const char **content, uint32_t *copies)

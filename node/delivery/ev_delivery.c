@@ -227,6 +227,8 @@ static bool take_place(struct delivery *d, struct http_exchange *x, const struct
 		.batch = t->lease_batch,
 		.index = t->lease_index,
 		.kbps = t->kbps,
+		.origin = t->origin,
+		.content = t->content,
 	};
 	if (shed(d, x, t, &claim))
 		return false;

@@ -285,6 +285,11 @@ static void the_bytes_of_entries(void **state)
 	assert_int_equal(rpc_encode_load(&l, &out), OK);
 	assert_hex(buf_bytes(&out), "08ac02100218e70720808080808020280130ac02");
 	buf_clear(&out);
+	l.copies_left = 5;
+	l.copies_failed = 1;
+	assert_int_equal(rpc_encode_load(&l, &out), OK);
+	assert_hex(buf_bytes(&out), "08ac02100218e70720808080808020280130ac0240054801");
+	buf_clear(&out);
 	struct rpc_location o = {
 		.bytes = 1 << 20, .objects = 12, .share_permille = 500, .entry = BYTES_LIT("master.m3u8")
 	};
