@@ -1,5 +1,6 @@
 /* warmcastctl: the operator's command. */
 #include "base/text.h"
+#include "base/version.h"
 #include "ctl/commands.h"
 #include "ctl/probe.h"
 #include "ctl/rollout_run.h"
@@ -56,7 +57,7 @@ static const char *take_term(int c, const char *text, struct command_options *o)
 
 static int version(void)
 {
-	puts("warmcastctl " WARMCAST_VERSION);
+	printf("warmcastctl %s\n", warmcast_version);
 	return fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;
 }
 
