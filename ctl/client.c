@@ -1,6 +1,7 @@
 #include "ctl/client.h"
 
 #include "base/check.h"
+#include "base/version.h"
 #include "ctl/common.h"
 
 #include <errno.h>
@@ -150,7 +151,7 @@ static enum err send_request(struct call *c, const char *method, const char *tar
 	struct buf out;
 	buf_init(&out, HEAD_MAX_BYTES + body.n);
 	buf_printf(&out, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, c->client->admin);
-	buf_printf(&out, "User-Agent: warmcastctl/%s\r\nAccept: application/json\r\n", WARMCAST_VERSION);
+	buf_printf(&out, "User-Agent: warmcastctl/%s\r\nAccept: application/json\r\n", warmcast_version);
 	buf_put_str(&out, "Connection: close\r\n");
 	if (strcmp(method, "GET") != 0)
 		buf_printf(&out, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body.n);

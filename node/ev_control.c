@@ -1,6 +1,7 @@
 #include "node/ev_control.h"
 
 #include "base/timers.h"
+#include "base/version.h"
 #include "node/control_view.h"
 #include "node/delivery/places.h"
 #include "node/ev_control_events.h"
@@ -316,7 +317,7 @@ static struct rpc_register own_register(const struct config *c, struct bytes url
 		.state = NODE_JOINING,
 		.rpc_address = bytes_str(c->advertise_rpc),
 		.api_url = bytes_str(c->advertise_api),
-		.build = BYTES_LIT(WARMCAST_VERSION),
+		.build = bytes_str(warmcast_version),
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX,
 		.capacity_sessions = (c->roles & RPC_ROLE_DELIVERY) != 0 ? c->capacity_sessions : 0,
@@ -339,7 +340,7 @@ static struct rpc_hello own_hello(const struct control *c)
 		.version_max = RPC_VERSION_MAX,
 		.features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES | RPC_FEATURE_NAMES | RPC_FEATURE_LEASES |
 		            RPC_FEATURE_WARM,
-		.build = BYTES_LIT(WARMCAST_VERSION),
+		.build = bytes_str(warmcast_version),
 		.rpc_address = bytes_str(c->c.config->advertise_rpc),
 	};
 }

@@ -1,5 +1,6 @@
 /* warmcastd: reads its arguments and its configuration, starts a node, and waits for signals. */
 #include "base/obj.h"
+#include "base/version.h"
 #include "node/ev_node.h"
 #include "node/ev_watchdog.h"
 #include "node/fs_config.h"
@@ -389,7 +390,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (o.version) {
-		printf("warmcastd %s\n", WARMCAST_VERSION);
+		printf("warmcastd %s\n", warmcast_version);
 		return 0;
 	}
 	return o.defaults ? print_defaults() : start(&o, argv);

@@ -1,6 +1,7 @@
 #include "node/ev_node.h"
 
 #include "base/obj.h"
+#include "base/version.h"
 #include "node/admin/admin.h"
 #include "node/api/place.h"
 #include "node/api/recall.h"
@@ -490,7 +491,7 @@ struct node *node_start(const struct config *c, const struct node_secrets *secre
 	drain_init(&n->drain, n->control, viewers_server(n->viewers), loop);
 	n->draining_ready = true;
 	LOG_EVENT(LOG_INFO, "node", "started", "this node serves", LOG_STR("cluster", c->cluster),
-	    LOG_STR("version", WARMCAST_VERSION), LOG_U64("workers", n->workers),
+	    LOG_STR("version", warmcast_version), LOG_U64("workers", n->workers),
 	    LOG_U64("incarnation", n->identity.incarnation.count), LOG_U64("start_ms", now_mono_ms() - began_ms));
 	join_begin(&n->join, n->control, &n->identity.self, c->node, loop);
 	(void)sd_notify(0, "READY=1");

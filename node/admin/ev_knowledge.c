@@ -1,5 +1,6 @@
 /* What the node knows of itself and the cluster, as JSON (warmcastctl shows it). */
 #include "base/text.h"
+#include "base/version.h"
 #include "node/admin/admin.h"
 #include "node/admin/fields.h"
 #include "node/delivery/places.h"
@@ -132,7 +133,7 @@ void admin_put_status(const struct admin *a, struct buf *out)
 	field_roles(out, c->roles);
 	field_str(out, "zone", bytes_str(c->zone));
 	field_str(out, "state", bytes_str(node_state_str(control_state(a->control))));
-	field_str(out, "version", BYTES_LIT(WARMCAST_VERSION));
+	field_str(out, "version", bytes_str(warmcast_version));
 	json_put_key(out, "incarnation");
 	buf_printf(out, "{\"count\":%" PRIu64 "}", kvs_incarnation(control_kvs(a->control)).count);
 	field_u64(out, "uptime_s", age_ms(a->now_mono_ms(), a->started_mono_ms) / 1000);
