@@ -200,6 +200,7 @@ class Node:
         self.log_file = root / "log" / f"{name}.jsonl"
         self.err_file = root / "log" / f"{name}.err"
         self.pid_file = root / "run" / f"{name}.pid"
+        self.binary = None  # of this node only; None: the cluster's
         self.wrapper = None  # a command before the binary of this node only; None: the cluster's
         self.pass_fds = ()  # descriptors that it inherits, under the same numbers
         self._process = None
@@ -220,7 +221,7 @@ class Node:
         wrapper = self.cluster.wrapper if self.wrapper is None else self.wrapper
         with open(self.log_file, "ab") as log, open(self.err_file, "ab") as err:
             self._process = subprocess.Popen(
-                [*wrapper, str(self.cluster.binary), "--config", str(self.config_file)],
+                [*wrapper, str(self.binary or self.cluster.binary), "--config", str(self.config_file)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=err, start_new_session=True, pass_fds=self.pass_fds,
                 env={**os.environ, **self.cluster.env})
         self.pid_file.write_text(f"{self._process.pid}\n")

@@ -15,6 +15,7 @@ import warmcluster  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "players: plays in a headless browser")
+    config.addinivalue_line("markers", "mixed: runs the baseline's build beside this one")
     config.addinivalue_line("markers", "measures: looks at time or memory, so nothing runs beside it")
 
 
