@@ -1,5 +1,6 @@
 /* The copies that a drain makes before its viewers go (V5): of each content that is watched here and that
- * nobody else holds, in which state its copy is. Pure: who looks at replicas and orders copies is node/ev_copying.
+ * nobody else holds, in which state its copy is. Pure: who looks at replicas and orders copies is
+ * node/ev_copying.
  *
  * A content that was watched while the node drained stays in it until somebody else holds it: its viewers may
  * be somewhere by then where it is not yet. Bounded: COPIES_MAX contents, those with the most viewers; what
