@@ -14,7 +14,8 @@ const char rollout_judge_help[] =
     "share of requests that failed (5xx, and media that broke off or could not be had), of those whose\n"
     "player said that it had stalled (CMCD's bs), and of starts that found no room. A bound counts as\n"
     "exceeded when chance does not explain it, and then this ends at once. A node that is started anew\n"
-    "meanwhile is as bad. With fewer than 300 requests it is looked at up to three times as long.\n\n"
+    "meanwhile is as bad. With fewer than 300 requests, but some, it is looked at up to three times as\n"
+    "long.\n\n"
     "  --for TIME      20s, 2m; default 20s\n"
     "  --errors SHARE  default 1%\n"
     "  --stalls SHARE  default 2%\n"
@@ -66,7 +67,7 @@ static bool watch(const struct client *c, const struct judge_terms *t, struct ju
 {
 	if (!look(c, &counts[0], node, error))
 		return false;
-	uint64_t began = ctl_now_ms(), for_ms = (uint64_t)t->for_s * 1000, past_ms;
+	uint64_t began = ctl_now_ms(), for_ms = (uint64_t)t->for_s * 1000, wait_ms, past_ms;
 	enum judge_verdict v;
 	do {
 		(void)poll(NULL, 0, LOOK_EVERY_MS);
@@ -74,7 +75,9 @@ static bool watch(const struct client *c, const struct judge_terms *t, struct ju
 			return false;
 		v = judge(&counts[0], &counts[1], t);
 		past_ms = ctl_now_ms() - began;
-	} while (!judge_is_bad(v) && past_ms < (v == JUDGE_FEW ? JUDGE_TIMES_MAX : 1) * for_ms);
+		bool some = counts[1].requests > counts[0].requests;
+		wait_ms = v == JUDGE_FEW && some ? JUDGE_TIMES_MAX * for_ms : for_ms;
+	} while (!judge_is_bad(v) && past_ms < wait_ms);
 	*seconds = (unsigned)(past_ms / 1000);
 	return true;
 }

@@ -1,10 +1,14 @@
 /* What a rollout is judged by, from counters to words. */
-#include "ctl/rollout_judge.h"
+#include "fake_admin.h"
+
+#include "ctl/commands.h"
+#include "ctl/rollout_judge_run.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -176,6 +180,50 @@ static void terms_as_people_write_them(void **state)
 	assert_string_equal(judge_given(&(struct judge_terms){ .starts = { true, 0 } }), "--starts");
 }
 
+/* Against a node that says the same at each look. */
+static int run_against(const char *status, const char *metrics, char **out, char **errors)
+{
+	struct fake_admin f;
+	struct buf answer;
+	size_t out_n, errors_n;
+	struct client c = { .admin = NULL };
+	buf_init(&answer, 1 << 16);
+	buf_printf(&answer, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(status), status);
+	fake_admin_start_but(&f, buf_bytes(&answer), "/metrics", bytes_str(metrics));
+	buf_fini(&answer);
+	assert_int_equal(client_set_admin(&c, f.address), OK);
+	FILE *to = open_memstream(out, &out_n), *bad = open_memstream(errors, &errors_n);
+	int result = rollout_run_judge(&c, &(struct judge_terms){ .for_s = 1 }, false, to, bad);
+	fclose(to);
+	fclose(bad);
+	fake_admin_stop(&f);
+	return result;
+}
+
+static void assert_ends(
+    const char *status, const char *metrics, int result, const char *said, const char *complained)
+{
+	char *out, *errors;
+	assert_int_equal(run_against(status, metrics, &out, &errors), result);
+	assert_non_null(strstr(out, said));
+	assert_non_null(strstr(errors, complained));
+	free(out);
+	free(errors);
+}
+
+static void a_node_that_is_asked(void **state)
+{
+	(void)state;
+	static const char status[] = "{\"node\":\"d-1\",\"incarnation\":{\"count\":4}}";
+	static const char metrics[] =
+	    "HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\nwarmcast_http_requests_total 100\n";
+	assert_ends(status, metrics, CTL_DONE, "d-1, 1 s; 0 requests, 0 failed", "");
+	assert_ends("{}", metrics, CTL_FAILED, "", "is not what a Warmcast node of this version says");
+	assert_ends(status, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", CTL_FAILED, "",
+	    "is not what a Warmcast node of this version says");
+	assert_ends("no JSON", metrics, CTL_FAILED, "", "warmcastctl: ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +234,7 @@ int main(void)
 		cmocka_unit_test(only_what_came_between_counts),
 		cmocka_unit_test(the_reason_names_node_measure_and_bound),
 		cmocka_unit_test(terms_as_people_write_them),
+		cmocka_unit_test(a_node_that_is_asked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
