@@ -88,6 +88,11 @@ enum err show_rollout_plan(const json_t *said, struct buf *out)
 	put_load(said, out);
 	if (json_is_false(json_object_get(said, "holders_known")))
 		buf_put_str(out, "the asked node does not tell who holds what: no two nodes of a role go together\n");
+	else if (json_is_false(json_object_get(said, "watched_known")))
+		buf_put_str(
+		    out, "the asked node does not tell what is watched: all that is held counts as watched\n");
+	put_names(said, "untold",
+	    "they do not tell all that is watched there, so what they hold counts as watched: ", out);
 	put_names(said, "away", "away, in no batch: ", out);
 	put_names(said, "done", "done: ", out);
 	return buf_err(out);

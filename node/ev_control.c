@@ -222,7 +222,7 @@ static void on_message(void *ctx, link_id link, const struct rpc_msg *m)
 		control_take_session_news(c, &m->session_news);
 		return;
 	}
-	if (control_leases_hear(c, link, m) || control_warm_hear(c, link, m))
+	if (control_leases_hear(c, link, m) || control_warm_hear(c, link, m) || control_watched_hear(c, link, m))
 		return;
 	/* A store that cannot keep up takes no rows; the digest brings them again (R7). */
 	if (m->kind == RPC_ROW_FRAME && store_full(c->store))
@@ -339,7 +339,7 @@ static struct rpc_hello own_hello(const struct control *c)
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX,
 		.features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES | RPC_FEATURE_NAMES | RPC_FEATURE_LEASES |
-		            RPC_FEATURE_WARM,
+		            RPC_FEATURE_WARM | RPC_FEATURE_WATCHED,
 		.build = bytes_str(warmcast_version),
 		.rpc_address = bytes_str(c->c.config->advertise_rpc),
 	};

@@ -115,6 +115,14 @@ void control_lease_stats(const struct control *c, struct lease_purse_stats *s);
 /* What this api node was lent by the node of that slot (A5); false: nothing is known of it. */
 bool control_lease_look(const struct control *c, uint32_t slot, struct lease_purse_view *v);
 
+/* -- what is watched where (node/admin/ev_watched.h) -- */
+/* Who hears what a node answers; hear NULL: nobody. On control's loop. */
+void control_on_watched(struct control *c,
+    void (*hear)(void *ctx, const struct node_id *from, const struct rpc_watched_told *told), void *ctx);
+/* Asks a delivery node which contents have viewers there; question and answer may be lost. Errors as
+ * control_warm_able. This node itself is heard before it returns. */
+enum err control_ask_watched(struct control *c, const struct node_id *node, uint64_t request);
+
 /* -- warm orders (node/warm, node/admin/ev_warm_orders.h) -- */
 /* Who hears RPC_WARM, and who RPC_WARM_TOLD: one each, NULL for nobody. On control's loop, never from inside
  * of a step. */

@@ -56,7 +56,11 @@ struct control {
 	struct control_warm_hearer {
 		void (*hear)(void *ctx, const struct node_id *from, const struct rpc_msg *m);
 		void *ctx;
-	} warm[2];                           /* of orders; of how far they are */
+	} warm[2]; /* of orders; of how far they are */
+	struct {
+		void (*hear)(void *ctx, const struct node_id *from, const struct rpc_watched_told *told);
+		void *ctx;
+	} watched;
 	uint32_t copies_left, copies_failed; /* of a drain, as its node last told */
 };
 
@@ -88,6 +92,14 @@ void control_leases_link_up(struct control *c, const struct peer_link *p);
 void control_leases_link_down(struct control *c, const struct peer_link *p);
 /* False: the message is none of theirs. */
 bool control_leases_hear(struct control *c, link_id link, const struct rpc_msg *m);
+
+/* Its link, or NULL. */
+const struct peer_link *control_peer(const struct control *c, const struct node_id *node);
+
+/* -- what is watched where (ev_control_watched.c) -- */
+
+/* False: the message is none of theirs. */
+bool control_watched_hear(struct control *c, link_id link, const struct rpc_msg *m);
 
 /* -- warm orders (ev_control_warm.c) -- */
 

@@ -65,6 +65,7 @@ struct node {
 	struct orders *orders;
 	struct warm_orders *warm_orders;
 	struct copying *copying; /* NULL without the delivery role */
+	struct watched_asks *watched;
 	struct http_server *admin_server;
 	struct drain drain;
 	bool draining_ready, duplicate;
@@ -359,6 +360,7 @@ static enum err start_admin(struct node *n)
 		return listen_failed("listen.admin", bad, e);
 	n->orders = orders_new(n->control, &n->identity.self, n->loop, ORDERS_RECORDED_WITHIN_MS);
 	n->warm_orders = warm_orders_new(n->control, n->loop, random_bytes);
+	n->watched = watched_asks_new(n->control, n->loop);
 	if (n->sessions != NULL)
 		n->copying = copying_start(&(struct copying_config){
 		    n->control, n->loop, &n->api, n->reader, n->workers, n->sessions, n->warm_orders });
@@ -381,6 +383,7 @@ static enum err start_admin(struct node *n)
 		.probe = n->probe,
 		.orders = n->orders,
 		.warm_orders = n->warm_orders,
+		.watched = n->watched,
 		.warmer = warming_warmer(n->warming),
 		.measurer = warming_measurer(n->warming),
 		.prefetcher = warming_prefetcher(n->warming),
@@ -566,6 +569,7 @@ bool node_stop(struct node *n)
 	peers_free(n->peers);
 	probe_free(n->probe);
 	copying_stop(n->copying);
+	watched_asks_free(n->watched);
 	orders_free(n->orders);
 	warm_orders_free(n->warm_orders);
 	control_free(n->control);

@@ -331,6 +331,23 @@ static enum err take_warm_told(const Warmcast__WarmTold *in, struct rpc_msg *m)
 	return OK;
 }
 
+static enum err take_watched_told(const Warmcast__WatchedTold *in, struct rpc_msg *m)
+{
+	if (in->n_contents > RPC_WATCHED_MAX)
+		return ERR_TOO_BIG;
+	if (in->n_viewers != in->n_contents)
+		return ERR_INVALID;
+	m->kind = RPC_WATCHED_TOLD;
+	m->watched_told = (struct rpc_watched_told){
+		.request = in->request,
+		.contents = in->contents,
+		.viewers = in->viewers,
+		.n = in->n_contents,
+		.more = in->more,
+	};
+	return OK;
+}
+
 static enum err take_body(
     const Warmcast__Envelope *env, struct rpc_names *names, struct arena *a, struct rpc_msg *m)
 {
@@ -363,6 +380,11 @@ static enum err take_body(
 	case WARMCAST__ENVELOPE__BODY_LEASE_CLOSE: return take_lease_close(env->lease_close, m);
 	case WARMCAST__ENVELOPE__BODY_WARM: return take_warm(env->warm, m);
 	case WARMCAST__ENVELOPE__BODY_WARM_TOLD: return take_warm_told(env->warm_told, m);
+	case WARMCAST__ENVELOPE__BODY_WATCHED_ASK:
+		m->kind = RPC_WATCHED_ASK;
+		m->watched_ask.request = env->watched_ask->request;
+		return OK;
+	case WARMCAST__ENVELOPE__BODY_WATCHED_TOLD: return take_watched_told(env->watched_told, m);
 	case WARMCAST__ENVELOPE__BODY_NAMED_FRAME:
 	case WARMCAST__ENVELOPE__BODY_NAMED_ANNOUNCE:
 	case WARMCAST__ENVELOPE__BODY_NAMED_PULL:

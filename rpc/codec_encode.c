@@ -379,6 +379,38 @@ static void make_warming(struct builder *b, const struct rpc_msg *in, Warmcast__
 	}
 }
 
+static Warmcast__WatchedTold *make_watched_told(struct builder *b, const struct rpc_watched_told *in)
+{
+	Warmcast__WatchedTold *m = codec_make(b, 1, sizeof(*m));
+	uint64_t *contents = codec_make(b, in->n, sizeof(*contents));
+	if (m == NULL || contents == NULL)
+		return NULL;
+	warmcast__watched_told__init(m);
+	for (size_t i = 0; i < in->n; i++)
+		contents[i] = in->contents[i];
+	m->request = in->request;
+	m->contents = contents;
+	m->viewers = make_numbers(b, in->viewers, in->n);
+	m->n_contents = m->n_viewers = in->n;
+	m->more = in->more;
+	return m;
+}
+
+static void make_watched(struct builder *b, const struct rpc_msg *in, Warmcast__Envelope *env)
+{
+	if (in->kind == RPC_WATCHED_TOLD) {
+		env->body_case = WARMCAST__ENVELOPE__BODY_WATCHED_TOLD;
+		env->watched_told = make_watched_told(b, &in->watched_told);
+		return;
+	}
+	env->body_case = WARMCAST__ENVELOPE__BODY_WATCHED_ASK;
+	env->watched_ask = codec_make(b, 1, sizeof(*env->watched_ask));
+	if (env->watched_ask == NULL)
+		return;
+	warmcast__watched_ask__init(env->watched_ask);
+	env->watched_ask->request = in->watched_ask.request;
+}
+
 static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Envelope *env,
     Warmcast__Bye *bye, Warmcast__Heartbeat *heartbeat)
 {
@@ -438,6 +470,8 @@ static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Env
 	case RPC_LEASE_CLOSE: make_lease(b, in, env); break;
 	case RPC_WARM:
 	case RPC_WARM_TOLD: make_warming(b, in, env); break;
+	case RPC_WATCHED_ASK:
+	case RPC_WATCHED_TOLD: make_watched(b, in, env); break;
 	}
 }
 

@@ -1,6 +1,7 @@
 #include "rpc/entries.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "rpc/entries.pb-c.h"
 #include "rpc/limits.h"
@@ -49,6 +50,12 @@ enum err rpc_location_key_split(struct bytes key, struct bytes *origin, struct b
 	*origin = bytes_head(rest, nul);
 	*content = bytes_from(rest, nul + 1);
 	return OK;
+}
+
+uint64_t rpc_watched_hash(struct bytes location_key)
+{
+	static const struct hash_key key = { "warmcast-watched" };
+	return hash64(&key, location_key);
 }
 
 size_t rpc_probe_key(uint32_t slot, uint8_t key[RPC_PROBE_KEY_MAX])

@@ -59,6 +59,10 @@ struct rpc_claim {
 	bool answer; /* it is heard, but says that it does not hear who makes this claim */
 };
 
+/* What a content is called where its name is too long (struct rpc_watched_told): of its rpc_location_key. The
+ * same on all nodes and in all versions (V1). */
+uint64_t rpc_watched_hash(struct bytes location_key);
+
 enum { RPC_CLAIM_KEY_BYTES = 1 + NODE_ID_BYTES };
 
 /* A write that is timed on its way to every replica; means nothing to viewers. */

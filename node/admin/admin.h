@@ -4,7 +4,7 @@
  *     GET /v1/explain?content=  GET /v1/explain?session=
  *     POST /v1/warm  GET /v1/warm/{id}
  *     POST /v1/purge  GET /v1/purge/{id}  POST /v1/nodes/{name or id}/expel
- *     GET /v1/holders?most=[&from=]  GET /v1/drains
+ *     GET /v1/holders?most=[&contents=1][&from=]  GET /v1/watched  GET /v1/drains
  *     /v1/kvs/stats  /v1/kvs/owners  /v1/kvs/get?owner=&stream=&key=  /v1/kvs/probe
  *
  * Threading: served on control's loop, so it reads the cores directly.
@@ -16,6 +16,7 @@
 #include "node/admin/ev_orders.h"
 #include "node/admin/ev_probe.h"
 #include "node/admin/ev_warm_orders.h"
+#include "node/admin/ev_watched.h"
 #include "node/api/api.h"
 #include "node/cache/cache.h"
 #include "node/delivery/delivery.h"
@@ -40,6 +41,7 @@ struct admin {
 	struct probe *probe;
 	struct orders *orders;
 	struct warm_orders *warm_orders;
+	struct watched_asks *watched;
 	struct warmer *warmer;         /* NULL without the delivery role */
 	struct prefetcher *prefetcher; /* the same */
 	struct measurer *measurer;     /* the same */

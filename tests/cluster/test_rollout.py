@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from conftest import holders, make_content, wait_holder
+from conftest import base_of, create, fetch, holders, make_content, wait_holder
 from warmcluster import until
 
 NO_SUCH_VERSION = "9.9.9"
@@ -32,6 +32,12 @@ def place(cluster, content, copies):
     return set(holders(cluster.node("api-1"), content))
 
 
+def watch(cluster, content):
+    """A viewer of it, who stays for the test."""
+    session = create(cluster.node("api-1"), content)
+    assert session["outcome"] == "warm" and fetch(base_of(session) + "v/seg-0.m4s").status == 200
+
+
 def check(cluster, batches, held, zones):
     """Rule V5, by what the cluster is and not by what the plan says of itself."""
     assert sorted(n for b in batches for n in b["nodes"]) == sorted(n.name for n in cluster.nodes)
@@ -54,8 +60,14 @@ def states(cluster, node="api-2"):
 def test_a_small_cluster_keeps_one_of_each_role_and_a_holder(make_cluster):
     cluster = make_cluster(api=2, delivery=4, overrides={"delivery": {"capacity": {"sessions": 100}}})
     held = {f"lv{copies}{i}": place(cluster, f"lv{copies}{i}", copies) for copies in (1, 2) for i in range(3)}
+    for content in held:
+        watch(cluster, content)
+    place(cluster, "nobody-watches", 1)
+    until("all know of the viewers", 10,
+          lambda: all(plan(cluster, node=n.name)[0]["sessions"] == len(held) for n in cluster.nodes))
     said, errors = plan(cluster, "--batch", "25%")
     assert errors == "" and said["refused"] is None and said["places"] == 400
+    assert said["watched_known"] and said["untold"] == [] and sum(b["last_copies"] for b in said["batches"]) == 3
     check(cluster, said["batches"], held, {})
     assert len(said["batches"]) == 4 and all(b["places"] == 300 for b in said["batches"])
     # Any node knows as much.
@@ -88,6 +100,7 @@ def test_two_holders_and_two_zones_do_not_go_together(make_cluster):
     while len(held) < 3 or not any(len({zones[n] for n in names}) == 1 for names in held.values()):
         content = f"lv2{len(held)}"
         held[content] = place(cluster, content, 2)
+        watch(cluster, content)
         assert len(held) < 50, "no two nodes of a zone hold anything together"
     said, _ = plan(cluster)
     check(cluster, said["batches"], held, zones)

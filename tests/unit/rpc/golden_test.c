@@ -135,6 +135,11 @@ static const struct {
 	          .bytes = 70000,
 	          .detail = BYTES_LIT("x") } },
 	    "ca02220a10aa0000000000000000000000000000bb1002180320ac02280130f0a2043a0178" },
+	{ { .kind = RPC_WATCHED_ASK, .watched_ask = { 300 } }, "d2020308ac02" },
+	{ { .kind = RPC_WATCHED_TOLD,
+	      .watched_told = { 300, (const uint64_t[]){ 0x0102030405060708, 9 }, (const uint32_t[]){ 300, 1 }, 2,
+	          7 } },
+	    "da021c08ac021210080706050403020109000000000000001a03ac02012007" },
 	{ { .kind = RPC_SESSION_NEWS,
 	      .session_news = { .alive = sessions, .alive_n = 2, .ended = sessions + 1, .ended_n = 1 } },
 	    "42360a10010000000000000000000000000000090a1002000000000000000000000000000000121002000000"
