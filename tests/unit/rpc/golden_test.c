@@ -294,6 +294,26 @@ static void the_bytes_of_entries(void **state)
 	o.kbps = 4500;
 	assert_int_equal(rpc_encode_location(&o, &out), OK);
 	assert_hex(buf_bytes(&out), "08808040100c18f403220b6d61737465722e6d337538289423");
+	buf_clear(&out);
+	struct rpc_command c = { .at = { 0x0102030405060708, 9 },
+		.kind = RPC_COMMAND_PURGE,
+		.subject = BYTES_LIT("lv1"),
+		.issuer = { { 0xa1 } } };
+	assert_int_equal(rpc_encode_command(&c, &out), OK);
+	assert_hex(buf_bytes(&out), "090807060504030201100918012203"
+	                            "6c7631"
+	                            "2a10a1000000000000000000000000000000");
+	buf_clear(&out);
+	c.by = BYTES_LIT("ann@ops");
+	c.drained_ms = 7;
+	c.drained_by = BYTES_LIT("bob");
+	assert_int_equal(rpc_encode_command(&c, &out), OK);
+	assert_hex(buf_bytes(&out), "090807060504030201100918012203"
+	                            "6c7631"
+	                            "2a10a1000000000000000000000000000000"
+	                            "3207616e6e406f7073"
+	                            "390700000000000000"
+	                            "4203626f62");
 	buf_fini(&out);
 }
 
