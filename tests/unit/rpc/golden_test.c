@@ -294,7 +294,14 @@ static void the_bytes_of_entries(void **state)
 	o.kbps = 4500;
 	assert_int_equal(rpc_encode_location(&o, &out), OK);
 	assert_hex(buf_bytes(&out), "08808040100c18f403220b6d61737465722e6d337538289423");
-	buf_clear(&out);
+	buf_fini(&out);
+}
+
+static void the_bytes_of_orders(void **state)
+{
+	(void)state;
+	struct buf out;
+	buf_init(&out, RPC_VALUE_MAX);
 	struct rpc_command c = { .at = { 0x0102030405060708, 9 },
 		.kind = RPC_COMMAND_PURGE,
 		.subject = BYTES_LIT("lv1"),
@@ -397,6 +404,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_bytes_of_messages),
 		cmocka_unit_test(the_bytes_of_a_conversation_with_names),
 		cmocka_unit_test(the_bytes_of_entries),
+		cmocka_unit_test(the_bytes_of_orders),
 		cmocka_unit_test(every_kind_is_here),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
