@@ -37,10 +37,11 @@ const char rollout_plan_help[] =
 const char rollout_status_help[] =
     "One line a node with the version that it runs, and with --to what is to be done yet: BATCH is done,\n"
     "or the number of a batch as `rollout plan --to` would make them once all nodes that are away are back.\n"
-    "Computed anew at each call. Below stands what operators ordered about draining, the latest first: the\n"
-    "last order about each node (an undrain for seven days) and the node that was asked. All of them are\n"
-    "in the logs: `drain-order` and `undrain-order` of the node that was asked, `state` of the node that\n"
-    "they are about, and `started` of each new build.\n\n"
+    "Computed anew at each call. Below stands when each node was last drained and taken back, and by whom,\n"
+    "the oldest first, with the version that it runs now; who was taken back is told for seven days. All\n"
+    "orders are in the logs: `drain-order` and `undrain-order` of the node that was asked, `state` of the\n"
+    "node that they are about, and `started` of each new build. BY is what the caller of warmcastctl says\n"
+    "of himself: user and host, or $WARMCAST_OPERATOR.\n\n"
     "  --to VERSION, --batch SHARE, --peak N  as of `rollout plan`\n";
 
 bool rollout_take_batch(const char *text, unsigned *permille)

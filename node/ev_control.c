@@ -498,16 +498,18 @@ void control_watch(struct control *c, const struct control_watcher *w)
 	c->watcher = w != NULL ? *w : (struct control_watcher){ 0 };
 }
 
-enum err control_order(
-    struct control *c, enum rpc_command_kind kind, struct bytes subject, struct rpc_command_id *id)
+enum err control_order(struct control *c, const struct rpc_command *what, struct rpc_command_id *id)
 {
-	enum err e = kvs_command_check(c->kvs, kind, subject);
+	enum err e = kvs_command_check(c->kvs, what->kind, what->subject);
 	if (e != OK)
 		return e;
 	struct kvs_input in = { .kind = KVS_IN_COMMAND };
 	c->c.random(in.command.id.b, sizeof(in.command.id.b));
-	in.command.kind = kind;
-	in.command.subject = subject;
+	in.command.kind = what->kind;
+	in.command.subject = what->subject;
+	in.command.by = what->by;
+	in.command.drained_ms = what->drained_ms;
+	in.command.drained_by = what->drained_by;
 	in.command.wall_ms = control_now_wall_ms();
 	*id = in.command.id;
 	control_step(c, &in);

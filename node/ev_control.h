@@ -93,9 +93,9 @@ void control_put(struct control *c, struct bytes key, struct bytes value);
 void control_delete(struct control *c, struct bytes key);
 
 /* -- operators' orders (R1) -- */
-/* As kvs_command_check; *id names it from now on. Not from inside of a step. */
-MUST_USE enum err control_order(
-    struct control *c, enum rpc_command_kind kind, struct bytes subject, struct rpc_command_id *id);
+/* As kvs_command_check; *id names it from now on. What it says of its time and of this node is filled in. Not
+ * from inside of a step. */
+MUST_USE enum err control_order(struct control *c, const struct rpc_command *what, struct rpc_command_id *id);
 /* Which purges this node's cache has applied lately, for all to see. Not from inside of a step. */
 void control_tell_applied(struct control *c, const struct rpc_applied *applied);
 enum { CONTROL_LISTENERS_MAX = 3 };

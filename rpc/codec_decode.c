@@ -1,4 +1,5 @@
 #include "rpc/codec_pb.h"
+#include "rpc/entries.h"
 #include "rpc/limits.h"
 #include "rpc/wire.pb-c.h"
 
@@ -306,7 +307,9 @@ static enum err take_lease_close(const Warmcast__LeaseClose *in, struct rpc_msg 
 
 static enum err take_warm(const Warmcast__Warm *in, struct rpc_msg *m)
 {
-	struct rpc_warm w = { .origin = pb_bytes(in->origin), .content = pb_bytes(in->content) };
+	struct rpc_warm w = {
+		.origin = pb_bytes(in->origin), .content = pb_bytes(in->content), .by = rpc_operator(pb_bytes(in->by))
+	};
 	if (!codec_take_fixed(in->id, w.id.b, RPC_WARM_ID_BYTES))
 		return ERR_INVALID;
 	m->kind = RPC_WARM;

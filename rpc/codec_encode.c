@@ -1,4 +1,5 @@
 #include "rpc/codec_pb.h"
+#include "rpc/entries.h"
 #include "rpc/limits.h"
 #include "rpc/names.h"
 #include "rpc/wire.pb-c.h"
@@ -349,6 +350,7 @@ static Warmcast__Warm *make_warm(struct builder *b, const struct rpc_warm *in)
 	m->id = pb_data(bytes_of(in->id.b, RPC_WARM_ID_BYTES));
 	m->origin = pb_data(in->origin);
 	m->content = pb_data(in->content);
+	m->by = pb_data(rpc_operator(in->by));
 	return m;
 }
 

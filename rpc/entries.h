@@ -79,7 +79,7 @@ enum { RPC_REVOCATION_CLASS = 'v', RPC_REVOCATION_KEY_BYTES = 1 + RPC_SESSION_ID
 
 /* What an operator ordered. */
 enum { RPC_COMMAND_CLASS = 'x', RPC_COMMAND_ID_BYTES = 16, RPC_COMMAND_KEY_BYTES = 1 + RPC_COMMAND_ID_BYTES };
-enum { RPC_SUBJECT_MAX = 512, RPC_APPLIED_MAX = 32 };
+enum { RPC_SUBJECT_MAX = 512, RPC_APPLIED_MAX = 32, RPC_OPERATOR_MAX = 64 };
 
 struct rpc_command_id {
 	uint8_t b[RPC_COMMAND_ID_BYTES];
@@ -104,6 +104,9 @@ struct rpc_command {
 	uint32_t kind; /* may be one that this build does not know */
 	struct bytes subject;
 	struct node_id issuer;
+	struct bytes by;     /* who the operator says that he is; empty: he does not */
+	uint64_t drained_ms; /* of an undrain: wall clock, when what it takes back was ordered; 0: unknown */
+	struct bytes drained_by;
 };
 
 struct rpc_applied {
@@ -159,6 +162,10 @@ int rpc_command_id_cmp(const struct rpc_command_id *a, const struct rpc_command_
 /* The order of commands: by clock, then by id. */
 int rpc_command_cmp(
     struct rpc_hlc a, const struct rpc_command_id *a_id, struct rpc_hlc b, const struct rpc_command_id *b_id);
+
+/* What may stand for who gave an order: at most RPC_OPERATOR_MAX of printable ASCII without blanks, quotes
+ * and backslashes. Anything else is taken as not said: an order counts whoever gave it. */
+struct bytes rpc_operator(struct bytes said);
 
 MUST_USE enum err rpc_encode_command(const struct rpc_command *c, struct buf *out);
 /* ERR_INVALID too for a subject that does not fit its kind: an expel names a node id. */

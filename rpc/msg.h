@@ -213,6 +213,7 @@ struct rpc_warm_id {
 struct rpc_warm {
 	struct rpc_warm_id id;
 	struct bytes origin, content;
+	struct bytes by; /* as rpc_operator takes it */
 };
 
 enum rpc_warm_state {

@@ -77,6 +77,17 @@ void admin_explain(const struct admin *a, struct http_exchange *x);
 void admin_holders(const struct admin *a, struct http_exchange *x);
 /* GET /v1/drains (ev_drains.c). */
 void admin_drains(const struct admin *a, struct http_exchange *x);
+/* The drain of that node that stands, or that the last undrain took back; at_ms is 0 when none is known. */
+struct admin_drained {
+	uint64_t at_ms;
+	char by[RPC_OPERATOR_MAX];
+	size_t by_n;
+};
+void admin_find_drain(const struct kvs *kvs, const struct node_id *node, struct admin_drained *out);
+
+/* Who gives the order that a request is, as rpc_operator takes it. The port knows nobody: it is what he says
+ * of himself, for the logs and for other operators. */
+struct bytes admin_operator_of(const struct http_exchange *x);
 
 /* The bodies, one file each. */
 void admin_put_status(const struct admin *a, struct buf *out);

@@ -33,7 +33,7 @@ struct copy {
 
 struct warm_order {
 	struct rpc_warm_id id;
-	char content[RPC_CONTENT_MAX + 1], origin[ORIGIN_MAX + 1];
+	char content[RPC_CONTENT_MAX + 1], origin[ORIGIN_MAX + 1], by[RPC_OPERATOR_MAX + 1];
 	uint64_t given_ms, number;
 	uint32_t asked; /* copies */
 	size_t copies_n;
@@ -76,8 +76,9 @@ static bool order_over(const struct warm_order *o, uint64_t now)
 static void tell(struct warm_orders *all, const struct warm_order *o, struct copy *c)
 {
 	struct rpc_msg m = { .kind = RPC_WARM };
-	m.warm =
-	    (struct rpc_warm){ .id = o->id, .origin = bytes_str(o->origin), .content = bytes_str(o->content) };
+	m.warm = (struct rpc_warm){
+		.id = o->id, .origin = bytes_str(o->origin), .content = bytes_str(o->content), .by = bytes_str(o->by)
+	};
 	c->said = control_say_warm(all->control, &c->node, &m);
 }
 
@@ -211,6 +212,7 @@ static void put_order(const struct warm_orders *all, const struct warm_order *o,
 	field_hex(out, "id", bytes_of(o->id.b, sizeof(o->id.b)));
 	field_str(out, "content", bytes_str(o->content));
 	field_str(out, "origin", bytes_str(o->origin));
+	field_str_if(out, "by", bytes_str(o->by));
 	field_u64(out, "copies", o->asked);
 	field_u64(out, "age_ms", now_ms() - o->given_ms);
 	json_put_key(out, "nodes");
@@ -273,7 +275,8 @@ static void log_order(const struct warm_order *o)
 	char id[2 * RPC_WARM_ID_BYTES + 1];
 	text_hex(id, bytes_of(o->id.b, sizeof(o->id.b)));
 	LOG_EVENT(LOG_INFO, "node", "warm", "an operator ordered copies of a content", LOG_STR("warm", id),
-	    LOG_STR("content", o->content), LOG_U64("copies", o->asked), LOG_U64("nodes", o->copies_n));
+	    LOG_STR("content", o->content), LOG_U64("copies", o->asked), LOG_U64("nodes", o->copies_n),
+	    LOG_STR("by", o->by));
 }
 
 static void begin(struct warm_orders *all, struct warm_order *o)
@@ -307,6 +310,9 @@ static void order(const struct admin *a, struct http_exchange *x, const char *co
 	struct warm_order *o = calloc(1, sizeof(*o));
 	CHECK(o != NULL);
 	o->asked = copies;
+	struct bytes by = admin_operator_of(x);
+	if (by.n > 0)
+		memcpy(o->by, by.p, by.n);
 	memcpy(o->content, content, strlen(content) + 1);
 	memcpy(o->origin, origin->name, strlen(origin->name) + 1);
 	struct arena arena;

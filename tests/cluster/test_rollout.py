@@ -4,8 +4,8 @@ import json
 import subprocess
 
 import pytest
-from conftest import base_of, create, fetch, holders, make_content, wait_holder
-from warmcluster import until
+from conftest import base_of, create, fetch, holders, make_content, wait_event, wait_holder
+from warmcluster import request, until
 
 NO_SUCH_VERSION = "9.9.9"
 
@@ -132,6 +132,47 @@ def test_what_is_done_is_in_no_batch(cluster):
         said = ctl(cluster, "--json", "rollout", "status", node="delivery-3")
         return [(o["order"], o["node"], o["asked"]) for o in json.loads(said.stdout)["orders"]]
     until("every node knows the last order", 10, lambda: orders()[0] == ("undrain", "delivery-1", "api-1"))
+
+
+def test_it_is_known_who_ordered_what(cluster, monkeypatch):
+    make_content(cluster.origin_dir, "who", size=1000)
+    monkeypatch.setenv("WARMCAST_OPERATOR", "ann@ops 1")
+    assert ctl(cluster, "drain", "delivery-2", node="api-1").returncode == 0
+    assert wait_event(cluster.node("api-1"), "drain-order", subject="delivery-2")["by"] == "ann@ops_1"
+    monkeypatch.setenv("WARMCAST_OPERATOR", "bob@ops-2")
+    assert ctl(cluster, "undrain", "delivery-2", node="api-2").returncode == 0
+    assert wait_event(cluster.node("api-2"), "undrain-order", subject="delivery-2")["by"] == "bob@ops-2"
+
+    def last(node):
+        return next((o for o in node.admin_get("/v1/drains")[1]["drains"] if o["node"] == "delivery-2"), {})
+    for node in cluster.nodes:
+        told = until(f"{node.name} knows who", 10, lambda node=node: last(node).get("by") == "bob@ops-2" and last(node))
+        assert told["drained_by"] == "ann@ops_1" and told["drained_at"] <= told["at"]
+    # Said again, it is the same story.
+    assert ctl(cluster, "undrain", "delivery-2", node="delivery-1").returncode == 0
+    story = ctl(cluster, "rollout", "status", node="delivery-1").stdout.partition("\n\n")[2].splitlines()
+    assert story[0].split() == ["NODE", "DRAINED", "BY", "BACK", "BY", "VERSION"], story
+    row = next(line.split() for line in story if line.startswith("delivery-2 "))
+    assert (row[1], row[2], row[4]) == (told["drained_at"], "ann@ops_1", "bob@ops-2"), story
+
+    assert ctl(cluster, "purge", "who").returncode == 0
+    assert wait_event(cluster.node("api-2"), "purge", content="who")["by"] == "bob@ops-2"
+    assert ctl(cluster, "warm", "who").returncode == 0
+    order = wait_event(cluster.node("api-2"), "warm", content="who")
+    assert order["by"] == "bob@ops-2"
+    until("a delivery node says by whose order it fetches", 10, lambda: [
+        e for node in cluster.of_role("delivery") for e in node.log_events()
+        if e.get("event") == "warm-started" and e["warm"] == order["warm"] and e["by"] == "bob@ops-2"])
+
+
+def test_what_is_no_name_is_not_taken_for_one(cluster):
+    node = cluster.node("delivery-1")
+    for said in ("x" * 65, "two words", 'q"', "back\\slash"):
+        answer = request("POST", f"http://{node.admin}/v1/purge", b'{"content": "who"}',
+                         {"Content-Type": "application/json", "Warmcast-Operator": said})
+        assert answer.status == 200
+        order = json.loads(answer.body)["id"]
+        assert wait_event(node, "purge", purge=order)["by"] == ""
 
 
 @pytest.mark.parametrize("arguments", [["--batch", "26%"], ["--batch", "0"], ["--batch", "x"], ["--peak", "0"],

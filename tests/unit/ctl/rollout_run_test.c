@@ -303,8 +303,27 @@ static void a_status_shows_what_remains(void **state)
 	    &(struct command_options){ 0 }, "status");
 	assert_null(strstr(s.out, "remain"));
 	assert_non_null(strstr(s.out, "4 run 1.0\n\n"
-	                              "AT                    ORDER  NODE  ASKED\n"
-	                              "2026-11-22T03:00:00Z  drain  d-1   api-2\n"));
+	                              "NODE  DRAINED               BY  BACK  BY  VERSION\n"
+	                              "d-1   2026-11-22T03:00:00Z  -   -     -   -\n"));
+	said_free(&s);
+	/* The latest order about a node tells of it; d-2's came from a node of a version before. */
+	s = run(
+	    "{\"drains\":["
+	    "{\"at\":\"2026-11-22T05:00:00Z\",\"order\":\"drain\",\"node\":\"d-1\",\"id\":\"id-d-1\",\"by\":"
+	    "\"ann@ops\"},"
+	    "{\"at\":\"2026-11-22T04:30:00Z\",\"order\":\"undrain\",\"node\":\"d-2\",\"id\":\"id-d-2\",\"by\":"
+	    "\"bob@ops\","
+	    "\"drained_at\":\"2026-11-22T04:00:00Z\",\"drained_by\":\"ann@ops\"},"
+	    "{\"at\":\"2026-11-22T03:30:00Z\",\"order\":\"undrain\",\"node\":\"d-3\",\"id\":\"gone\",\"by\":null}"
+	    ","
+	    "{\"at\":\"2026-11-22T03:00:00Z\",\"order\":\"drain\",\"node\":\"d-3\",\"id\":\"gone\",\"by\":null}],"
+	    "\"nodes\":[" FOUR "]," HELD "}",
+	    &(struct command_options){ 0 }, "status");
+	assert_non_null(
+	    strstr(s.out, "NODE  DRAINED               BY       BACK                  BY       VERSION\n"
+	                  "d-3   2026-11-22T03:00:00Z  -        2026-11-22T03:30:00Z  -        -\n"
+	                  "d-2   2026-11-22T04:00:00Z  ann@ops  2026-11-22T04:30:00Z  bob@ops  1.0\n"
+	                  "d-1   2026-11-22T05:00:00Z  ann@ops  -                     -        1.0\n"));
 	said_free(&s);
 	/* A plan meanwhile has to wait for the one that is away, and knows when all are done. */
 	s = run(half, &(struct command_options){ .to = "1.0" }, "plan");

@@ -437,6 +437,9 @@ static void warm(void **state)
 	assert_int_equal(w->id.b[0], 1);
 	assert_int_equal(w->origin.n, RPC_NAME_MAX);
 	assert_int_equal(w->content.n, RPC_CONTENT_MAX);
+	assert_int_equal(w->by.n, 0);
+	m.warm.by = BYTES_LIT("ann@ops-1");
+	assert_int_equal(round_trip(*state, &m)->warm.by.n, 9);
 	m.warm.content.n++;
 	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
 	m.warm.content.n = 0;

@@ -307,6 +307,33 @@ static void the_bytes_of_entries(void **state)
 	buf_fini(&out);
 }
 
+static void the_bytes_of_orders(void **state)
+{
+	(void)state;
+	struct buf out;
+	buf_init(&out, RPC_VALUE_MAX);
+	struct rpc_command c = { .at = { 0x0102030405060708, 9 },
+		.kind = RPC_COMMAND_PURGE,
+		.subject = BYTES_LIT("lv1"),
+		.issuer = { { 0xa1 } } };
+	assert_int_equal(rpc_encode_command(&c, &out), OK);
+	assert_hex(buf_bytes(&out), "090807060504030201100918012203"
+	                            "6c7631"
+	                            "2a10a1000000000000000000000000000000");
+	buf_clear(&out);
+	c.by = BYTES_LIT("ann@ops");
+	c.drained_ms = 7;
+	c.drained_by = BYTES_LIT("bob");
+	assert_int_equal(rpc_encode_command(&c, &out), OK);
+	assert_hex(buf_bytes(&out), "090807060504030201100918012203"
+	                            "6c7631"
+	                            "2a10a1000000000000000000000000000000"
+	                            "3207616e6e406f7073"
+	                            "390700000000000000"
+	                            "4203626f62");
+	buf_fini(&out);
+}
+
 /* A kind without recorded bytes has no seed for the fuzzer either. */
 static void every_kind_is_here(void **state)
 {
@@ -387,6 +414,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_bytes_of_messages),
 		cmocka_unit_test(the_bytes_of_a_conversation_with_names),
 		cmocka_unit_test(the_bytes_of_entries),
+		cmocka_unit_test(the_bytes_of_orders),
 		cmocka_unit_test(every_kind_is_here),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
