@@ -20,7 +20,7 @@ BUILD = pathlib.Path(os.environ.get("WARMCAST_PACKAGE_BUILD") or REPOSITORY / "b
 HOSTS_DIR = pathlib.Path(os.environ.get("WARMCAST_HOSTS_DIR") or "/var/cache/warmcast-hosts")
 NAMES = ["api-1", "api-2", "delivery-1", "delivery-2"]
 APIS = ["http://10.77.0.11:8080", "http://10.77.0.12:8080"]
-OLD, NEW, BROKEN = "0.1.0~1.test", "0.1.0~2.test", "0.1.0~3.test"
+OLD, NEW, BROKEN = "0.2.0~1.test", "0.2.0~2.test", "0.2.0~3.test"
 
 
 def run(*command, timeout_s=120, good=True):
