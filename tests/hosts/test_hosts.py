@@ -25,8 +25,8 @@ DELIVERIES = [f"delivery-{i}" for i in range(1, 5)]
 NAMES = ["api-1", "api-2", *DELIVERIES]
 APIS = ["http://10.77.0.11:8080", "http://10.77.0.12:8080"]
 CONTENTS = [f"lv{i}" for i in range(1, 9)]
-OLD, NEW = "0.1.0~1.test", "0.1.0~2.test"
-BAD = {"crashing": "0.1.0~3.test", "refusing": "0.1.0~4.test", "lonely": "0.1.0~5.test", "dying": "0.1.0~6.test"}
+OLD, NEW = "0.2.0~1.test", "0.2.0~2.test"
+BAD = {"crashing": "0.2.0~3.test", "refusing": "0.2.0~4.test", "lonely": "0.2.0~5.test", "dying": "0.2.0~6.test"}
 
 
 def run(*command, timeout_s=120, good=True):
