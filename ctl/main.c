@@ -1,12 +1,14 @@
 /* warmcastctl: the operator's command. */
 #include "base/text.h"
 #include "ctl/commands.h"
+#include "ctl/complete.h"
 #include "ctl/probe.h"
 #include "ctl/rollout_run.h"
 #include "ctl/warm.h"
 
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PEAK_MAX UINT64_C(1000000000000)
 
@@ -71,8 +73,23 @@ static int help(int words_n, char **words)
 	return fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;
 }
 
+static const char *default_admin(void)
+{
+	const char *env = getenv("WARMCAST_ADMIN");
+	return env != NULL && env[0] != '\0' ? env : "127.0.0.1:9000";
+}
+
+/* For shells, and in no help. */
+static int complete(const char *line)
+{
+	complete_line(line, usage, default_admin(), stdout);
+	return fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 3 && strcmp(argv[1], "--complete") == 0)
+		return complete(argv[2]);
 	static const struct option options[] = {
 		{ "admin", required_argument, NULL, 'a' },
 		{ "json", no_argument, NULL, 'j' },
@@ -90,8 +107,7 @@ int main(int argc, char **argv)
 	};
 	struct command_options o = { 0 };
 	bool wants_help = false;
-	const char *env = getenv("WARMCAST_ADMIN");
-	o.client.admin = env != NULL && env[0] != '\0' ? env : "127.0.0.1:9000";
+	o.client.admin = default_admin();
 	int c;
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (c) {
