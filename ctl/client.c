@@ -1,7 +1,9 @@
 #include "ctl/client.h"
 
 #include "base/check.h"
+#include "base/version.h"
 #include "ctl/common.h"
+#include "ctl/who.h"
 
 #include <errno.h>
 #include <http_parser.h>
@@ -150,10 +152,14 @@ static enum err send_request(struct call *c, const char *method, const char *tar
 	struct buf out;
 	buf_init(&out, HEAD_MAX_BYTES + body.n);
 	buf_printf(&out, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, c->client->admin);
-	buf_printf(&out, "User-Agent: warmcastctl/%s\r\nAccept: application/json\r\n", WARMCAST_VERSION);
+	buf_printf(&out, "User-Agent: warmcastctl/%s\r\nAccept: application/json\r\n", warmcast_version);
 	buf_put_str(&out, "Connection: close\r\n");
-	if (strcmp(method, "GET") != 0)
+	if (strcmp(method, "GET") != 0) {
+		char who[WHO_MAX + 1];
+		who_gives_orders(who);
 		buf_printf(&out, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body.n);
+		buf_printf(&out, "Warmcast-Operator: %s\r\n", who);
+	}
 	buf_put_str(&out, "\r\n");
 	buf_put_bytes(&out, body);
 	enum err e = buf_err(&out);

@@ -3,9 +3,11 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "ctl/diff.h"
+#include "ctl/drain.h"
 #include "ctl/lag.h"
 #include "ctl/order.h"
 #include "ctl/probe.h"
+#include "ctl/rollout_judge_run.h"
 #include "ctl/rollout_run.h"
 #include "ctl/show.h"
 #include "ctl/warm.h"
@@ -38,7 +40,7 @@ struct command {
 	const char *target; /* of the GET */
 	enum err (*show)(const json_t *answer, struct buf *out);
 	/* The options --slots and --watch; --lag; --wait; --copies; --batch, --peak and --to. */
-	bool takes_tries, takes_lag, takes_wait, takes_copies, takes_terms;
+	bool takes_tries, takes_lag, takes_wait, takes_copies, takes_terms, takes_judge;
 };
 
 static int run_plain(const struct call *call);
@@ -53,6 +55,7 @@ static int run_expel(const struct call *call);
 static int run_drain(const struct call *call);
 static int run_undrain(const struct call *call);
 static int run_rollout(const struct call *call);
+static int run_judge(const struct call *call);
 
 static const struct command commands[] = {
 	{ "status", NULL, 0, 0, "what the asked node says of itself and sees of the cluster",
@@ -109,13 +112,8 @@ static const struct command commands[] = {
 	    "has to\n"
 	    "become another one, by an empty data_dir.\n",
 	    run_expel, NULL, NULL },
-	{ "drain", "NODE", 1, 1, "has a node take no new viewers",
-	    "NODE is a name or an id. No viewer is sent there any more, and those who ask where their session\n"
-	    "belongs are led to another node. The order outlives restarts of the node, until `undrain`. A node\n"
-	    "that is away drains when it is back.\n\n"
-	    "  --wait  until it has no viewer, and no place there is lent to an api node; shows how many are "
-	    "left\n",
-	    run_drain, NULL, NULL, .takes_wait = true },
+	{ "drain", "NODE", 1, 1, "has a node take no new viewers", drain_help, run_drain, NULL, NULL,
+	    .takes_wait = true },
 	{ "undrain", "NODE", 1, 1, "takes back that a node drains",
 	    "NODE is a name or an id. It is ready again at once, with all that its cache holds.\n", run_undrain,
 	    NULL, NULL },
@@ -123,6 +121,8 @@ static const struct command commands[] = {
 	    NULL, NULL, .takes_terms = true },
 	{ "rollout status", NULL, 0, 0, "which nodes run what, and what is to be done yet", rollout_status_help,
 	    run_rollout, NULL, NULL, .takes_terms = true },
+	{ "rollout judge", NULL, 0, 0, "whether the asked node serves viewers well now", rollout_judge_help,
+	    run_judge, NULL, NULL, .takes_judge = true },
 	{ "kvs stats", NULL, 0, 0, "how the asked node's replica does",
 	    "Shows what the replica holds, with a fingerprint of all rows but load: equal replicas have equal\n"
 	    "ones. Of what came from peers since the start:\n\n"
@@ -152,15 +152,8 @@ static const struct command commands[] = {
 	    "may differ for a moment: ask again.\n\n"
 	    "exit status: 0 equal, 1 different, 2 bad usage, or a node that did not answer\n",
 	    run_diff, "/v1/kvs/owners", NULL },
-	{ "kvs probe", "[NODE...]", 0, SIZE_MAX, "how long a write takes to every node",
-	    "Has the node at --admin write an entry that means nothing to viewers, and asks each NODE (an admin\n"
-	    "address, HOST:PORT) when it came there; default: all nodes that the writer holds for alive, their\n"
-	    "admin listeners looked for at the host that peers use and the port of --admin. Each latency is\n"
-	    "the difference of two hosts' clocks, from the request until the node had applied the write.\n\n"
-	    "  --slots N  N writes, 1 to 1000, one after the other, one line each\n"
-	    "  --watch    a write a second until interrupted\n\n"
-	    "exit status: 0 all of them came everywhere within 10 s, 1 not, 2 bad usage\n",
-	    run_probe, NULL, NULL, .takes_tries = true },
+	{ "kvs probe", "[NODE...]", 0, SIZE_MAX, "how long a write takes to every node", probe_help, run_probe,
+	    NULL, NULL, .takes_tries = true },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -510,7 +503,7 @@ static int run_expel(const struct call *call)
 
 static int run_drain(const struct call *call)
 {
-	return order_drain(
+	return drain_run(
 	    &call->o->client, call->arguments[0], call->o->wait, call->o->json, call->out, call->errors);
 }
 
@@ -526,6 +519,12 @@ static int run_rollout(const struct call *call)
 	struct rollout_job job = { &o->client, { o->batch_permille, o->peak, o->to }, o->json };
 	bool status = strcmp(call->c->name, "rollout status") == 0;
 	return (status ? rollout_run_status : rollout_run_plan)(&job, call->out, call->errors);
+}
+
+static int run_judge(const struct call *call)
+{
+	const struct command_options *o = call->o;
+	return rollout_run_judge(&o->client, &o->judge, o->json, call->out, call->errors);
 }
 
 static int run_nodes(const struct call *call)
@@ -557,6 +556,8 @@ static const char *wrong_option(const struct command_options *o, const struct co
 		return "--copies";
 	if (!c->takes_terms && (o->batch_permille != 0 || o->peak != 0 || o->to != NULL))
 		return o->batch_permille != 0 ? "--batch" : o->peak != 0 ? "--peak" : "--to";
+	if (!c->takes_judge && judge_given(&o->judge) != NULL)
+		return judge_given(&o->judge);
 	return !c->takes_lag && o->lag ? "--lag" : NULL;
 }
 

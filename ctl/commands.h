@@ -3,6 +3,7 @@
 #define CTL_COMMANDS_H
 
 #include "ctl/client.h"
+#include "ctl/rollout_judge.h"
 
 #include <stdio.h>
 
@@ -19,6 +20,7 @@ struct command_options {
 	unsigned batch_permille; /* the same */
 	uint64_t peak;           /* the same */
 	const char *to;          /* NULL: not given */
+	struct judge_terms judge;
 };
 
 /* Runs the command that the first word or two name; the others are its arguments. Returns the exit status;

@@ -1,5 +1,6 @@
 /* warmcastctl: the operator's command. */
 #include "base/text.h"
+#include "base/version.h"
 #include "ctl/commands.h"
 #include "ctl/probe.h"
 #include "ctl/rollout_run.h"
@@ -54,9 +55,18 @@ static const char *take_term(int c, const char *text, struct command_options *o)
 	return fine ? NULL : "--peak takes a number of sessions, not";
 }
 
+/* --for, --errors, --stalls and --starts. NULL: it is one. */
+static const char *take_judge(int c, const char *text, struct judge_terms *t)
+{
+	if (c == 'f')
+		return judge_take_time(text, &t->for_s) ? NULL : "--for takes a time from 1s to 60m, not";
+	struct judge_bound *b = c == 'E' ? &t->errors : c == 'B' ? &t->stalls : &t->starts;
+	return judge_take_bound(text, b) ? NULL : "a bound is a share from 0% to 100%, not";
+}
+
 static int version(void)
 {
-	puts("warmcastctl " WARMCAST_VERSION);
+	printf("warmcastctl %s\n", warmcast_version);
 	return fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;
 }
 
@@ -71,23 +81,28 @@ static int help(int words_n, char **words)
 	return fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;
 }
 
+static const struct option options[] = {
+	{ "admin", required_argument, NULL, 'a' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "slots", required_argument, NULL, 's' },
+	{ "copies", required_argument, NULL, 'c' },
+	{ "batch", required_argument, NULL, 'b' },
+	{ "peak", required_argument, NULL, 'p' },
+	{ "to", required_argument, NULL, 't' },
+	{ "watch", no_argument, NULL, 'w' },
+	{ "wait", no_argument, NULL, 'W' },
+	{ "lag", no_argument, NULL, 'l' },
+	{ "for", required_argument, NULL, 'f' },
+	{ "errors", required_argument, NULL, 'E' },
+	{ "stalls", required_argument, NULL, 'B' },
+	{ "starts", required_argument, NULL, 'S' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "admin", required_argument, NULL, 'a' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "slots", required_argument, NULL, 's' },
-		{ "copies", required_argument, NULL, 'c' },
-		{ "batch", required_argument, NULL, 'b' },
-		{ "peak", required_argument, NULL, 'p' },
-		{ "to", required_argument, NULL, 't' },
-		{ "watch", no_argument, NULL, 'w' },
-		{ "wait", no_argument, NULL, 'W' },
-		{ "lag", no_argument, NULL, 'l' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct command_options o = { 0 };
 	bool wants_help = false;
 	const char *env = getenv("WARMCAST_ADMIN");
@@ -109,6 +124,13 @@ int main(int argc, char **argv)
 		case 'p':
 			if (take_term(c, optarg, &o) != NULL)
 				return bad_usage(take_term(c, optarg, &o), optarg);
+			break;
+		case 'f':
+		case 'E':
+		case 'B':
+		case 'S':
+			if (take_judge(c, optarg, &o.judge) != NULL)
+				return bad_usage(take_judge(c, optarg, &o.judge), optarg);
 			break;
 		case 't':
 			/* A program's variable that is empty would mean all nodes. */

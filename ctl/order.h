@@ -13,9 +13,5 @@ int order_purge(const struct client *c, const char *content, bool wait, bool jso
 /* `verb` is expel, drain or undrain. */
 int order_node(
     const struct client *c, const char *node, const char *verb, bool json, FILE *out, FILE *errors);
-/* Orders it, and with `wait` stays until the node has no viewer and expects none, saying how far it is on
- * `errors`, at most DRAIN_WAIT_MS. */
-enum { DRAIN_WAIT_MS = 24 * 3600 * 1000 };
-int order_drain(const struct client *c, const char *node, bool wait, bool json, FILE *out, FILE *errors);
 
 #endif

@@ -17,6 +17,9 @@ struct probe_job {
 	bool json;      /* one object a try */
 };
 
+/* What `--help` says of it. */
+extern const char probe_help[];
+
 /* An exit status of commands.h. */
 int probe_run(const struct probe_job *job, FILE *out, FILE *errors);
 

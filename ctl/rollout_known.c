@@ -70,7 +70,7 @@ static bool take_node(struct rollout_known *k, const json_t *node, const struct 
 	return true;
 }
 
-static int by_id(const void *a, const void *b)
+int known_by_id(const void *a, const void *b)
 {
 	return strcmp(((const struct known_id *)a)->id, ((const struct known_id *)b)->id);
 }
@@ -91,7 +91,7 @@ bool known_take_nodes(struct rollout_known *k, json_t *answer, const struct know
 	free(rows);
 	for (uint32_t i = 0; i < k->nodes_n; i++)
 		k->ids[i] = (struct known_id){ member_str(k->said[i], "id"), i };
-	qsort(k->ids, k->nodes_n, sizeof(*k->ids), by_id);
+	qsort(k->ids, k->nodes_n, sizeof(*k->ids), known_by_id);
 	return fine;
 }
 
@@ -122,7 +122,7 @@ static uint32_t *nodes_of(const struct rollout_known *k, const json_t *ids)
 	for (size_t i = 0; i < json_array_size(ids); i++) {
 		struct known_id wanted = { json_string_value(json_array_get(ids, i)), 0 };
 		const struct known_id *found =
-		    wanted.id == NULL ? NULL : bsearch(&wanted, k->ids, k->nodes_n, sizeof(wanted), by_id);
+		    wanted.id == NULL ? NULL : bsearch(&wanted, k->ids, k->nodes_n, sizeof(wanted), known_by_id);
 		nodes[i] = found == NULL ? ROLLOUT_NO_BATCH : found->node;
 	}
 	return nodes;
@@ -134,7 +134,9 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static bool take_set(struct rollout_known *k, const json_t *set, const uint32_t *nodes, size_t nodes_n)
+/* `content`: what it is called, or NULL. Only what is watched is kept. */
+static bool take_set(
+    struct rollout_known *k, const json_t *set, const char *content, const uint32_t *nodes, size_t nodes_n)
 {
 	struct known_set s = { .from = k->holders_n, .contents = 1 };
 	if (!json_is_array(set))
@@ -150,8 +152,10 @@ static bool take_set(struct rollout_known *k, const json_t *set, const uint32_t 
 		k->holders[k->holders_n++] = nodes[v];
 		s.n++;
 	}
-	if (s.n == 0)
+	if (s.n == 0 || !known_is_watched(k, content, &k->holders[s.from], s.n)) {
+		k->holders_n = s.from;
 		return true;
+	}
 	qsort(&k->holders[s.from], s.n, sizeof(*k->holders), by_number);
 	k->sets = grown(k->sets, k->sets_n, &k->sets_cap, sizeof(*k->sets));
 	k->sets[k->sets_n++] = s;
@@ -161,12 +165,14 @@ static bool take_set(struct rollout_known *k, const json_t *set, const uint32_t 
 bool known_take_holders(struct rollout_known *k, const json_t *piece)
 {
 	const json_t *ids = json_object_get(piece, "ids"), *sets = json_object_get(piece, "sets");
+	const json_t *contents = json_object_get(piece, "contents");
 	if (!json_is_array(ids) || !json_is_array(sets))
 		return false;
 	uint32_t *nodes = nodes_of(k, ids);
 	bool fine = true;
 	for (size_t i = 0; fine && i < json_array_size(sets); i++)
-		fine = take_set(k, json_array_get(sets, i), nodes, json_array_size(ids));
+		fine = take_set(k, json_array_get(sets, i), json_string_value(json_array_get(contents, i)), nodes,
+		    json_array_size(ids));
 	free(nodes);
 	return fine;
 }
@@ -208,5 +214,7 @@ void known_free(struct rollout_known *k)
 	free(k->holders);
 	free(k->sets);
 	free(k->contents);
+	free(k->watched);
+	free(k->untold);
 	*k = (struct rollout_known){ 0 };
 }

@@ -18,27 +18,30 @@ const char rollout_plan_help[] =
     "  - no role has lost more than the share of --batch, those that are away anyhow included; one node\n"
     "    of a role at least may go, and one at least stays\n"
     "  - all of the batch are of one zone\n"
-    "  - every content that two nodes or more hold keeps one of them. Which contents have viewers is\n"
-    "    not asked: all count as such. Who holds less than 35 % of one counts where nobody holds more\n"
+    "  - every content with viewers that two nodes or more hold keeps one of them. Who holds less than\n"
+    "    35 % of one counts where nobody holds more. The delivery nodes are asked what is watched; what\n"
+    "    is held by one that does not tell, being older or not linked to the asked node, counts as watched.\n"
+    "    Ask an api node, which is linked to all of them\n"
     "  - the other delivery nodes have places for the sessions of now, and for those of --peak\n\n"
     "API, DELIVERY and INGEST are the nodes that stay up, PLACES the sessions they may have. ONLY HERE\n"
-    "is how many contents a node of the batch alone holds: draining leads their viewers to nodes that\n"
-    "fetch them from the origin store, unless `warm` copies them before. A node that is not ready\n"
-    "and alive is in no batch. Plan anew before each batch: nodes, copies and viewers change.\n\n"
+    "is how many contents with viewers a node of the batch alone holds: its drain copies them to other\n"
+    "nodes before it leads their viewers away. A node that is not ready and alive is in no batch.\n"
+    " Plan anew before each batch: nodes, copies and viewers change.\n\n"
     "  --batch SHARE  of each role: 0.1% to 25%; default 25%\n"
     "  --peak N       the sessions that are expected before the rollout is over\n"
     "  --to VERSION   nodes that run it already are done, and in no batch\n\n"
     "With --json one object: batches (nodes, zone, up, places, last_copies), sessions, peak, places, away,\n"
-    "done, refused.\n\n"
+    "done, refused; watched_known, and untold, whose nodes' contents all count as watched.\n\n"
     "exit status: 0 planned, or all are done; 1 there can be no plan, with the reason; 2 bad usage\n";
 
 const char rollout_status_help[] =
     "One line a node with the version that it runs, and with --to what is to be done yet: BATCH is done,\n"
     "or the number of a batch as `rollout plan --to` would make them once all nodes that are away are back.\n"
-    "Computed anew at each call. Below stands what operators ordered about draining, the latest first: the\n"
-    "last order about each node (an undrain for seven days) and the node that was asked. All of them are\n"
-    "in the logs: `drain-order` and `undrain-order` of the node that was asked, `state` of the node that\n"
-    "they are about, and `started` of each new build.\n\n"
+    "Computed anew at each call. Below stands when each node was last drained and taken back, and by whom,\n"
+    "the oldest first, with the version that it runs now; who was taken back is told for seven days. All\n"
+    "orders are in the logs: `drain-order` and `undrain-order` of the node that was asked, `state` of the\n"
+    "node that they are about, and `started` of each new build. BY is what the caller of warmcastctl says\n"
+    "of himself: user and host, or $WARMCAST_OPERATOR.\n\n"
     "  --to VERSION, --batch SHARE, --peak N  as of `rollout plan`\n";
 
 bool rollout_take_batch(const char *text, unsigned *permille)
@@ -92,8 +95,8 @@ static enum asked ask_holders(
 	char target[TARGET_MAX], from[POSITION_MAX] = "";
 	for (size_t i = 0; i < PIECES_MAX; i++) {
 		json_t *piece = NULL;
-		snprintf(
-		    target, sizeof(target), "/v1/holders?most=%zu%s%s", most, from[0] == '\0' ? "" : "&from=", from);
+		snprintf(target, sizeof(target), "/v1/holders?contents=1&most=%zu%s%s", most,
+		    from[0] == '\0' ? "" : "&from=", from);
 		enum asked asked = ask_piece(c, target, &piece, error);
 		if (asked != ASKED)
 			return asked;
@@ -114,6 +117,16 @@ static enum asked ask_holders(
 	return misunderstood(c, error) ? ASKED : ASK_FAILED;
 }
 
+/* A node of a version before that does not tell. */
+static void ask_watched(const struct client *c, struct rollout_known *k)
+{
+	char error[CLIENT_ERROR_MAX];
+	json_t *answer = ask_json(c, "GET", "/v1/watched", BYTES_NONE, error);
+	bool told = answer != NULL && known_take_watched(k, answer);
+	json_decref(answer);
+	k->watched_known = told;
+}
+
 /* What there is to plan from; known_free ends it either way. Who holds what may be unknown (V2): then one
  * node of a role goes at a time, which leaves all other holders. */
 static bool ask(struct rollout_job *job, bool back, struct rollout_known *k, char error[CLIENT_ERROR_MAX])
@@ -125,6 +138,7 @@ static bool ask(struct rollout_job *job, bool back, struct rollout_known *k, cha
 		return false;
 	if (!known_take_nodes(k, nodes, &wish))
 		return misunderstood(job->client, error);
+	ask_watched(job->client, k);
 	enum asked asked = ask_holders(job->client, k, known_most(k, job->terms.batch_permille), error);
 	if (asked == ASK_FAILED)
 		return false;

@@ -114,7 +114,7 @@ static json_t *batch_said(
 	return b;
 }
 
-/* Contents that one node holds alone, by that node's batch. */
+/* Contents with viewers that one node holds alone, by that node's batch. */
 static size_t *count_last_copies(const struct rollout_known *k, const struct rollout_plan *p)
 {
 	size_t *n = calloc((size_t)p->batches_n + 1, sizeof(*n));
@@ -167,13 +167,18 @@ json_t *rollout_said(
     const struct rollout_known *k, const struct rollout_plan *p, const struct rollout_terms *t)
 {
 	json_t *said = sure(json_object()), *away = sure(json_array()), *done = sure(json_array());
+	json_t *untold = sure(json_array());
 	say_common(said, k, p, t);
 	for (uint32_t i = 0; i < k->nodes_n; i++) {
 		if (k->nodes[i].away)
 			append(away, json_string(known_name(k, i)));
 		else if (k->nodes[i].done)
 			append(done, json_string(known_name(k, i)));
+		if (k->watched_known && k->untold[i])
+			append(untold, json_string(known_name(k, i)));
 	}
+	set(said, "watched_known", json_boolean(k->watched_known));
+	set(said, "untold", untold);
 	set(said, "nodes", number(k->nodes_n));
 	set(said, "away", away);
 	set(said, "done", done);

@@ -12,7 +12,7 @@ struct rollout_terms {
 };
 
 /* {"batches":[{"nodes":[...],"zone","up":{role:n},"places","last_copies"}],"sessions","peak","places","nodes",
- * "away":[...],"done":[...],"refused":TEXT|null} */
+ * "away":[...],"done":[...],"refused":TEXT|null,"watched_known":bool,"untold":[...]} */
 json_t *rollout_said(
     const struct rollout_known *k, const struct rollout_plan *p, const struct rollout_terms *t);
 /* {"to","versions":{...},"nodes":[{...,"batch":n|null,"done":bool}],"batches","refused"} */

@@ -1,10 +1,12 @@
 /* Plans of rollouts as text. */
+#include "base/check.h"
 #include "ctl/cells.h"
 #include "ctl/rollout_said.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static size_t count(const json_t *said, const char *key)
 {
@@ -88,6 +90,11 @@ enum err show_rollout_plan(const json_t *said, struct buf *out)
 	put_load(said, out);
 	if (json_is_false(json_object_get(said, "holders_known")))
 		buf_put_str(out, "the asked node does not tell who holds what: no two nodes of a role go together\n");
+	else if (json_is_false(json_object_get(said, "watched_known")))
+		buf_put_str(
+		    out, "the asked node does not tell what is watched: all that is held counts as watched\n");
+	put_names(said, "untold",
+	    "they do not tell all that is watched there, so what they hold counts as watched: ", out);
 	put_names(said, "away", "away, in no batch: ", out);
 	put_names(said, "done", "done: ", out);
 	return buf_err(out);
@@ -140,20 +147,95 @@ static void put_summary(const json_t *said, struct buf *out)
 		buf_printf(out, "the rest cannot go on: %s\n", member_str(said, "refused"));
 }
 
-/* As the node orders them: the latest first. */
-static enum err put_orders(const json_t *said, struct buf *out)
+/* One node's part in the story; the last order about it tells it. */
+struct chapter {
+	const char *node, *drained, *drained_by, *back, *back_by, *version;
+};
+
+static const char *version_of(const json_t *said, const char *id)
 {
-	static const char *const names[] = { "AT", "ORDER", "NODE", "ASKED" };
-	static const char *const keys[] = { "at", "order", "node", "asked" };
+	const json_t *nodes = json_object_get(said, "nodes");
+	for (size_t i = 0; i < json_array_size(nodes); i++) {
+		const json_t *n = json_array_get(nodes, i);
+		const char *other = member_str(n, "id");
+		if (id != NULL && other != NULL && strcmp(other, id) == 0)
+			return member_str(n, "version");
+	}
+	return NULL;
+}
+
+static void take_order(struct chapter *c, const json_t *order)
+{
+	const char *what = member_str(order, "order");
+	bool drain = what != NULL && strcmp(what, "drain") == 0;
+	if (!drain && c->back == NULL) {
+		c->back = member_str(order, "at");
+		c->back_by = member_str(order, "by");
+	}
+	if (c->drained == NULL) {
+		c->drained = member_str(order, drain ? "at" : "drained_at");
+		c->drained_by = member_str(order, drain ? "by" : "drained_by");
+	}
+}
+
+static const char *or_empty(const char *s)
+{
+	return s == NULL ? "" : s;
+}
+
+static int in_time(const void *x, const void *y)
+{
+	const struct chapter *a = x, *b = y;
+	int by = strcmp(or_empty(a->drained != NULL ? a->drained : a->back),
+	    or_empty(b->drained != NULL ? b->drained : b->back));
+	return by != 0 ? by : strverscmp(or_empty(a->node), or_empty(b->node));
+}
+
+/* From the orders, the latest first. */
+static size_t take_story(const json_t *said, struct chapter *chapters)
+{
 	const json_t *orders = json_object_get(said, "orders");
-	if (json_array_size(orders) == 0)
+	const char **ids = calloc(json_array_size(orders), sizeof(*ids));
+	size_t n = 0;
+	CHECK(ids != NULL);
+	for (size_t i = 0; i < json_array_size(orders); i++) {
+		const json_t *order = json_array_get(orders, i);
+		const char *id = or_empty(member_str(order, "id"));
+		size_t at = 0;
+		while (at < n && strcmp(ids[at], id) != 0)
+			at++;
+		if (at == n) {
+			ids[n] = id;
+			chapters[n++] =
+			    (struct chapter){ .node = member_str(order, "node"), .version = version_of(said, id) };
+		}
+		take_order(&chapters[at], order);
+	}
+	free(ids);
+	return n;
+}
+
+/* When which node was away, by whose word, and what it runs now: the oldest first. */
+static enum err put_story(const json_t *said, struct buf *out)
+{
+	static const char *const names[] = { "NODE", "DRAINED", "BY", "BACK", "BY", "VERSION" };
+	size_t orders_n = count(said, "orders");
+	if (orders_n == 0)
 		return OK;
+	struct chapter *chapters = calloc(orders_n, sizeof(*chapters));
+	CHECK(chapters != NULL);
+	size_t n = take_story(said, chapters);
+	qsort(chapters, n, sizeof(*chapters), in_time);
 	struct table t;
 	buf_put_u8(out, '\n');
 	cells_heads(&t, names, sizeof(names) / sizeof(names[0]));
-	for (size_t i = 0; i < json_array_size(orders); i++)
-		for (size_t c = 0; c < sizeof(keys) / sizeof(keys[0]); c++)
-			table_cell(&t, member_str(json_array_get(orders, i), keys[c]));
+	for (size_t i = 0; i < n; i++) {
+		const struct chapter *c = &chapters[i];
+		const char *cells[] = { c->node, c->drained, c->drained_by, c->back, c->back_by, c->version };
+		for (size_t k = 0; k < sizeof(cells) / sizeof(cells[0]); k++)
+			table_cell(&t, cells[k]);
+	}
+	free(chapters);
 	return cells_finish(&t, out);
 }
 
@@ -176,5 +258,5 @@ enum err show_rollout_status(const json_t *said, struct buf *out)
 	enum err e = cells_finish(&t, out);
 	if (e == OK)
 		put_summary(said, out);
-	return e == OK ? put_orders(said, out) : e;
+	return e == OK ? put_story(said, out) : e;
 }

@@ -430,6 +430,9 @@ void commands_issue(struct kvs *k, const struct kvs_input *in)
 		.kind = in->command.kind,
 		.subject = in->command.subject,
 		.issuer = k->cfg.self,
+		.by = in->command.by,
+		.drained_ms = in->command.drained_ms,
+		.drained_by = in->command.drained_by,
 	};
 	struct buf b;
 	buf_init(&b, RPC_VALUE_MAX);

@@ -147,6 +147,9 @@ struct kvs_input {
 			struct rpc_command_id id; /* random */
 			enum rpc_command_kind kind;
 			struct bytes subject;
+			/* What struct rpc_command tells besides. */
+			struct bytes by, drained_by;
+			uint64_t drained_ms;
 			uint64_t wall_ms;
 		} command;
 		struct {

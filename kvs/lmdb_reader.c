@@ -245,6 +245,8 @@ struct walking {
 	struct kvs_warmth *room;
 	size_t max, n;
 	struct arena arena;
+	uint8_t key[RPC_KEY_MAX]; /* of the content whose holders are gathered */
+	size_t key_n;
 };
 
 /* The locations of the bundle that r->bundle has opened. */
@@ -282,7 +284,7 @@ static enum err step(struct kvs_reader *r, const struct kvs_walk *w, bool first,
 }
 
 static enum err walk(struct walking *g, struct kvs_walk *w, size_t bundles,
-    void (*content)(void *ctx, size_t holders), void *ctx)
+    void (*content)(void *ctx, struct bytes key, size_t holders), void *ctx)
 {
 	struct kvs_bundle_key at;
 	struct bytes origin, name;
@@ -291,27 +293,31 @@ static enum err walk(struct walking *g, struct kvs_walk *w, size_t bundles,
 		/* The bundles of one key follow one another. */
 		if (at.hash != w->hash || at.which != w->which) {
 			if (g->n > 0)
-				content(ctx, g->n);
+				content(ctx, bytes_of(g->key, g->key_n), g->n);
 			g->n = 0;
 			*w = (struct kvs_walk){ at.hash, at.which, false };
 			if (i >= bundles)
 				return OK;
 		}
-		if (rpc_location_key_split(g->r->bundle.key, &origin, &name) == OK)
+		struct bytes key = g->r->bundle.key;
+		if (rpc_location_key_split(key, &origin, &name) == OK) {
+			memcpy(g->key, key.p, key.n); /* no longer than that */
+			g->key_n = key.n;
 			e = gather(g);
+		}
 		if (e != OK)
 			return e;
 	}
 	if (e != ERR_NOT_FOUND)
 		return e;
 	if (g->n > 0)
-		content(ctx, g->n);
+		content(ctx, bytes_of(g->key, g->key_n), g->n);
 	w->end = true;
 	return OK;
 }
 
 enum err kvs_reader_walk(struct kvs_reader *r, struct kvs_walk *w, size_t bundles, struct kvs_warmth *room,
-    size_t max, void (*content)(void *ctx, size_t holders), void *ctx)
+    size_t max, void (*content)(void *ctx, struct bytes key, size_t holders), void *ctx)
 {
 	OBJ_CHECK(r, KVS_READER_MAGIC);
 	struct walking g = { .r = r, .room = room, .max = max };

@@ -41,10 +41,12 @@ struct kvs_warmth {
 	uint32_t share_permille; /* as in rpc_location */
 };
 
-/* Calls `content` for each with a location: its holders are in `room`, which is for `max` and the callee's to
- * change, and past `max` only counted. Looks at about `bundles` records, one at least. */
+/* Calls `content` for each with a location, with its rpc_location_key: its holders are in `room`, which is
+ * for `max` and the callee's to change, and past `max` only counted. Looks at about `bundles` records, one at
+ * least. */
 MUST_USE enum err kvs_reader_walk(struct kvs_reader *r, struct kvs_walk *w, size_t bundles,
-    struct kvs_warmth *room, size_t max, void (*content)(void *ctx, size_t holders), void *ctx);
+    struct kvs_warmth *room, size_t max, void (*content)(void *ctx, struct bytes key, size_t holders),
+    void *ctx);
 /* Any entry. ERR_NOT_FOUND when there is none. */
 MUST_USE enum err kvs_reader_get(struct kvs_reader *r, const struct node_id *owner, enum rpc_stream stream,
     struct bytes key, struct arena *a, struct bytes *value);

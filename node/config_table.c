@@ -160,7 +160,8 @@ const struct setting config_settings[] = {
 
 	{ "secrets.token_keys_file", SETTING_PATH, FIELD(config, token_keys_file), .def = "",
 	    .example = "/etc/warmcast/token.keys",
-	    .doc = "One `id:base64` a line, 32 bytes each; the first signs, all verify. chmod 600." },
+	    .doc = "One `id:base64` a line, 32 bytes each; the first signs, all verify. chmod 600.\n"
+	           "Read again on SIGHUP." },
 	{ "secrets.cluster_key_file", SETTING_PATH, FIELD(config, cluster_key_file), .def = "",
 	    .doc = "One or two `id:base64` lines; the first speaks, both are believed. chmod 600.\n"
 	           "Read again on SIGHUP, for links to come." },

@@ -48,6 +48,7 @@ static void fill(
 	v->load_seen_ms = m->load_seen_ms;
 	v->miss_permille = m->has_load ? m->load.miss_permille : 0;
 	v->evict_age_s = m->has_load ? m->load.evict_age_s : 0;
+	v->copies_left = m->has_load ? m->load.copies_left : 0;
 	if (m->reg->http_urls_n > 0 && is_plain_url(m->reg->http_urls[0]))
 		copy_text(v->http_url, sizeof(v->http_url), m->reg->http_urls[0]);
 	if (is_plain_url(m->reg->api_url))

@@ -1,6 +1,7 @@
 #include "node/ev_control.h"
 
 #include "base/timers.h"
+#include "base/version.h"
 #include "node/control_view.h"
 #include "node/delivery/places.h"
 #include "node/ev_control_events.h"
@@ -221,7 +222,7 @@ static void on_message(void *ctx, link_id link, const struct rpc_msg *m)
 		control_take_session_news(c, &m->session_news);
 		return;
 	}
-	if (control_leases_hear(c, link, m) || control_warm_hear(c, link, m))
+	if (control_leases_hear(c, link, m) || control_warm_hear(c, link, m) || control_watched_hear(c, link, m))
 		return;
 	/* A store that cannot keep up takes no rows; the digest brings them again (R7). */
 	if (m->kind == RPC_ROW_FRAME && store_full(c->store))
@@ -316,7 +317,7 @@ static struct rpc_register own_register(const struct config *c, struct bytes url
 		.state = NODE_JOINING,
 		.rpc_address = bytes_str(c->advertise_rpc),
 		.api_url = bytes_str(c->advertise_api),
-		.build = BYTES_LIT(WARMCAST_VERSION),
+		.build = bytes_str(warmcast_version),
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX,
 		.capacity_sessions = (c->roles & RPC_ROLE_DELIVERY) != 0 ? c->capacity_sessions : 0,
@@ -338,8 +339,8 @@ static struct rpc_hello own_hello(const struct control *c)
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX,
 		.features = RPC_FEATURE_BROADCAST | RPC_FEATURE_RANGES | RPC_FEATURE_NAMES | RPC_FEATURE_LEASES |
-		            RPC_FEATURE_WARM,
-		.build = BYTES_LIT(WARMCAST_VERSION),
+		            RPC_FEATURE_WARM | RPC_FEATURE_WATCHED,
+		.build = bytes_str(warmcast_version),
 		.rpc_address = bytes_str(c->c.config->advertise_rpc),
 	};
 }
@@ -454,6 +455,9 @@ void control_set_state(struct control *c, enum node_state wanted)
 	    LOG_STR("state", node_state_str(state)));
 	if (c->c.places != NULL)
 		places_set_draining(c->c.places, state == NODE_DRAINING || state == NODE_LEFT);
+	/* Who hears that it drains should know by then whether copies are made first. */
+	if (ordered && c->c.sessions != NULL)
+		control_tell_load(c);
 	struct kvs_input in = { .kind = KVS_IN_STATE, .state = state };
 	control_step(c, &in);
 }
@@ -461,6 +465,17 @@ void control_set_state(struct control *c, enum node_state wanted)
 enum node_state control_state(const struct control *c)
 {
 	return c->state;
+}
+
+bool control_drain_ordered(const struct control *c)
+{
+	return c->wanted == NODE_READY && kvs_drain_ordered(c->kvs, &c->c.identity->self);
+}
+
+void control_set_copies(struct control *c, uint32_t left, uint32_t failed)
+{
+	c->copies_left = left;
+	c->copies_failed = failed;
 }
 
 bool control_flushed(struct control *c)
@@ -483,16 +498,18 @@ void control_watch(struct control *c, const struct control_watcher *w)
 	c->watcher = w != NULL ? *w : (struct control_watcher){ 0 };
 }
 
-enum err control_order(
-    struct control *c, enum rpc_command_kind kind, struct bytes subject, struct rpc_command_id *id)
+enum err control_order(struct control *c, const struct rpc_command *what, struct rpc_command_id *id)
 {
-	enum err e = kvs_command_check(c->kvs, kind, subject);
+	enum err e = kvs_command_check(c->kvs, what->kind, what->subject);
 	if (e != OK)
 		return e;
 	struct kvs_input in = { .kind = KVS_IN_COMMAND };
 	c->c.random(in.command.id.b, sizeof(in.command.id.b));
-	in.command.kind = kind;
-	in.command.subject = subject;
+	in.command.kind = what->kind;
+	in.command.subject = what->subject;
+	in.command.by = what->by;
+	in.command.drained_ms = what->drained_ms;
+	in.command.drained_by = what->drained_by;
 	in.command.wall_ms = control_now_wall_ms();
 	*id = in.command.id;
 	control_step(c, &in);

@@ -59,6 +59,10 @@ void control_free(struct control *c);
 /* What this node says of itself (register). Ready is draining as long as an operator wants it to drain. */
 void control_set_state(struct control *c, enum node_state state);
 enum node_state control_state(const struct control *c);
+/* Draining since an operator wants it, and not because the process ends. */
+bool control_drain_ordered(const struct control *c);
+/* How far the copies are that such a drain makes first; told with the load. */
+void control_set_copies(struct control *c, uint32_t left, uint32_t failed);
 /* Everything that was said is on disk, and so may be told to peers. */
 bool control_flushed(struct control *c);
 /* The store cannot write: no new version leaves this node. */
@@ -89,12 +93,12 @@ void control_put(struct control *c, struct bytes key, struct bytes value);
 void control_delete(struct control *c, struct bytes key);
 
 /* -- operators' orders (R1) -- */
-/* As kvs_command_check; *id names it from now on. Not from inside of a step. */
-MUST_USE enum err control_order(
-    struct control *c, enum rpc_command_kind kind, struct bytes subject, struct rpc_command_id *id);
+/* As kvs_command_check; *id names it from now on. What it says of its time and of this node is filled in. Not
+ * from inside of a step. */
+MUST_USE enum err control_order(struct control *c, const struct rpc_command *what, struct rpc_command_id *id);
 /* Which purges this node's cache has applied lately, for all to see. Not from inside of a step. */
 void control_tell_applied(struct control *c, const struct rpc_applied *applied);
-enum { CONTROL_LISTENERS_MAX = 2 };
+enum { CONTROL_LISTENERS_MAX = 3 };
 /* Called on control's loop, from inside of a step, when commands came to stand in some row: it may order
  * nothing. CONTROL_LISTENERS_MAX at most; changed NULL: not any more, for that ctx. */
 void control_on_commands(struct control *c, void (*changed)(void *ctx), void *ctx);
@@ -110,6 +114,14 @@ void control_places_dry(void *control);
 void control_lease_stats(const struct control *c, struct lease_purse_stats *s);
 /* What this api node was lent by the node of that slot (A5); false: nothing is known of it. */
 bool control_lease_look(const struct control *c, uint32_t slot, struct lease_purse_view *v);
+
+/* -- what is watched where (node/admin/ev_watched.h) -- */
+/* Who hears what a node answers; hear NULL: nobody. On control's loop. */
+void control_on_watched(struct control *c,
+    void (*hear)(void *ctx, const struct node_id *from, const struct rpc_watched_told *told), void *ctx);
+/* Asks a delivery node which contents have viewers there; question and answer may be lost. Errors as
+ * control_warm_able. This node itself is heard before it returns. */
+enum err control_ask_watched(struct control *c, const struct node_id *node, uint64_t request);
 
 /* -- warm orders (node/warm, node/admin/ev_warm_orders.h) -- */
 /* Who hears RPC_WARM, and who RPC_WARM_TOLD: one each, NULL for nobody. On control's loop, never from inside

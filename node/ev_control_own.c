@@ -56,7 +56,7 @@ static uint32_t reckoned_mbps(const struct lease_book_view *book)
 	return kbps < UINT32_MAX ? (uint32_t)kbps : UINT32_MAX;
 }
 
-static void tell_load(struct control *c)
+void control_tell_load(struct control *c)
 {
 	control_sessions_expire(c->c.sessions, control_now_ms());
 	struct delivery_counters d;
@@ -83,6 +83,8 @@ static void tell_load(struct control *c)
 		.miss_permille = miss_ratio_permille(&c->misses),
 		.evict_age_s = held.evict_age_s,
 		.reckoned_mbps = reckoned_mbps(&book),
+		.copies_left = draining ? c->copies_left : 0,
+		.copies_failed = draining ? c->copies_failed : 0,
 	};
 	c->last_load = load;
 	if (!load_damping_tells(&c->damping, &load, kvs_members_n(c->kvs), control_now_ms()))
@@ -195,7 +197,7 @@ static void on_second(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	struct control *c = OBJ_CAST(struct control, CONTROL_MAGIC, w->data);
 	if (c->c.sessions != NULL)
-		tell_load(c);
+		control_tell_load(c);
 	tell_sessions(c);
 	struct kvs_input clock = { .kind = KVS_IN_CLOCK, .wall_ms = control_now_wall_ms() };
 	control_step(c, &clock);

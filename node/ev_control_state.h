@@ -57,6 +57,11 @@ struct control {
 		void (*hear)(void *ctx, const struct node_id *from, const struct rpc_msg *m);
 		void *ctx;
 	} warm[2]; /* of orders; of how far they are */
+	struct {
+		void (*hear)(void *ctx, const struct node_id *from, const struct rpc_watched_told *told);
+		void *ctx;
+	} watched;
+	uint32_t copies_left, copies_failed; /* of a drain, as its node last told */
 };
 
 uint64_t control_now_ms(void);
@@ -72,6 +77,8 @@ void control_send(struct control *c, link_id link, struct rpc_msg *m);
 
 void control_own_start(struct control *c);
 void control_own_stop(struct control *c);
+/* The load entry, now; else it is told once a second. */
+void control_tell_load(struct control *c);
 /* What a peer, or a worker of this node, said of sessions here. */
 void control_take_session_news(struct control *c, const struct rpc_session_news *n);
 
@@ -85,6 +92,14 @@ void control_leases_link_up(struct control *c, const struct peer_link *p);
 void control_leases_link_down(struct control *c, const struct peer_link *p);
 /* False: the message is none of theirs. */
 bool control_leases_hear(struct control *c, link_id link, const struct rpc_msg *m);
+
+/* Its link, or NULL. */
+const struct peer_link *control_peer(const struct control *c, const struct node_id *node);
+
+/* -- what is watched where (ev_control_watched.c) -- */
+
+/* False: the message is none of theirs. */
+bool control_watched_hear(struct control *c, link_id link, const struct rpc_msg *m);
 
 /* -- warm orders (ev_control_warm.c) -- */
 

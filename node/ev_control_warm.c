@@ -34,15 +34,21 @@ bool control_warm_hear(struct control *c, link_id link, const struct rpc_msg *m)
 	return true;
 }
 
+const struct peer_link *control_peer(const struct control *c, const struct node_id *node)
+{
+	for (size_t i = 0; i < c->peers_n; i++)
+		if (node_id_eq(&c->peers[i].node, node))
+			return &c->peers[i];
+	return NULL;
+}
+
 static enum err warm_link(const struct control *c, const struct node_id *to, link_id *link)
 {
-	for (size_t i = 0; i < c->peers_n; i++) {
-		if (!node_id_eq(&c->peers[i].node, to))
-			continue;
-		*link = c->peers[i].link;
-		return (c->peers[i].features & RPC_FEATURE_WARM) != 0 ? OK : ERR_VERSION;
-	}
-	return ERR_NOT_FOUND;
+	const struct peer_link *p = control_peer(c, to);
+	if (p == NULL)
+		return ERR_NOT_FOUND;
+	*link = p->link;
+	return (p->features & RPC_FEATURE_WARM) != 0 ? OK : ERR_VERSION;
 }
 
 enum err control_warm_able(const struct control *c, const struct node_id *node)

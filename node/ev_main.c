@@ -1,5 +1,6 @@
 /* warmcastd: reads its arguments and its configuration, starts a node, and waits for signals. */
 #include "base/obj.h"
+#include "base/version.h"
 #include "node/ev_node.h"
 #include "node/ev_watchdog.h"
 #include "node/fs_config.h"
@@ -49,8 +50,8 @@ static void print_help(FILE *to)
 	      "  --print-default-config  every setting with its default and its meaning\n"
 	      "\n"
 	      "SIGTERM drains and leaves, a second one leaves now; SIGHUP reads the configuration,\n"
-	      "the cluster's key, the certificate and the API keys again; SIGUSR2 drains, and starts\n"
-	      "the program anew in the same process, with the same listening sockets for viewers.\n",
+	      "all keys and the certificate again; SIGUSR2 drains, and starts the program anew in the\n"
+	      "same process, with the same listening sockets for viewers.\n",
 	    to);
 }
 
@@ -190,6 +191,27 @@ static void reload_cluster_keys(struct daemon *d)
 	cluster_keys_fini(&next);
 }
 
+/* In place: all who sign and verify have them at once. */
+static void reload_token_keys(struct daemon *d)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct token_keys next;
+	struct token_key first;
+	if (d->config.token_keys_file[0] == '\0')
+		return;
+	if (fs_token_keys_read(&d->config, &next, error) != OK) {
+		LOG_EVENT(LOG_ERROR, "node", "token-keys-kept",
+		    "the file is wrong: the keys that were read before stay", LOG_STR("error", error));
+		return;
+	}
+	token_keys_take(&d->secrets.token_keys, &next);
+	CHECK(token_keys_first(&next, &first));
+	LOG_EVENT(LOG_INFO, "node", "token-keys", "the keys of tokens were read again",
+	    LOG_U64("keys", token_keys_n(&next)), LOG_BYTES("first", key_id_bytes(&first.id)));
+	sodium_memzero(&first, sizeof(first));
+	token_keys_fini(&next);
+}
+
 static void reload_api_keys(struct daemon *d)
 {
 	char error[CONFIG_ERROR_MAX];
@@ -244,6 +266,7 @@ static void on_reload(struct ev_loop *loop, ev_signal *w, int revents)
 	arena_init(&memory, CONFIG_MEMORY_MAX);
 	if (fs_config_read(d->config.file, &memory, &next, error) == OK) {
 		take_reload(d, &next);
+		reload_token_keys(d);
 		reload_cluster_keys(d);
 		reload_cert(d);
 		reload_api_keys(d);
@@ -367,7 +390,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (o.version) {
-		printf("warmcastd %s\n", WARMCAST_VERSION);
+		printf("warmcastd %s\n", warmcast_version);
 		return 0;
 	}
 	return o.defaults ? print_defaults() : start(&o, argv);

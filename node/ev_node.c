@@ -1,10 +1,12 @@
 #include "node/ev_node.h"
 
 #include "base/obj.h"
+#include "base/version.h"
 #include "node/admin/admin.h"
 #include "node/api/place.h"
 #include "node/api/recall.h"
 #include "node/delivery/places.h"
+#include "node/ev_copying.h"
 #include "node/ev_drain.h"
 #include "node/ev_join.h"
 #include "node/ev_listeners.h"
@@ -62,6 +64,8 @@ struct node {
 	struct purger *purger;
 	struct orders *orders;
 	struct warm_orders *warm_orders;
+	struct copying *copying; /* NULL without the delivery role */
+	struct watched_asks *watched;
 	struct http_server *admin_server;
 	struct drain drain;
 	bool draining_ready, duplicate;
@@ -355,8 +359,11 @@ static enum err start_admin(struct node *n)
 	if (e != OK)
 		return listen_failed("listen.admin", bad, e);
 	n->orders = orders_new(n->control, &n->identity.self, n->loop, ORDERS_RECORDED_WITHIN_MS);
-	if ((n->config->roles & RPC_ROLE_API) != 0)
-		n->warm_orders = warm_orders_new(n->control, n->loop, random_bytes);
+	n->warm_orders = warm_orders_new(n->control, n->loop, random_bytes);
+	n->watched = watched_asks_new(n->control, n->loop);
+	if (n->sessions != NULL)
+		n->copying = copying_start(&(struct copying_config){
+		    n->control, n->loop, &n->api, n->reader, n->workers, n->sessions, n->warm_orders });
 	n->probe = probe_new(n->control, &n->identity.self, n->loop, PROBE_STORED_WITHIN_MS);
 	n->admin = (struct admin){
 		.config = n->config,
@@ -376,6 +383,7 @@ static enum err start_admin(struct node *n)
 		.probe = n->probe,
 		.orders = n->orders,
 		.warm_orders = n->warm_orders,
+		.watched = n->watched,
 		.warmer = warming_warmer(n->warming),
 		.measurer = warming_measurer(n->warming),
 		.prefetcher = warming_prefetcher(n->warming),
@@ -486,7 +494,7 @@ struct node *node_start(const struct config *c, const struct node_secrets *secre
 	drain_init(&n->drain, n->control, viewers_server(n->viewers), loop);
 	n->draining_ready = true;
 	LOG_EVENT(LOG_INFO, "node", "started", "this node serves", LOG_STR("cluster", c->cluster),
-	    LOG_STR("version", WARMCAST_VERSION), LOG_U64("workers", n->workers),
+	    LOG_STR("version", warmcast_version), LOG_U64("workers", n->workers),
 	    LOG_U64("incarnation", n->identity.incarnation.count), LOG_U64("start_ms", now_mono_ms() - began_ms));
 	join_begin(&n->join, n->control, &n->identity.self, c->node, loop);
 	(void)sd_notify(0, "READY=1");
@@ -560,6 +568,8 @@ bool node_stop(struct node *n)
 	fills_free(n->fills);
 	peers_free(n->peers);
 	probe_free(n->probe);
+	copying_stop(n->copying);
+	watched_asks_free(n->watched);
 	orders_free(n->orders);
 	warm_orders_free(n->warm_orders);
 	control_free(n->control);

@@ -58,7 +58,7 @@ static void log_change(const struct warmer_status *s)
 	text_hex(id, bytes_of(s->id.b, RPC_WARM_ID_BYTES));
 	if (s->state == RPC_WARM_RUNNING)
 		LOG_EVENT(LOG_INFO, "cache", "warm-started", "a content is fetched ahead of its audience",
-		    LOG_STR("content", s->content), LOG_STR("warm", id));
+		    LOG_STR("content", s->content), LOG_STR("warm", id), LOG_STR("by", s->by));
 	else if (has_ended(s->state))
 		LOG_EVENT(s->failed > 0 ? LOG_WARN : LOG_INFO, "cache", "warm-ended",
 		    s->state == RPC_WARM_DONE ? "a content was fetched ahead of its audience"

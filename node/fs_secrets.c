@@ -24,7 +24,7 @@ static enum err refuse_line(const char *path, size_t line, enum err e, size_t ma
 	return e;
 }
 
-static enum err read_token_keys(const struct config *c, struct token_keys *out, char *error)
+enum err fs_token_keys_read(const struct config *c, struct token_keys *out, char error[CONFIG_ERROR_MAX])
 {
 	struct buf text;
 	size_t bad_line = 0;
@@ -164,7 +164,7 @@ static enum err check_stores(const struct config *c, char *error)
 enum err fs_secrets_read(const struct config *c, struct node_secrets *out, char error[CONFIG_ERROR_MAX])
 {
 	struct node_secrets s = { .cert = NULL };
-	enum err e = read_token_keys(c, &s.token_keys, error);
+	enum err e = fs_token_keys_read(c, &s.token_keys, error);
 	if (e == OK)
 		e = fs_cluster_keys_read(c, &s.cluster_keys, error);
 	if (e == OK)

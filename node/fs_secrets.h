@@ -24,6 +24,8 @@ MUST_USE enum err fs_secrets_read(
 void fs_secrets_fini(struct node_secrets *s);
 
 /* What a running node takes anew. */
+MUST_USE enum err fs_token_keys_read(
+    const struct config *c, struct token_keys *out, char error[CONFIG_ERROR_MAX]);
 MUST_USE enum err fs_cluster_keys_read(
     const struct config *c, struct cluster_keys *out, char error[CONFIG_ERROR_MAX]);
 MUST_USE enum err fs_cert_read(const struct config *c, struct nng_cert **out, char error[CONFIG_ERROR_MAX]);

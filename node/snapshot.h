@@ -25,6 +25,7 @@ struct view_node {
 	uint32_t capacity, load;             /* sessions; load also as its Mbit/s amount to */
 	uint64_t load_seen_ms;               /* monotonic, when that load came in here */
 	uint32_t miss_permille, evict_age_s; /* as in struct rpc_load */
+	uint32_t copies_left;                /* the same */
 	bool has_load;
 	char http_url[RPC_ADDRESS_MAX + 1]; /* the first it advertises */
 	char api_url[RPC_ADDRESS_MAX + 1];  /* of an api node: its public name, or that of all */

@@ -141,21 +141,21 @@ struct raw {
 
 static enum err sign(const struct token_keys *keys, const struct token *t, struct raw *raw)
 {
-	CHECK(keys->n > 0);
+	struct token_key key;
 	enum err e = check_fields(t);
 	if (e != OK)
 		return e;
-	const struct token_key *key = &keys->keys[0];
+	CHECK(token_keys_first(keys, &key));
 	size_t n = 0;
 	raw->b[n++] = FORMAT;
-	raw->b[n++] = (uint8_t)key->id_n;
-	memcpy(raw->b + n, key->id, key->id_n);
-	n += key->id_n;
+	raw->b[n++] = (uint8_t)key.id.n;
+	memcpy(raw->b + n, key.id.b, key.id.n);
+	n += key.id.n;
 	size_t pb_n = pack(t, raw->b + n);
 	if (pb_n > RAW_MAX_BYTES - FRAME_MAX_BYTES)
 		return ERR_TOO_BIG;
 	raw->n = n + pb_n;
-	macs(raw->macs, key, bytes_of(raw->b, raw->n));
+	macs(raw->macs, &key, bytes_of(raw->b, raw->n));
 	return OK;
 }
 
@@ -299,11 +299,11 @@ enum err token_verify(const struct token_keys *keys, struct bytes text, enum tok
 	enum err e = open_envelope(bytes_of(raw, raw_n), &env);
 	if (e != OK)
 		return e;
-	const struct token_key *key = token_keys_find(keys, env.key_id);
-	if (key == NULL)
+	struct token_key key;
+	if (!token_keys_find(keys, env.key_id, &key))
 		return ERR_FORGED;
 	uint8_t expected[TOKEN_MACS_BYTES];
-	macs(expected, key, env.signed_part);
+	macs(expected, &key, env.signed_part);
 	if (sodium_memcmp(mac_of(expected, kind), env.mac.p, TOKEN_MAC_BYTES) != 0)
 		return ERR_FORGED;
 

@@ -21,6 +21,8 @@ const char *rpc_kind_str(enum rpc_kind k)
 		[RPC_LEASE_CLOSE] = "lease_close",
 		[RPC_WARM] = "warm",
 		[RPC_WARM_TOLD] = "warm_told",
+		[RPC_WATCHED_ASK] = "watched_ask",
+		[RPC_WATCHED_TOLD] = "watched_told",
 	};
 	return (unsigned)k < RPC_KINDS ? names[k] : names[RPC_UNKNOWN];
 }

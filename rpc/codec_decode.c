@@ -1,4 +1,5 @@
 #include "rpc/codec_pb.h"
+#include "rpc/entries.h"
 #include "rpc/limits.h"
 #include "rpc/wire.pb-c.h"
 
@@ -306,7 +307,9 @@ static enum err take_lease_close(const Warmcast__LeaseClose *in, struct rpc_msg 
 
 static enum err take_warm(const Warmcast__Warm *in, struct rpc_msg *m)
 {
-	struct rpc_warm w = { .origin = pb_bytes(in->origin), .content = pb_bytes(in->content) };
+	struct rpc_warm w = {
+		.origin = pb_bytes(in->origin), .content = pb_bytes(in->content), .by = rpc_operator(pb_bytes(in->by))
+	};
 	if (!codec_take_fixed(in->id, w.id.b, RPC_WARM_ID_BYTES))
 		return ERR_INVALID;
 	m->kind = RPC_WARM;
@@ -328,6 +331,23 @@ static enum err take_warm_told(const Warmcast__WarmTold *in, struct rpc_msg *m)
 		return ERR_INVALID;
 	m->kind = RPC_WARM_TOLD;
 	m->warm_told = t;
+	return OK;
+}
+
+static enum err take_watched_told(const Warmcast__WatchedTold *in, struct rpc_msg *m)
+{
+	if (in->n_contents > RPC_WATCHED_MAX)
+		return ERR_TOO_BIG;
+	if (in->n_viewers != in->n_contents)
+		return ERR_INVALID;
+	m->kind = RPC_WATCHED_TOLD;
+	m->watched_told = (struct rpc_watched_told){
+		.request = in->request,
+		.contents = in->contents,
+		.viewers = in->viewers,
+		.n = in->n_contents,
+		.more = in->more,
+	};
 	return OK;
 }
 
@@ -363,6 +383,11 @@ static enum err take_body(
 	case WARMCAST__ENVELOPE__BODY_LEASE_CLOSE: return take_lease_close(env->lease_close, m);
 	case WARMCAST__ENVELOPE__BODY_WARM: return take_warm(env->warm, m);
 	case WARMCAST__ENVELOPE__BODY_WARM_TOLD: return take_warm_told(env->warm_told, m);
+	case WARMCAST__ENVELOPE__BODY_WATCHED_ASK:
+		m->kind = RPC_WATCHED_ASK;
+		m->watched_ask.request = env->watched_ask->request;
+		return OK;
+	case WARMCAST__ENVELOPE__BODY_WATCHED_TOLD: return take_watched_told(env->watched_told, m);
 	case WARMCAST__ENVELOPE__BODY_NAMED_FRAME:
 	case WARMCAST__ENVELOPE__BODY_NAMED_ANNOUNCE:
 	case WARMCAST__ENVELOPE__BODY_NAMED_PULL:

@@ -1,4 +1,5 @@
 #include "rpc/codec_pb.h"
+#include "rpc/entries.h"
 #include "rpc/limits.h"
 #include "rpc/names.h"
 #include "rpc/wire.pb-c.h"
@@ -349,6 +350,7 @@ static Warmcast__Warm *make_warm(struct builder *b, const struct rpc_warm *in)
 	m->id = pb_data(bytes_of(in->id.b, RPC_WARM_ID_BYTES));
 	m->origin = pb_data(in->origin);
 	m->content = pb_data(in->content);
+	m->by = pb_data(rpc_operator(in->by));
 	return m;
 }
 
@@ -377,6 +379,38 @@ static void make_warming(struct builder *b, const struct rpc_msg *in, Warmcast__
 		env->body_case = WARMCAST__ENVELOPE__BODY_WARM_TOLD;
 		env->warm_told = make_warm_told(b, &in->warm_told);
 	}
+}
+
+static Warmcast__WatchedTold *make_watched_told(struct builder *b, const struct rpc_watched_told *in)
+{
+	Warmcast__WatchedTold *m = codec_make(b, 1, sizeof(*m));
+	uint64_t *contents = codec_make(b, in->n, sizeof(*contents));
+	if (m == NULL || contents == NULL)
+		return NULL;
+	warmcast__watched_told__init(m);
+	for (size_t i = 0; i < in->n; i++)
+		contents[i] = in->contents[i];
+	m->request = in->request;
+	m->contents = contents;
+	m->viewers = make_numbers(b, in->viewers, in->n);
+	m->n_contents = m->n_viewers = in->n;
+	m->more = in->more;
+	return m;
+}
+
+static void make_watched(struct builder *b, const struct rpc_msg *in, Warmcast__Envelope *env)
+{
+	if (in->kind == RPC_WATCHED_TOLD) {
+		env->body_case = WARMCAST__ENVELOPE__BODY_WATCHED_TOLD;
+		env->watched_told = make_watched_told(b, &in->watched_told);
+		return;
+	}
+	env->body_case = WARMCAST__ENVELOPE__BODY_WATCHED_ASK;
+	env->watched_ask = codec_make(b, 1, sizeof(*env->watched_ask));
+	if (env->watched_ask == NULL)
+		return;
+	warmcast__watched_ask__init(env->watched_ask);
+	env->watched_ask->request = in->watched_ask.request;
 }
 
 static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Envelope *env,
@@ -438,6 +472,8 @@ static void make_body(struct builder *b, const struct rpc_msg *in, Warmcast__Env
 	case RPC_LEASE_CLOSE: make_lease(b, in, env); break;
 	case RPC_WARM:
 	case RPC_WARM_TOLD: make_warming(b, in, env); break;
+	case RPC_WATCHED_ASK:
+	case RPC_WATCHED_TOLD: make_watched(b, in, env); break;
 	}
 }
 

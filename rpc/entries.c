@@ -1,6 +1,7 @@
 #include "rpc/entries.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "rpc/entries.pb-c.h"
 #include "rpc/limits.h"
@@ -49,6 +50,12 @@ enum err rpc_location_key_split(struct bytes key, struct bytes *origin, struct b
 	*origin = bytes_head(rest, nul);
 	*content = bytes_from(rest, nul + 1);
 	return OK;
+}
+
+uint64_t rpc_watched_hash(struct bytes location_key)
+{
+	static const struct hash_key key = { "warmcast-watched" };
+	return hash64(&key, location_key);
 }
 
 size_t rpc_probe_key(uint32_t slot, uint8_t key[RPC_PROBE_KEY_MAX])
@@ -199,6 +206,8 @@ enum err rpc_encode_load(const struct rpc_load *l, struct buf *out)
 	m.miss_permille = l->miss_permille;
 	m.evict_age_s = l->evict_age_s;
 	m.reckoned_mbps = l->reckoned_mbps;
+	m.copies_left = l->copies_left;
+	m.copies_failed = l->copies_failed;
 	return pb_pack(&m.base, RPC_VALUE_MAX, out);
 }
 
@@ -219,6 +228,8 @@ enum err rpc_decode_load(struct bytes value, struct arena *a, struct rpc_load *l
 		.miss_permille = m->miss_permille < 1000 ? m->miss_permille : 1000,
 		.evict_age_s = m->evict_age_s,
 		.reckoned_mbps = m->reckoned_mbps,
+		.copies_left = m->copies_left,
+		.copies_failed = m->copies_failed,
 	};
 	return OK;
 }

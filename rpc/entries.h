@@ -42,6 +42,8 @@ struct rpc_load {
 	uint32_t miss_permille; /* 0 unknown */
 	uint32_t evict_age_s;   /* 0 unknown; UINT32_MAX: it would evict nothing */
 	uint32_t reckoned_mbps; /* what its sessions are reckoned to take; 0 unknown */
+	uint32_t copies_left;   /* while it drains: contents with viewers that no other node holds yet */
+	uint32_t copies_failed; /* and those that none could take */
 };
 
 struct rpc_location {
@@ -56,6 +58,10 @@ struct rpc_claim {
 	uint32_t life;
 	bool answer; /* it is heard, but says that it does not hear who makes this claim */
 };
+
+/* What a content is called where its name is too long (struct rpc_watched_told): of its rpc_location_key. The
+ * same on all nodes and in all versions (V1). */
+uint64_t rpc_watched_hash(struct bytes location_key);
 
 enum { RPC_CLAIM_KEY_BYTES = 1 + NODE_ID_BYTES };
 
@@ -73,7 +79,7 @@ enum { RPC_REVOCATION_CLASS = 'v', RPC_REVOCATION_KEY_BYTES = 1 + RPC_SESSION_ID
 
 /* What an operator ordered. */
 enum { RPC_COMMAND_CLASS = 'x', RPC_COMMAND_ID_BYTES = 16, RPC_COMMAND_KEY_BYTES = 1 + RPC_COMMAND_ID_BYTES };
-enum { RPC_SUBJECT_MAX = 512, RPC_APPLIED_MAX = 32 };
+enum { RPC_SUBJECT_MAX = 512, RPC_APPLIED_MAX = 32, RPC_OPERATOR_MAX = 64 };
 
 struct rpc_command_id {
 	uint8_t b[RPC_COMMAND_ID_BYTES];
@@ -98,6 +104,9 @@ struct rpc_command {
 	uint32_t kind; /* may be one that this build does not know */
 	struct bytes subject;
 	struct node_id issuer;
+	struct bytes by;     /* who the operator says that he is; empty: he does not */
+	uint64_t drained_ms; /* of an undrain: wall clock, when what it takes back was ordered; 0: unknown */
+	struct bytes drained_by;
 };
 
 struct rpc_applied {
@@ -153,6 +162,10 @@ int rpc_command_id_cmp(const struct rpc_command_id *a, const struct rpc_command_
 /* The order of commands: by clock, then by id. */
 int rpc_command_cmp(
     struct rpc_hlc a, const struct rpc_command_id *a_id, struct rpc_hlc b, const struct rpc_command_id *b_id);
+
+/* What may stand for who gave an order: at most RPC_OPERATOR_MAX of printable ASCII without blanks, quotes
+ * and backslashes. Anything else is taken as not said: an order counts whoever gave it. */
+struct bytes rpc_operator(struct bytes said);
 
 MUST_USE enum err rpc_encode_command(const struct rpc_command *c, struct buf *out);
 /* ERR_INVALID too for a subject that does not fit its kind: an expel names a node id. */

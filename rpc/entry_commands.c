@@ -34,6 +34,16 @@ int rpc_command_cmp(
 	return rpc_command_id_cmp(a_id, b_id);
 }
 
+struct bytes rpc_operator(struct bytes said)
+{
+	if (said.n > RPC_OPERATOR_MAX)
+		return BYTES_NONE;
+	for (size_t i = 0; i < said.n; i++)
+		if (said.p[i] <= ' ' || said.p[i] >= 0x7f || said.p[i] == '"' || said.p[i] == '\\')
+			return BYTES_NONE;
+	return said;
+}
+
 static bool is_about_a_node(uint32_t kind)
 {
 	return kind == RPC_COMMAND_EXPEL || kind == RPC_COMMAND_DRAIN || kind == RPC_COMMAND_UNDRAIN;
@@ -59,6 +69,9 @@ enum err rpc_encode_command(const struct rpc_command *c, struct buf *out)
 	m.kind = c->kind;
 	m.subject = pb_data(c->subject);
 	m.issuer = pb_data(bytes_of(c->issuer.b, NODE_ID_BYTES));
+	m.by = pb_data(rpc_operator(c->by));
+	m.drained_wall_ms = c->drained_ms;
+	m.drained_by = pb_data(rpc_operator(c->drained_by));
 	return pb_pack(&m.base, RPC_VALUE_MAX, out);
 }
 
@@ -77,6 +90,9 @@ enum err rpc_decode_command(struct bytes value, struct arena *a, struct rpc_comm
 		.at = { m->wall_ms, m->counter },
 		.kind = m->kind,
 		.subject = pb_bytes(m->subject),
+		.by = rpc_operator(pb_bytes(m->by)),
+		.drained_ms = m->drained_wall_ms,
+		.drained_by = rpc_operator(pb_bytes(m->drained_by)),
 	};
 	memcpy(got.issuer.b, m->issuer.data, NODE_ID_BYTES);
 	e = check(&got);

@@ -137,7 +137,8 @@ enum err limits_msg(const struct rpc_msg *m)
 	case RPC_UNKNOWN:
 	case RPC_BYE:
 	case RPC_HEARTBEAT:
-	case RPC_TREE: return OK;
+	case RPC_TREE:
+	case RPC_WATCHED_ASK: return OK;
 	case RPC_HELLO: return check_hello(&m->hello);
 	case RPC_REFUSAL:
 		if (m->refusal.reason == 0)
@@ -157,6 +158,7 @@ enum err limits_msg(const struct rpc_msg *m)
 	case RPC_LEASE_GRANT: return check_grant(&m->lease_grant);
 	case RPC_WARM: return check_warm(&m->warm);
 	case RPC_WARM_TOLD: return limits_text(m->warm_told.detail, 0, RPC_TEXT_MAX);
+	case RPC_WATCHED_TOLD: return m->watched_told.n <= RPC_WATCHED_MAX ? OK : ERR_TOO_BIG;
 	case RPC_LEASE_CLOSE: return m->lease_close.used <= RPC_LEASE_PLACES_MAX ? OK : ERR_TOO_BIG;
 	}
 	return ERR_INVALID;

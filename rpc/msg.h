@@ -40,7 +40,8 @@ enum {
 	RPC_NAMES_MAX = 4096,        /* numbers of names, of one direction of a link */
 	RPC_LEASE_PLACES_MAX = 4096, /* of one batch */
 	RPC_WARM_ID_BYTES = 16,
-	RPC_CONTENT_MAX = 255, /* bytes of a content id */
+	RPC_CONTENT_MAX = 255,  /* bytes of a content id */
+	RPC_WATCHED_MAX = 4096, /* contents of one WatchedTold */
 };
 
 /* The bound to give an arena: enough for encoding or decoding any message or entry within the limits,
@@ -68,8 +69,10 @@ enum rpc_kind {
 	RPC_LEASE_CLOSE,
 	RPC_WARM,
 	RPC_WARM_TOLD,
+	RPC_WATCHED_ASK,
+	RPC_WATCHED_TOLD,
 };
-enum { RPC_KINDS = RPC_WARM_TOLD + 1 };
+enum { RPC_KINDS = RPC_WATCHED_TOLD + 1 };
 
 /* Bits of `features` (V2): used only with a peer that said it too. */
 enum {
@@ -78,6 +81,7 @@ enum {
 	RPC_FEATURE_NAMES = 1 << 2,     /* rows by number (rpc/names.h) */
 	RPC_FEATURE_LEASES = 1 << 3,    /* places in batches (A3) */
 	RPC_FEATURE_WARM = 1 << 8,      /* fetches contents that it is told to */
+	RPC_FEATURE_WATCHED = 1 << 9,   /* tells which contents have viewers */
 };
 
 enum rpc_refusal {
@@ -209,6 +213,7 @@ struct rpc_warm_id {
 struct rpc_warm {
 	struct rpc_warm_id id;
 	struct bytes origin, content;
+	struct bytes by; /* as rpc_operator takes it */
 };
 
 enum rpc_warm_state {
@@ -225,6 +230,18 @@ struct rpc_warm_told {
 	uint32_t objects, remaining, failed;
 	uint64_t bytes;
 	struct bytes detail;
+};
+
+struct rpc_watched_ask {
+	uint64_t request;
+};
+
+struct rpc_watched_told {
+	uint64_t request;
+	const uint64_t *contents; /* rpc_watched_hash of each */
+	const uint32_t *viewers;
+	size_t n;
+	uint64_t more; /* left out */
 };
 
 struct rpc_msg {
@@ -254,6 +271,8 @@ struct rpc_msg {
 		struct rpc_lease_close lease_close;
 		struct rpc_warm warm;
 		struct rpc_warm_told warm_told;
+		struct rpc_watched_ask watched_ask;
+		struct rpc_watched_told watched_told;
 	};
 };
 

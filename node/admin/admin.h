@@ -4,7 +4,7 @@
  *     GET /v1/explain?content=  GET /v1/explain?session=
  *     POST /v1/warm  GET /v1/warm/{id}
  *     POST /v1/purge  GET /v1/purge/{id}  POST /v1/nodes/{name or id}/expel
- *     GET /v1/holders?most=[&from=]  GET /v1/drains
+ *     GET /v1/holders?most=[&contents=1][&from=]  GET /v1/watched  GET /v1/drains
  *     /v1/kvs/stats  /v1/kvs/owners  /v1/kvs/get?owner=&stream=&key=  /v1/kvs/probe
  *
  * Threading: served on control's loop, so it reads the cores directly.
@@ -16,6 +16,7 @@
 #include "node/admin/ev_orders.h"
 #include "node/admin/ev_probe.h"
 #include "node/admin/ev_warm_orders.h"
+#include "node/admin/ev_watched.h"
 #include "node/api/api.h"
 #include "node/cache/cache.h"
 #include "node/delivery/delivery.h"
@@ -39,10 +40,11 @@ struct admin {
 	struct places *places;
 	struct probe *probe;
 	struct orders *orders;
-	struct warm_orders *warm_orders; /* NULL without the api role */
-	struct warmer *warmer;           /* NULL without the delivery role */
-	struct prefetcher *prefetcher;   /* the same */
-	struct measurer *measurer;       /* the same */
+	struct warm_orders *warm_orders;
+	struct watched_asks *watched;
+	struct warmer *warmer;         /* NULL without the delivery role */
+	struct prefetcher *prefetcher; /* the same */
+	struct measurer *measurer;     /* the same */
 	uint64_t started_mono_ms;
 	uint64_t (*now_mono_ms)(void);
 	uint64_t (*now_wall_ms)(void);
@@ -75,6 +77,17 @@ void admin_explain(const struct admin *a, struct http_exchange *x);
 void admin_holders(const struct admin *a, struct http_exchange *x);
 /* GET /v1/drains (ev_drains.c). */
 void admin_drains(const struct admin *a, struct http_exchange *x);
+/* The drain of that node that stands, or that the last undrain took back; at_ms is 0 when none is known. */
+struct admin_drained {
+	uint64_t at_ms;
+	char by[RPC_OPERATOR_MAX];
+	size_t by_n;
+};
+void admin_find_drain(const struct kvs *kvs, const struct node_id *node, struct admin_drained *out);
+
+/* Who gives the order that a request is, as rpc_operator takes it. The port knows nobody: it is what he says
+ * of himself, for the logs and for other operators. */
+struct bytes admin_operator_of(const struct http_exchange *x);
 
 /* The bodies, one file each. */
 void admin_put_status(const struct admin *a, struct buf *out);

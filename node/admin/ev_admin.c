@@ -107,6 +107,8 @@ static void route(const struct admin *a, struct http_exchange *x, struct bytes p
 		admin_explain(a, x);
 	else if (is_path(path, "/v1/holders"))
 		admin_holders(a, x);
+	else if (is_path(path, "/v1/watched"))
+		watched_handle(a, x);
 	else if (is_path(path, "/v1/drains"))
 		admin_drains(a, x);
 	else if (is_path(path, "/v1/kvs/stats"))

@@ -1,6 +1,7 @@
-/* GET /v1/holders?most=N[&from=POSITION]: which nodes hold contents together, for plans that must not take
- * all holders of one away (V5). Every content is told as its holders, without its name; those with more than
- * N are left out. A piece of the replica an answer, so that control's loop never waits for all of it. */
+/* GET /v1/holders?most=N[&contents=1][&from=POSITION]: which nodes hold contents together, for plans that
+ * must not take all holders of one away (V5). Every content is told as its holders, and with contents=1 by
+ * its rpc_watched_hash too, never by its name; those with more than N are left out. A piece of the replica an
+ * answer, so that control's loop never waits for all of it. */
 #include "assign/assign.h"
 #include "base/text.h"
 #include "node/admin/admin.h"
@@ -19,6 +20,8 @@ struct piece {
 	size_t most;
 	struct kvs_warmth *room;
 	struct buf *out;
+	bool told;           /* which contents they are */
+	struct buf contents; /* then that */
 };
 
 static int by_id(const void *a, const void *b)
@@ -40,12 +43,13 @@ static bool take_position(struct bytes from, struct kvs_walk *w)
 	return true;
 }
 
-static bool take_query(struct bytes query, size_t *most, struct kvs_walk *w)
+static bool take_query(struct bytes query, struct piece *p, struct kvs_walk *w)
 {
 	uint64_t n;
+	p->told = bytes_eq(http_query(query, "contents"), BYTES_LIT("1"));
 	if (text_u64(http_query(query, "most"), MOST_MAX, &n) != OK || n == 0)
 		return false;
-	*most = (size_t)n;
+	p->most = (size_t)n;
 	return take_position(http_query(query, "from"), w);
 }
 
@@ -65,9 +69,9 @@ static size_t keep_warm(struct kvs_warmth *h, size_t n)
 	return warm > 0 ? warm : n;
 }
 
-static void put_set(void *ctx, size_t n)
+static void put_set(void *ctx, struct bytes key, size_t n)
 {
-	const struct piece *p = ctx;
+	struct piece *p = ctx;
 	if (n > MOST_MAX)
 		return;
 	n = keep_warm(p->room, n);
@@ -83,6 +87,10 @@ static void put_set(void *ctx, size_t n)
 		buf_printf(p->out, "%zu", (size_t)(id - p->ids));
 	}
 	buf_put_u8(p->out, ']');
+	if (p->told) {
+		json_put_next(&p->contents);
+		buf_printf(&p->contents, "\"%016" PRIx64 "\"", rpc_watched_hash(key));
+	}
 }
 
 static void gather_ids(const struct kvs *kvs, struct piece *p)
@@ -113,6 +121,12 @@ static enum err put_piece(const struct admin *a, struct piece *p, struct kvs_wal
 	buf_put_u8(p->out, '[');
 	enum err e = kvs_reader_walk(a->reader, w, PIECE_BUNDLES, p->room, MOST_MAX, put_set, p);
 	buf_put_u8(p->out, ']');
+	if (p->told) {
+		json_put_key(p->out, "contents");
+		buf_put_u8(p->out, '[');
+		buf_put_bytes(p->out, buf_bytes(&p->contents));
+		buf_put_u8(p->out, ']');
+	}
 	json_put_key(p->out, "next");
 	if (w->end)
 		buf_put_str(p->out, "null}\n");
@@ -126,11 +140,12 @@ void admin_holders(const struct admin *a, struct http_exchange *x)
 	struct kvs_walk w = { 0 };
 	struct buf out;
 	struct piece p = { .out = &out };
-	if (!take_query(http_request(x)->query, &p.most, &w)) {
+	if (!take_query(http_request(x)->query, &p, &w)) {
 		http_problem(x, 400, "malformed", "most must be a number from 1 to 1024, from what next was.", 0);
 		return;
 	}
 	buf_init(&out, ADMIN_ANSWER_MAX);
+	buf_init(&p.contents, ADMIN_ANSWER_MAX);
 	p.ids = calloc(kvs_members_n(control_kvs(a->control)) + 1, sizeof(*p.ids));
 	p.room = calloc(MOST_MAX, sizeof(*p.room));
 	enum err e = p.ids != NULL && p.room != NULL ? put_piece(a, &p, &w) : ERR_NO_MEMORY;
@@ -141,4 +156,5 @@ void admin_holders(const struct admin *a, struct http_exchange *x)
 	free(p.ids);
 	free(p.room);
 	buf_fini(&out);
+	buf_fini(&p.contents);
 }

@@ -1,5 +1,6 @@
 /* What the node knows of itself and the cluster, as JSON (warmcastctl shows it). */
 #include "base/text.h"
+#include "base/version.h"
 #include "node/admin/admin.h"
 #include "node/admin/fields.h"
 #include "node/delivery/places.h"
@@ -34,6 +35,16 @@ static void put_versions(const struct kvs_member *m, struct buf *out)
 	buf_put_u8(out, '}');
 }
 
+/* What a drain copies first (V5). */
+static void put_copies(const struct kvs_member *m, struct buf *out)
+{
+	json_put_key(out, "copies");
+	buf_put_u8(out, '{');
+	field_u64(out, "left", m->has_load ? m->load.copies_left : 0);
+	field_u64(out, "failed", m->has_load ? m->load.copies_failed : 0);
+	buf_put_u8(out, '}');
+}
+
 /* -- /v1/status -- */
 
 void admin_count_members(const struct kvs *kvs, struct admin_members *out)
@@ -57,8 +68,10 @@ static void put_liveness(const struct admin *a, struct buf *out)
 {
 	const struct kvs *kvs = control_kvs(a->control);
 	struct kvs_member self;
-	if (member_of(kvs, a->self, &self))
+	if (member_of(kvs, a->self, &self)) {
 		put_versions(&self, out);
+		put_copies(&self, out);
+	}
 	struct admin_members n;
 	admin_count_members(kvs, &n);
 	json_put_key(out, "nodes");
@@ -120,7 +133,7 @@ void admin_put_status(const struct admin *a, struct buf *out)
 	field_roles(out, c->roles);
 	field_str(out, "zone", bytes_str(c->zone));
 	field_str(out, "state", bytes_str(node_state_str(control_state(a->control))));
-	field_str(out, "version", BYTES_LIT(WARMCAST_VERSION));
+	field_str(out, "version", bytes_str(warmcast_version));
 	json_put_key(out, "incarnation");
 	buf_printf(out, "{\"count\":%" PRIu64 "}", kvs_incarnation(control_kvs(a->control)).count);
 	field_u64(out, "uptime_s", age_ms(a->now_mono_ms(), a->started_mono_ms) / 1000);
@@ -183,6 +196,7 @@ static void put_member(const struct admin *a, const struct kvs_member *m, uint64
 	put_age(out, "heard_age_ms", m->heard_ms > 0, now_ms, m->heard_ms);
 	field_u64(out, "incarnation", m->incarnation.count);
 	field_u64(out, "sessions", m->has_load ? m->load.sessions : 0);
+	put_copies(m, out);
 	put_age(out, "load_age_ms", m->has_load, now_ms, m->load_seen_ms);
 	field_u64(out, "locations", m->locations_n);
 	put_versions(m, out);

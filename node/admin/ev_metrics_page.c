@@ -1,4 +1,5 @@
 /* /metrics: every counter of every room. No per-content label, whose number has no bound. */
+#include "base/version.h"
 #include "node/admin/admin.h"
 #include "node/fs_log.h"
 #include "node/metrics.h"
@@ -21,7 +22,7 @@ static void put_node(const struct admin *a, struct buf *out)
 		labelled(out, "warmcast_node_state", "state", node_state_str(states[i]),
 		    control_state(a->control) == states[i]);
 	metrics_family(out, "warmcast_build_info", METRIC_GAUGE, "Always 1; the version is the label.");
-	labelled(out, "warmcast_build_info", "version", WARMCAST_VERSION, 1);
+	labelled(out, "warmcast_build_info", "version", warmcast_version, 1);
 	metrics_counter(out, "warmcast_log_lines_lost_total", "Log lines that could not be written.", log_lost());
 }
 
@@ -252,6 +253,10 @@ static void put_delivery(const struct admin *a, struct buf *out)
 	    out, "warmcast_tokens_refused_total", "Requests with a wrong or expired token.", d.token_refused);
 	metrics_counter(
 	    out, "warmcast_media_not_found_total", "Objects that the origin store has not.", d.not_found);
+	metrics_counter(out, "warmcast_media_cmcd_requests_total",
+	    "Requests with which players said something of themselves (CMCD).", d.cmcd_requests);
+	metrics_counter(out, "warmcast_media_cmcd_stalls_total",
+	    "Those of them that said that the picture had stood still for want of data (bs).", d.cmcd_stalls);
 	metrics_counter(
 	    out, "warmcast_media_failed_total", "Requests that failed for want of the origin store.", d.failed);
 }
@@ -272,6 +277,9 @@ static void put_peers(const struct admin *a, struct buf *out)
 	metrics_counter(out, "warmcast_peer_served_bytes_total", "Bytes of them.", d.peer_bytes);
 	metrics_counter(out, "warmcast_peer_not_cached_total",
 	    "Other nodes' requests that this node's cache could not answer.", d.peer_misses);
+	metrics_counter(out, "warmcast_peer_errors_total",
+	    "Answers to other nodes with 5xx, upon which they look elsewhere: no viewer gets them.",
+	    d.peer_errors);
 	metrics_counter(out, "warmcast_peer_hedged_total",
 	    "Holders that were slow to answer and given up for the next one, of a budget.", f.hedged);
 	metrics_counter(out, "warmcast_peer_fills_asked_total",

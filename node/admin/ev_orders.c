@@ -227,32 +227,47 @@ static void order_refused(struct http_exchange *x, enum err e, enum rpc_command_
 		http_problem(x, 400, "malformed", "That is no content.", 0);
 }
 
-static void log_order(
-    const struct orders *o, enum rpc_command_kind kind, const char *id, struct bytes subject)
+static void log_order(const struct orders *o, const struct rpc_command *what, const char *id)
 {
 	struct node_id node = { { 0 } };
-	if (kind == RPC_COMMAND_PURGE) {
+	if (what->kind == RPC_COMMAND_PURGE) {
 		LOG_EVENT(LOG_INFO, "node", "purge", "an operator ordered a purge", LOG_STR("purge", id),
-		    LOG_BYTES("content", subject));
+		    LOG_BYTES("content", what->subject), LOG_BYTES("by", what->by));
 		return;
 	}
-	memcpy(node.b, subject.p, NODE_ID_BYTES);
+	memcpy(node.b, what->subject.p, NODE_ID_BYTES);
 	struct bytes name = admin_name_of(control_kvs(o->control), &node);
-	if (kind == RPC_COMMAND_EXPEL)
+	if (what->kind == RPC_COMMAND_EXPEL)
 		LOG_EVENT(LOG_WARN, "node", "expel", "an operator ordered that a node be expelled",
-		    LOG_STR("order", id), LOG_BYTES("subject", name));
-	else if (kind == RPC_COMMAND_DRAIN)
+		    LOG_STR("order", id), LOG_BYTES("subject", name), LOG_BYTES("by", what->by));
+	else if (what->kind == RPC_COMMAND_DRAIN)
 		LOG_EVENT(LOG_INFO, "node", "drain-order", "an operator ordered that a node take no new viewers",
-		    LOG_STR("order", id), LOG_BYTES("subject", name));
+		    LOG_STR("order", id), LOG_BYTES("subject", name), LOG_BYTES("by", what->by));
 	else
 		LOG_EVENT(LOG_INFO, "node", "undrain-order", "an operator took back that a node drains",
-		    LOG_STR("order", id), LOG_BYTES("subject", name));
+		    LOG_STR("order", id), LOG_BYTES("subject", name), LOG_BYTES("by", what->by));
+}
+
+static enum err give(struct orders *o, struct rpc_command *what, struct rpc_command_id *id)
+{
+	struct admin_drained drained;
+	struct node_id node;
+	if (what->subject.n > RPC_SUBJECT_MAX)
+		return ERR_INVALID;
+	if (what->kind == RPC_COMMAND_UNDRAIN) {
+		memcpy(node.b, what->subject.p, NODE_ID_BYTES);
+		admin_find_drain(control_kvs(o->control), &node, &drained);
+		what->drained_ms = drained.at_ms;
+		what->drained_by = bytes_of(drained.by, drained.by_n);
+	}
+	return control_order(o->control, what, id);
 }
 
 static void order(struct orders *o, struct http_exchange *x, enum rpc_command_kind kind, struct bytes subject)
 {
 	struct wait *w = OBJ_NEW(struct wait, WAIT_MAGIC);
-	enum err e = subject.n > RPC_SUBJECT_MAX ? ERR_INVALID : control_order(o->control, kind, subject, &w->id);
+	struct rpc_command what = { .kind = kind, .subject = subject, .by = admin_operator_of(x) };
+	enum err e = give(o, &what, &w->id);
 	if (e != OK) {
 		OBJ_FREE(w);
 		order_refused(x, e, kind);
@@ -265,7 +280,7 @@ static void order(struct orders *o, struct http_exchange *x, enum rpc_command_ki
 	memcpy(w->subject, subject.p, subject.n);
 	char id[2 * RPC_COMMAND_ID_BYTES + 1];
 	text_hex(id, bytes_of(w->id.b, sizeof(w->id.b)));
-	log_order(o, kind, id, subject);
+	log_order(o, &what, id);
 	o->waiting[o->waiting_n++] = w;
 	ev_now_update(o->loop);
 	ev_timer_init(&w->deadline, on_deadline, o->recorded_within_ms / 1000.0, 0.0);

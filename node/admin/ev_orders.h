@@ -11,6 +11,8 @@
  * ORDERS_RECORDED_WITHIN_MS, or there is none: 202 with "recorded_by": null; the order stands, and is lost
  * only with this node's disk.
  *
+ * Who gives one may say who he is, `Warmcast-Operator: USER@HOST`: it stands in the order and in the log.
+ *
  * Threading: control's loop.
  */
 #ifndef NODE_ADMIN_EV_ORDERS_H

@@ -1,6 +1,7 @@
 /* /metrics: contents that are fetched ahead of their audience. */
 #include "node/admin/admin.h"
 #include "node/delivery/delivery.h"
+#include "node/member_of.h"
 #include "node/metrics.h"
 #include "node/warm/ev_measurer.h"
 #include "node/warm/ev_prefetcher.h"
@@ -58,8 +59,23 @@ static void put_prefetcher(const struct admin *a, struct buf *out)
 	    "Words of viewers dropped because too many were waiting.", c.unheard);
 }
 
+/* As it tells with its load. */
+static void put_drain(const struct admin *a, struct buf *out)
+{
+	struct kvs_member self;
+	if (!member_of(control_kvs(a->control), a->self, &self))
+		return;
+	metrics_gauge(out, "warmcast_drain_copies_left",
+	    "While an operator drains this node: contents with viewers that no other node holds yet.",
+	    self.load.copies_left);
+	metrics_gauge(out, "warmcast_drain_copies_failed", "And those of which no copy could be made.",
+	    self.load.copies_failed);
+}
+
 void admin_put_warm_metrics(const struct admin *a, struct buf *out)
 {
+	if (a->sessions != NULL)
+		put_drain(a, out);
 	if (a->warm_orders != NULL)
 		put_orders(a->warm_orders, out);
 	if (a->warmer != NULL)

@@ -33,7 +33,7 @@ struct copy {
 
 struct warm_order {
 	struct rpc_warm_id id;
-	char content[RPC_CONTENT_MAX + 1], origin[ORIGIN_MAX + 1];
+	char content[RPC_CONTENT_MAX + 1], origin[ORIGIN_MAX + 1], by[RPC_OPERATOR_MAX + 1];
 	uint64_t given_ms, number;
 	uint32_t asked; /* copies */
 	size_t copies_n;
@@ -76,8 +76,9 @@ static bool order_over(const struct warm_order *o, uint64_t now)
 static void tell(struct warm_orders *all, const struct warm_order *o, struct copy *c)
 {
 	struct rpc_msg m = { .kind = RPC_WARM };
-	m.warm =
-	    (struct rpc_warm){ .id = o->id, .origin = bytes_str(o->origin), .content = bytes_str(o->content) };
+	m.warm = (struct rpc_warm){
+		.id = o->id, .origin = bytes_str(o->origin), .content = bytes_str(o->content), .by = bytes_str(o->by)
+	};
 	c->said = control_say_warm(all->control, &c->node, &m);
 }
 
@@ -211,6 +212,7 @@ static void put_order(const struct warm_orders *all, const struct warm_order *o,
 	field_hex(out, "id", bytes_of(o->id.b, sizeof(o->id.b)));
 	field_str(out, "content", bytes_str(o->content));
 	field_str(out, "origin", bytes_str(o->origin));
+	field_str_if(out, "by", bytes_str(o->by));
 	field_u64(out, "copies", o->asked);
 	field_u64(out, "age_ms", now_ms() - o->given_ms);
 	json_put_key(out, "nodes");
@@ -245,12 +247,7 @@ static enum err read_place(const struct admin *a, const struct config_origin *or
 	if (holders == NULL)
 		return ERR_NO_MEMORY;
 	enum err e = kvs_reader_holders(a->reader, wish.origin, content, arena, holders, PLACE_HOLDERS_MAX, &n);
-	if (e != OK)
-		return e;
-	const struct cluster_view *view = view_acquire(a->api->c.views, a->view_reader);
-	e = place_among(a->api, view, holders, n, &wish, arena, out);
-	view_release(a->api->c.views, a->view_reader);
-	return e;
+	return e == OK ? place_among_now(a->api, a->view_reader, holders, n, &wish, arena, out) : e;
 }
 
 /* The chosen nodes into o->copies. */
@@ -278,7 +275,8 @@ static void log_order(const struct warm_order *o)
 	char id[2 * RPC_WARM_ID_BYTES + 1];
 	text_hex(id, bytes_of(o->id.b, sizeof(o->id.b)));
 	LOG_EVENT(LOG_INFO, "node", "warm", "an operator ordered copies of a content", LOG_STR("warm", id),
-	    LOG_STR("content", o->content), LOG_U64("copies", o->asked), LOG_U64("nodes", o->copies_n));
+	    LOG_STR("content", o->content), LOG_U64("copies", o->asked), LOG_U64("nodes", o->copies_n),
+	    LOG_STR("by", o->by));
 }
 
 static void begin(struct warm_orders *all, struct warm_order *o)
@@ -288,7 +286,6 @@ static void begin(struct warm_orders *all, struct warm_order *o)
 	o->given_ms = now_ms();
 	all->count.orders++;
 	all->count.copies += o->copies_n;
-	log_order(o);
 	for (size_t i = 0; i < o->copies_n; i++) {
 		o->copies[i].heard_ms = o->given_ms;
 		tell(all, o, &o->copies[i]);
@@ -313,6 +310,9 @@ static void order(const struct admin *a, struct http_exchange *x, const char *co
 	struct warm_order *o = calloc(1, sizeof(*o));
 	CHECK(o != NULL);
 	o->asked = copies;
+	struct bytes by = admin_operator_of(x);
+	if (by.n > 0)
+		memcpy(o->by, by.p, by.n);
 	memcpy(o->content, content, strlen(content) + 1);
 	memcpy(o->origin, origin->name, strlen(origin->name) + 1);
 	struct arena arena;
@@ -330,10 +330,66 @@ static void order(const struct admin *a, struct http_exchange *x, const char *co
 	struct buf out;
 	buf_init(&out, ADMIN_ANSWER_MAX);
 	begin(all, o);
+	log_order(o);
 	put_order(all, o, &out);
 	admin_answer_json_as(x, 202, &out);
 	buf_fini(&out);
 }
+
+/* -- of this node itself -- */
+
+enum err warm_orders_give(struct warm_orders *all, struct bytes origin, struct bytes content,
+    const struct node_id *node, struct rpc_warm_id *id)
+{
+	if (origin.n > ORIGIN_MAX || content.n > RPC_CONTENT_MAX)
+		return ERR_TOO_BIG;
+	struct warm_order **at = place_for(all);
+	if (at == NULL)
+		return ERR_FULL;
+	free(*at);
+	*at = calloc(1, sizeof(**at));
+	CHECK(*at != NULL);
+	struct warm_order *o = *at;
+	o->asked = 1;
+	o->copies_n = 1;
+	o->copies[0].node = *node;
+	memcpy(o->content, content.p, content.n);
+	memcpy(o->origin, origin.p, origin.n);
+	begin(all, o);
+	*id = o->id;
+	return OK;
+}
+
+bool warm_orders_told(const struct warm_orders *all, const struct rpc_warm_id *id, struct warm_copy *out)
+{
+	const struct warm_order *o = order_of(all, id);
+	struct kvs_member m;
+	if (o == NULL)
+		return false;
+	const struct copy *c = &o->copies[0];
+	*out = (struct warm_copy){ .state = c->state,
+		.objects = c->objects,
+		.remaining = c->remaining,
+		.failed = c->failed,
+		.bytes = c->bytes,
+		.detail = c->detail };
+	out->gone =
+	    !copy_ended(c) && (c->said == ERR_NOT_FOUND || c->said == ERR_VERSION ||
+	                          !member_of(control_kvs(all->control), &c->node, &m) || m.liveness == KVS_DOWN);
+	return true;
+}
+
+void warm_orders_forget(struct warm_orders *all, const struct rpc_warm_id *id)
+{
+	for (size_t i = 0; i < WARM_ORDERS_MAX; i++) {
+		if (all->orders[i] == NULL || memcmp(all->orders[i]->id.b, id->b, sizeof(id->b)) != 0)
+			continue;
+		free(all->orders[i]);
+		all->orders[i] = NULL;
+	}
+}
+
+/* -- requests -- */
 
 /* {"content": ID, "copies": N}; "copies" may be absent: 1. */
 static bool take_body(json_t *json, const char **content, uint32_t *copies)

@@ -13,6 +13,15 @@ void field_str(struct buf *out, const char *key, struct bytes value)
 	json_put_string(out, value);
 }
 
+void field_str_if(struct buf *out, const char *key, struct bytes value)
+{
+	json_put_key(out, key);
+	if (value.n > 0)
+		json_put_string(out, value);
+	else
+		buf_put_str(out, "null");
+}
+
 void field_u64(struct buf *out, const char *key, uint64_t value)
 {
 	json_put_key(out, key);

@@ -7,6 +7,8 @@
 #include "rpc/entries.h"
 
 void field_str(struct buf *out, const char *key, struct bytes value);
+/* null when it is empty. */
+void field_str_if(struct buf *out, const char *key, struct bytes value);
 void field_u64(struct buf *out, const char *key, uint64_t value);
 void field_bool(struct buf *out, const char *key, bool value);
 /* 16 hex digits in a string: JSON's numbers are not that wide everywhere. */

@@ -7,12 +7,7 @@ static enum err decide(const struct api *api, struct api_worker *w, const struct
 	size_t n = 0;
 	enum err e =
 	    kvs_reader_holders(w->reader, wish->origin, wish->content, a, holders, PLACE_HOLDERS_MAX, &n);
-	if (e != OK)
-		return e;
-	const struct cluster_view *view = view_acquire(api->c.views, w->view_reader);
-	e = place_among(api, view, holders, n, wish, a, out);
-	view_release(api->c.views, w->view_reader);
-	return e;
+	return e == OK ? place_among_now(api, w->view_reader, holders, n, wish, a, out) : e;
 }
 
 enum err place_decide(const struct api *api, struct api_worker *w, struct bytes origin, struct bytes content,

@@ -132,6 +132,7 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
 		pn->holder = an->holder;
 		pn->slot = v->slot;
 		pn->reported = v->has_load;
+		pn->copying = v->state == NODE_DRAINING && v->liveness == KVS_ALIVE && v->copies_left > 0;
 		pn->incarnation = v->incarnation;
 		pn->name = bytes_of(v->name, v->name_n);
 		pn->url = bytes_of(v->http_url, v->http_url_n);
@@ -167,6 +168,15 @@ enum err place_among(const struct api *api, const struct cluster_view *view, con
 		return e;
 	*out = p;
 	return OK;
+}
+
+enum err place_among_now(const struct api *api, unsigned view_reader, const struct kvs_holder *holders,
+    size_t holders_n, const struct place_wish *wish, struct arena *a, struct place *out)
+{
+	const struct cluster_view *view = view_acquire(api->c.views, view_reader);
+	enum err e = place_among(api, view, holders, holders_n, wish, a, out);
+	view_release(api->c.views, view_reader);
+	return e;
 }
 
 static uint64_t keep_score(const struct place_node *n, struct bytes session)
@@ -209,6 +219,9 @@ size_t place_keep(const struct place *p, const struct node_id *node, struct byte
 		        keep_score(n, session) > keep_score(&p->nodes[best], session)))
 			best = at;
 	}
+	bool copying = home != SIZE_MAX && p->nodes[home].copying;
+	if (copying && (best == SIZE_MAX || !p->nodes[best].holder))
+		return home;
 	if (best != SIZE_MAX)
 		return best;
 	/* Nothing better is known: a last resort, or where it is, which plays on while it drains (A6). */

@@ -16,6 +16,7 @@ struct place_node {
 	uint32_t slot;
 	bool holder;
 	bool reported; /* it has told its load; else that is only what was assigned to it here */
+	bool copying;  /* it drains, and has copies made of what its viewers watch first */
 };
 
 struct place {
@@ -39,6 +40,10 @@ struct place_wish {
 MUST_USE enum err place_among(const struct api *api, const struct cluster_view *view,
     const struct kvs_holder *holders, size_t holders_n, const struct place_wish *wish, struct arena *a,
     struct place *out);
+/* The same in the newest view, as that reader sees it. */
+MUST_USE enum err place_among_now(const struct api *api, unsigned view_reader,
+    const struct kvs_holder *holders, size_t holders_n, const struct place_wish *wish, struct arena *a,
+    struct place *out);
 /* The same with what this worker reads now: holders from the replica, nodes from the published view. Also
  * what the replica's reader said. (lmdb_place.c) */
 MUST_USE enum err place_decide(const struct api *api, struct api_worker *w, struct bytes origin,
@@ -50,7 +55,8 @@ MUST_USE enum err place_decide_elsewhere(const struct api *api, struct api_worke
 
 /* The node that a session which began on `node` belongs to now: that one while it is up, else one of those
  * the decision could take, holders first; the same one however often and wherever it is asked (rendezvous
- * over the session's id), so that a player is not sent round. Index into p->nodes, or SIZE_MAX for none. */
+ * over the session's id), so that a player is not sent round. While it drains and has copies made, it stays
+ * the one as long as no other holds the content (V5). Index into p->nodes, or SIZE_MAX for none. */
 size_t place_keep(const struct place *p, const struct node_id *node, struct bytes session);
 
 #endif

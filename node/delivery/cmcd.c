@@ -48,11 +48,14 @@ static void read_list(struct bytes list, struct arena *a, struct cmcd *out)
 	struct bytes key, value;
 	uint64_t ms;
 	while (next_pair(&list, &key, &value)) {
+		out->said |= key.n > 0;
 		if (bytes_eq(key, BYTES_LIT("bl")) && text_u64(value, UINT32_MAX, &ms) == OK) {
 			out->has_buffer = true;
 			out->buffer_ms = ms < CMCD_BUFFER_MAX_MS ? (uint32_t)ms : CMCD_BUFFER_MAX_MS;
 		} else if (bytes_eq(key, BYTES_LIT("nor")) && out->next.n == 0) {
 			out->next = decode(value, a); /* encoded as such, in whatever carries it */
+		} else if (bytes_eq(key, BYTES_LIT("bs"))) {
+			out->starved = !bytes_eq(value, BYTES_LIT("false"));
 		}
 	}
 }
@@ -60,9 +63,10 @@ static void read_list(struct bytes list, struct arena *a, struct cmcd *out)
 void cmcd_read(const struct http_request *r, struct arena *a, struct cmcd *out)
 {
 	*out = (struct cmcd){ .has_buffer = false };
-	struct bytes field = http_header(r, "CMCD-Request");
+	const struct bytes fields[] = { http_header(r, "CMCD-Request"), http_header(r, "CMCD-Status") };
 	if (r->query.n > 0)
 		read_list(decode(http_query(r->query, "CMCD"), a), a, out);
-	if (field.n > 0 && field.n <= CMCD_MAX_BYTES)
-		read_list(field, a, out);
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (fields[i].n > 0 && fields[i].n <= CMCD_MAX_BYTES)
+			read_list(fields[i], a, out);
 }

@@ -99,7 +99,9 @@ struct delivery_counters {
 	uint64_t looks_aside;                      /* units whose file had to be found on its disk first */
 	uint64_t peer_served, peer_bytes, peer_misses, peer_refused; /* what other nodes asked for */
 	uint64_t peer_fills, peer_fills_pending; /* what they asked to be filled; answers that it is under way */
-	uint64_t loops;                          /* requests that this cluster had sent out (RFC 8586) */
+	uint64_t peer_errors;                /* answers to other nodes with 5xx, upon which they look elsewhere */
+	uint64_t loops;                      /* requests that this cluster had sent out (RFC 8586) */
+	uint64_t cmcd_requests, cmcd_stalls; /* GETs whose player said anything of itself; that it had stalled */
 };
 void delivery_count(const struct delivery *d, struct delivery_counters *out);
 

@@ -57,6 +57,9 @@ void delivery_count(const struct delivery *d, struct delivery_counters *out)
 		.hot_hits = read_count(&d->hot_hits),
 		.rendered = read_count(&d->n.rendered),
 		.looks_aside = read_count(&d->looks_aside),
+		.peer_errors = read_count(&d->n.peer_errors),
+		.cmcd_requests = read_count(&d->n.cmcd_requests),
+		.cmcd_stalls = read_count(&d->n.cmcd_stalls),
 		.peer_fills = read_count(&d->n.peer_fills),
 		.peer_fills_pending = read_count(&d->n.peer_fills_pending),
 		.loops = read_count(&d->n.loops),
@@ -227,6 +230,8 @@ static bool take_place(struct delivery *d, struct http_exchange *x, const struct
 		.batch = t->lease_batch,
 		.index = t->lease_index,
 		.kbps = t->kbps,
+		.origin = t->origin,
+		.content = t->content,
 	};
 	if (shed(d, x, t, &claim))
 		return false;
@@ -265,6 +270,17 @@ static bool is_revoked(const struct delivery *d, const struct token *t)
 	return d->c.revoked != NULL && revoked_has(d->c.revoked, &id);
 }
 
+static void count_said(struct delivery *d, struct http_exchange *x)
+{
+	struct cmcd c;
+	const struct http_request *r = http_request(x);
+	if (r->method != HTTP_GET)
+		return;
+	cmcd_read(r, http_arena(x), &c);
+	delivery_add(&d->n.cmcd_requests, c.said);
+	delivery_add(&d->n.cmcd_stalls, c.starved);
+}
+
 void delivery_handle(struct delivery *d, struct http_exchange *x)
 {
 	OBJ_CHECK(d, DELIVERY_MAGIC);
@@ -295,10 +311,12 @@ void delivery_handle(struct delivery *d, struct http_exchange *x)
 	    d->c.keys, media_tokens_of(d, x), &path, http_arena(x), d->c.now_wall_ms() / 1000, &t);
 	if (access == MEDIA_ALLOWED && is_revoked(d, &t))
 		access = MEDIA_TOKEN_REVOKED;
-	if (access == MEDIA_ALLOWED)
+	if (access == MEDIA_ALLOWED) {
+		count_said(d, x);
 		serve(d, x, &t, &path);
-	else if (access == MEDIA_NO_MEMORY)
+	} else if (access == MEDIA_NO_MEMORY) {
 		refuse_path(d, x, ERR_NO_MEMORY);
-	else
+	} else {
 		refuse_token(d, x, access);
+	}
 }

@@ -37,7 +37,8 @@ struct delivery {
 		_Atomic uint64_t requests, hits, hits_ahead, misses, collapsed, bytes, hit_bytes;
 		_Atomic uint64_t rendered, token_refused, not_found, failed, sent_elsewhere, no_place, shed;
 		_Atomic uint64_t peer_served, peer_bytes, peer_misses, peer_refused;
-		_Atomic uint64_t peer_fills, peer_fills_pending, loops;
+		_Atomic uint64_t peer_fills, peer_fills_pending, peer_errors, loops;
+		_Atomic uint64_t cmcd_requests, cmcd_stalls;
 	} n;
 };
 

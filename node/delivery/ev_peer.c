@@ -32,6 +32,7 @@ void peer_refuse(
     struct delivery *d, struct http_exchange *x, int status, const char *type, const char *detail)
 {
 	delivery_add(status == 504 ? &d->n.peer_misses : &d->n.peer_refused, 1);
+	delivery_add(&d->n.peer_errors, status >= 500);
 	http_problem(x, status, type, detail, 0);
 }
 

@@ -148,6 +148,7 @@ static void on_answer(struct letter *l)
 		send_missing(x, &a);
 	} else if (a.outcome == FILL_PENDING) {
 		delivery_add(&d->n.peer_fills_pending, 1);
+		delivery_add(&d->n.peer_errors, 1);
 		http_problem_with(x, 504, "filling", "The origin store takes its time: ask again.",
 		    &(struct http_field){ "Warmcast-Filling", BYTES_LIT("1") });
 	} else if (a.error == ERR_BUSY || a.error == ERR_FULL || a.error == ERR_CLOSED) {

@@ -22,6 +22,8 @@ struct sessions {
 	atomic_size_t active;
 	atomic_uint next_shard; /* where the next sessions_expire starts */
 	struct shard *shards;
+	pthread_mutex_t audience_lock; /* taken inside of a shard's */
+	struct audience audience;
 };
 
 #define SESSIONS_MAGIC 0x73657373u
@@ -44,6 +46,8 @@ struct sessions *sessions_new(const struct session_gate *gate, uint32_t idle_tim
 	struct sessions *s = OBJ_NEW(struct sessions, SESSIONS_MAGIC);
 	s->gate = *gate;
 	s->idle_timeout_ms = idle_timeout_ms;
+	CHECK(pthread_mutex_init(&s->audience_lock, NULL) == 0);
+	audience_init(&s->audience);
 	s->shards = aligned_alloc(_Alignof(struct shard), SHARDS * sizeof(struct shard));
 	CHECK(s->shards != NULL);
 	for (size_t i = 0; i < SHARDS; i++) {
@@ -63,8 +67,52 @@ void sessions_free(struct sessions *s)
 		sessions_table_fini(&s->shards[i].table);
 	}
 	free(s->shards);
+	CHECK(pthread_mutex_destroy(&s->audience_lock) == 0);
+	audience_fini(&s->audience);
 	OBJ_FREE(s);
 }
+
+/* -- what they watch -- */
+
+static void lock_audience(struct sessions *s)
+{
+	CHECK(pthread_mutex_lock(&s->audience_lock) == 0);
+}
+
+static void unlock_audience(struct sessions *s)
+{
+	CHECK(pthread_mutex_unlock(&s->audience_lock) == 0);
+}
+
+static struct audience_content *begin_watching(struct sessions *s, const struct session_claim *claim)
+{
+	lock_audience(s);
+	struct audience_content *c = audience_enter(&s->audience, claim->origin, claim->content);
+	unlock_audience(s);
+	return c;
+}
+
+static void end_watching(struct sessions *s, struct session_end *ends, size_t n)
+{
+	lock_audience(s);
+	for (size_t i = 0; i < n; i++) {
+		if (ends[i].watched != NULL)
+			audience_leave(&s->audience, ends[i].watched);
+		ends[i].watched = NULL;
+	}
+	unlock_audience(s);
+}
+
+enum err sessions_watched(struct sessions *s, struct arena *a, struct watched **out, size_t *n)
+{
+	OBJ_CHECK(s, SESSIONS_MAGIC);
+	lock_audience(s);
+	enum err e = audience_list(&s->audience, a, out, n);
+	unlock_audience(s);
+	return e;
+}
+
+/* -- places -- */
 
 enum session_touch sessions_touch(struct sessions *s, const struct rpc_session_id *id,
     const struct session_claim *claim, uint64_t now_mono_ms)
@@ -74,7 +122,8 @@ enum session_touch sessions_touch(struct sessions *s, const struct rpc_session_i
 	if (!sessions_table_refresh(&shard->table, id, now_mono_ms, true)) {
 		result = s->gate.admit(s->gate.ctx, claim, now_mono_ms) ? SESSION_STARTED : SESSION_FULL;
 		if (result == SESSION_STARTED) {
-			sessions_table_start(&shard->table, id, claim != NULL ? claim->kbps : 0, now_mono_ms);
+			sessions_table_start(&shard->table, id, claim != NULL ? claim->kbps : 0,
+			    claim != NULL ? begin_watching(s, claim) : NULL, now_mono_ms);
 			atomic_fetch_add(&s->active, 1);
 		}
 	}
@@ -82,10 +131,11 @@ enum session_touch sessions_touch(struct sessions *s, const struct rpc_session_i
 	return result;
 }
 
-static void leave(struct sessions *s, const struct session_end *ends, size_t n)
+static void leave(struct sessions *s, struct session_end *ends, size_t n)
 {
 	if (n == 0)
 		return;
+	end_watching(s, ends, n);
 	atomic_fetch_sub(&s->active, n);
 	s->gate.leave(s->gate.ctx, ends, n);
 }

@@ -10,7 +10,8 @@
 enum { WAYS = 4, BUCKETS = KNOWN_TOKENS_MAX / WAYS, TAG_BYTES = 16 };
 
 struct known {
-	uint64_t used; /* of the table's count of uses */
+	uint64_t used;    /* of the table's count of uses */
+	uint32_t version; /* of the keys */
 	uint8_t tag[TAG_BYTES];
 	struct token token;
 	size_t text_n;
@@ -56,13 +57,13 @@ static struct known **bucket_of(struct known_tokens *k, const uint8_t tag[TAG_BY
 	return k->rows[hash_mix(h) % BUCKETS];
 }
 
-static bool is_it(const struct known *row, const uint8_t tag[TAG_BYTES], struct bytes text)
+static bool is_it(const struct known *row, const uint8_t tag[TAG_BYTES], struct bytes text, uint32_t version)
 {
-	return row != NULL && memcmp(row->tag, tag, TAG_BYTES) == 0 &&
+	return row != NULL && row->version == version && memcmp(row->tag, tag, TAG_BYTES) == 0 &&
 	       bytes_eq(bytes_of(row->bytes, row->text_n), text);
 }
 
-const struct token *known_tokens_find(struct known_tokens *k, struct bytes text)
+const struct token *known_tokens_find(struct known_tokens *k, uint32_t version, struct bytes text)
 {
 	OBJ_CHECK(k, KNOWN_TOKENS_MAGIC);
 	uint8_t tag[TAG_BYTES];
@@ -70,7 +71,7 @@ const struct token *known_tokens_find(struct known_tokens *k, struct bytes text)
 		return NULL;
 	struct known **bucket = bucket_of(k, tag);
 	for (size_t way = 0; way < WAYS; way++) {
-		if (!is_it(bucket[way], tag, text))
+		if (!is_it(bucket[way], tag, text, version))
 			continue;
 		bucket[way]->used = ++k->uses;
 		return &bucket[way]->token;
@@ -107,7 +108,7 @@ static struct known *known_new(struct bytes text, const struct token *t)
 	return row;
 }
 
-void known_tokens_keep(struct known_tokens *k, struct bytes text, const struct token *t)
+void known_tokens_keep(struct known_tokens *k, uint32_t version, struct bytes text, const struct token *t)
 {
 	OBJ_CHECK(k, KNOWN_TOKENS_MAGIC);
 	uint8_t tag[TAG_BYTES];
@@ -121,4 +122,5 @@ void known_tokens_keep(struct known_tokens *k, struct bytes text, const struct t
 	*to = known_new(text, t);
 	memcpy((*to)->tag, tag, TAG_BYTES);
 	(*to)->used = ++k->uses;
+	(*to)->version = version;
 }

@@ -30,14 +30,15 @@ enum err media_path_parse(struct arena *a, struct bytes path, struct media_path 
 static enum err verify(const struct token_keys *keys, struct known_tokens *known, struct bytes text,
     struct arena *a, struct token *out)
 {
-	const struct token *found = known != NULL ? known_tokens_find(known, text) : NULL;
+	uint32_t version = token_keys_version(keys);
+	const struct token *found = known != NULL ? known_tokens_find(known, version, text) : NULL;
 	if (found != NULL) {
 		*out = *found;
 		return OK;
 	}
 	enum err e = token_verify(keys, text, TOKEN_PLAYBACK, a, out);
 	if (e == OK && known != NULL)
-		known_tokens_keep(known, text, out);
+		known_tokens_keep(known, version, text, out);
 	return e;
 }
 

@@ -10,6 +10,7 @@
 #ifndef NODE_DELIVERY_SESSIONS_H
 #define NODE_DELIVERY_SESSIONS_H
 
+#include "node/delivery/audience.h"
 #include "rpc/msg.h"
 
 struct sessions;
@@ -19,8 +20,9 @@ struct session_end {
 	struct rpc_session_id id;
 	uint64_t started_ms, ended_ms; /* mono */
 	uint64_t bytes, hit_bytes, requests;
-	uint32_t kbps; /* what it was reckoned to take; 0 unknown */
-	bool idle;     /* by idleness, not by an end */
+	uint32_t kbps;                    /* what it was reckoned to take; 0 unknown */
+	bool idle;                        /* by idleness, not by an end */
+	struct audience_content *watched; /* the sessions' own; NULL once it is told */
 };
 
 /* The place that a session's token says was kept for it (A3). */
@@ -28,7 +30,8 @@ struct session_claim {
 	bool kept; /* else placeless */
 	uint64_t incarnation;
 	uint32_t batch, index;
-	uint32_t kbps; /* what its content takes; 0 unknown */
+	uint32_t kbps;                /* what its content takes; 0 unknown */
+	struct bytes origin, content; /* what it watches */
 };
 
 /* Who keeps the places. Called from any thread, `admit` with a lock of the table held. */
@@ -62,5 +65,7 @@ bool sessions_end(
 size_t sessions_expire(struct sessions *s, uint64_t now_mono_ms, size_t max,
     void (*ended)(void *arg, const struct session_end *e), void *arg);
 size_t sessions_active(const struct sessions *s);
+/* What they watch, in the arena, in no order. ERR_NO_MEMORY. */
+MUST_USE enum err sessions_watched(struct sessions *s, struct arena *a, struct watched **out, size_t *n);
 
 #endif

@@ -139,8 +139,8 @@ bool sessions_table_refresh(
 	return true;
 }
 
-void sessions_table_start(
-    struct sessions_table *t, const struct rpc_session_id *id, uint32_t kbps, uint64_t now_ms)
+void sessions_table_start(struct sessions_table *t, const struct rpc_session_id *id, uint32_t kbps,
+    struct audience_content *watched, uint64_t now_ms)
 {
 	CHECK(lookup(t, id) == NULL);
 	if (t->n == t->buckets_n)
@@ -148,7 +148,9 @@ void sessions_table_start(
 	struct session_row *row = calloc(1, sizeof(*row));
 	CHECK(row != NULL);
 	row->hash = sessions_table_hash(id);
-	row->totals = (struct session_end){ .id = *id, .started_ms = now_ms, .requests = 1, .kbps = kbps };
+	row->totals = (struct session_end){
+		.id = *id, .started_ms = now_ms, .requests = 1, .kbps = kbps, .watched = watched
+	};
 	struct session_row **slot = slot_of(t, row->hash);
 	row->next = *slot;
 	*slot = row;

@@ -26,9 +26,10 @@ void sessions_table_fini(struct sessions_table *t);
 /* Refreshes an active session; false when it is none. `request` also counts a request. */
 bool sessions_table_refresh(
     struct sessions_table *t, const struct rpc_session_id *id, uint64_t now_ms, bool request);
-/* Starts a session that is not active, with its first request; kbps is what its end will tell. */
-void sessions_table_start(
-    struct sessions_table *t, const struct rpc_session_id *id, uint32_t kbps, uint64_t now_ms);
+/* Starts a session that is not active, with its first request; kbps and `watched` are what its end will tell.
+ */
+void sessions_table_start(struct sessions_table *t, const struct rpc_session_id *id, uint32_t kbps,
+    struct audience_content *watched, uint64_t now_ms);
 /* Adds to the totals of an active session, and refreshes it; false when it is none. */
 bool sessions_table_account(
     struct sessions_table *t, const struct rpc_session_id *id, uint64_t bytes, bool hit, uint64_t now_ms);

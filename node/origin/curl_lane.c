@@ -1,6 +1,7 @@
 #include "node/origin/curl_lane.h"
 
 #include "base/obj.h"
+#include "base/version.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,8 +11,9 @@
 
 enum {
 	BUFFER_BYTES = 64 * 1024,
-	CONNECTIONS_MAX = 4,       /* kept by one lane: a store, and where it redirects to */
-	POLL_MS = 1000,            /* libcurl wakes earlier for its own timers */
+	CONNECTIONS_MAX = 4, /* kept by one lane: a store, and where it redirects to */
+	POLL_MS = 1000,      /* libcurl wakes earlier for its own timers */
+	AGENT_MAX = 128,
 	REFUSAL_BYTES_MAX = 65536, /* read of a body that nobody wants, to keep the connection */
 };
 
@@ -202,7 +204,9 @@ static void set_common(struct lane *l, const struct fetch_request *r)
 	SET(l->easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(l->easy, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
 	SET(l->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	SET(l->easy, CURLOPT_USERAGENT, "warmcast/" WARMCAST_VERSION);
+	char agent[AGENT_MAX];
+	snprintf(agent, sizeof(agent), "warmcast/%s", warmcast_version);
+	SET(l->easy, CURLOPT_USERAGENT, agent);
 	SET(l->easy, CURLOPT_ERRORBUFFER, l->error);
 	SET(l->easy, CURLOPT_HEADERFUNCTION, on_header);
 	SET(l->easy, CURLOPT_HEADERDATA, l);

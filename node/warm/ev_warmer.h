@@ -14,7 +14,7 @@
 #define NODE_WARM_EV_WARMER_H
 
 #include "node/origin/fill.h"
-#include "rpc/msg.h"
+#include "rpc/entries.h"
 
 enum { WARMER_ORDERS_MAX = 64, WARMER_AT_ONCE = 4, WARMER_PLAYLIST_MAX_BYTES = 8 << 20 };
 
@@ -36,6 +36,7 @@ struct warmer_status {
 	struct rpc_warm_id id;
 	struct node_id from; /* the api node that ordered it */
 	char content[RPC_CONTENT_MAX + 1];
+	char by[RPC_OPERATOR_MAX + 1]; /* of the operator; "" when nobody said it */
 	enum rpc_warm_state state;
 	uint32_t objects, remaining, failed; /* here; known and not here yet; given up */
 	uint64_t bytes;                      /* of the objects */

@@ -79,6 +79,8 @@ static enum err take(struct warmer *w, const struct node_id *from, const struct 
 		.slot = (uint32_t)(o - w->orders),
 		.changes = 1 };
 	memcpy(o->s.content, order->content.p, order->content.n);
+	if (order->by.n > 0 && order->by.n <= RPC_OPERATOR_MAX)
+		memcpy(o->s.by, order->by.p, order->by.n);
 	return OK;
 }
 

@@ -130,10 +130,28 @@ def to_yaml(value, indent=0):
     return "".join(lines)
 
 
+_reserved = []
+
+
+def reserve(port):
+    """Until this process ends no other one gets that port of free_ports, not even while nobody listens on it: a name in
+    the kernel's table stands for it, which is of the network namespace as ports are, and goes with the process."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0warmcast-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _reserved.append(name)
+    return True
+
+
 def free_ports(addresses, count=3):
-    """`count` ports free on every address, below the kernel's range for outgoing connections."""
+    """`count` ports free on every address, below the kernel's range for outgoing connections; this process's from then on."""
     for _ in range(200):
         candidates = random.SystemRandom().sample(range(10000, 32000), count)
+        if not all(reserve(port) for port in candidates):
+            continue
         with contextlib.ExitStack() as opened:
             try:
                 for address in addresses:

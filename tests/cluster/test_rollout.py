@@ -4,8 +4,8 @@ import json
 import subprocess
 
 import pytest
-from conftest import holders, make_content, wait_holder
-from warmcluster import until
+from conftest import base_of, create, fetch, holders, make_content, wait_event, wait_holder
+from warmcluster import request, until
 
 NO_SUCH_VERSION = "9.9.9"
 
@@ -32,6 +32,12 @@ def place(cluster, content, copies):
     return set(holders(cluster.node("api-1"), content))
 
 
+def watch(cluster, content):
+    """A viewer of it, who stays for the test."""
+    session = create(cluster.node("api-1"), content)
+    assert session["outcome"] == "warm" and fetch(base_of(session) + "v/seg-0.m4s").status == 200
+
+
 def check(cluster, batches, held, zones):
     """Rule V5, by what the cluster is and not by what the plan says of itself."""
     assert sorted(n for b in batches for n in b["nodes"]) == sorted(n.name for n in cluster.nodes)
@@ -54,8 +60,14 @@ def states(cluster, node="api-2"):
 def test_a_small_cluster_keeps_one_of_each_role_and_a_holder(make_cluster):
     cluster = make_cluster(api=2, delivery=4, overrides={"delivery": {"capacity": {"sessions": 100}}})
     held = {f"lv{copies}{i}": place(cluster, f"lv{copies}{i}", copies) for copies in (1, 2) for i in range(3)}
+    for content in held:
+        watch(cluster, content)
+    place(cluster, "nobody-watches", 1)
+    until("all know of the viewers", 10,
+          lambda: all(plan(cluster, node=n.name)[0]["sessions"] == len(held) for n in cluster.nodes))
     said, errors = plan(cluster, "--batch", "25%")
     assert errors == "" and said["refused"] is None and said["places"] == 400
+    assert said["watched_known"] and said["untold"] == [] and sum(b["last_copies"] for b in said["batches"]) == 3
     check(cluster, said["batches"], held, {})
     assert len(said["batches"]) == 4 and all(b["places"] == 300 for b in said["batches"])
     # Any node knows as much.
@@ -88,6 +100,7 @@ def test_two_holders_and_two_zones_do_not_go_together(make_cluster):
     while len(held) < 3 or not any(len({zones[n] for n in names}) == 1 for names in held.values()):
         content = f"lv2{len(held)}"
         held[content] = place(cluster, content, 2)
+        watch(cluster, content)
         assert len(held) < 50, "no two nodes of a zone hold anything together"
     said, _ = plan(cluster)
     check(cluster, said["batches"], held, zones)
@@ -119,6 +132,47 @@ def test_what_is_done_is_in_no_batch(cluster):
         said = ctl(cluster, "--json", "rollout", "status", node="delivery-3")
         return [(o["order"], o["node"], o["asked"]) for o in json.loads(said.stdout)["orders"]]
     until("every node knows the last order", 10, lambda: orders()[0] == ("undrain", "delivery-1", "api-1"))
+
+
+def test_it_is_known_who_ordered_what(cluster, monkeypatch):
+    make_content(cluster.origin_dir, "who", size=1000)
+    monkeypatch.setenv("WARMCAST_OPERATOR", "ann@ops 1")
+    assert ctl(cluster, "drain", "delivery-2", node="api-1").returncode == 0
+    assert wait_event(cluster.node("api-1"), "drain-order", subject="delivery-2")["by"] == "ann@ops_1"
+    monkeypatch.setenv("WARMCAST_OPERATOR", "bob@ops-2")
+    assert ctl(cluster, "undrain", "delivery-2", node="api-2").returncode == 0
+    assert wait_event(cluster.node("api-2"), "undrain-order", subject="delivery-2")["by"] == "bob@ops-2"
+
+    def last(node):
+        return next((o for o in node.admin_get("/v1/drains")[1]["drains"] if o["node"] == "delivery-2"), {})
+    for node in cluster.nodes:
+        told = until(f"{node.name} knows who", 10, lambda node=node: last(node).get("by") == "bob@ops-2" and last(node))
+        assert told["drained_by"] == "ann@ops_1" and told["drained_at"] <= told["at"]
+    # Said again, it is the same story.
+    assert ctl(cluster, "undrain", "delivery-2", node="delivery-1").returncode == 0
+    story = ctl(cluster, "rollout", "status", node="delivery-1").stdout.partition("\n\n")[2].splitlines()
+    assert story[0].split() == ["NODE", "DRAINED", "BY", "BACK", "BY", "VERSION"], story
+    row = next(line.split() for line in story if line.startswith("delivery-2 "))
+    assert (row[1], row[2], row[4]) == (told["drained_at"], "ann@ops_1", "bob@ops-2"), story
+
+    assert ctl(cluster, "purge", "who").returncode == 0
+    assert wait_event(cluster.node("api-2"), "purge", content="who")["by"] == "bob@ops-2"
+    assert ctl(cluster, "warm", "who").returncode == 0
+    order = wait_event(cluster.node("api-2"), "warm", content="who")
+    assert order["by"] == "bob@ops-2"
+    until("a delivery node says by whose order it fetches", 10, lambda: [
+        e for node in cluster.of_role("delivery") for e in node.log_events()
+        if e.get("event") == "warm-started" and e["warm"] == order["warm"] and e["by"] == "bob@ops-2"])
+
+
+def test_what_is_no_name_is_not_taken_for_one(cluster):
+    node = cluster.node("delivery-1")
+    for said in ("x" * 65, "two words", 'q"', "back\\slash"):
+        answer = request("POST", f"http://{node.admin}/v1/purge", b'{"content": "who"}',
+                         {"Content-Type": "application/json", "Warmcast-Operator": said})
+        assert answer.status == 200
+        order = json.loads(answer.body)["id"]
+        assert wait_event(node, "purge", purge=order)["by"] == ""
 
 
 @pytest.mark.parametrize("arguments", [["--batch", "26%"], ["--batch", "0"], ["--batch", "x"], ["--peak", "0"],

@@ -1,4 +1,4 @@
-"""A cluster on hosts of its own, from the package to an upgrade, by the playbooks that operators use (scripts/hosts).
+"""A cluster on hosts of its own, from the package to upgrades good and bad, by the playbooks that operators use (scripts/hosts).
 
 One story, since hosts and playbooks take their time: each test goes on where the one before left the cluster."""
 
@@ -6,21 +6,27 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
-import threading
-import time
+import sys
 
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "scripts" / "lib"))
+import warmpackages  # noqa: E402
+
 HOSTS = REPOSITORY / "scripts" / "hosts"
 PLAYBOOKS = REPOSITORY / "deploy" / "ansible"
 BUILD = pathlib.Path(os.environ.get("WARMCAST_PACKAGE_BUILD") or REPOSITORY / "build-package")
 HOSTS_DIR = pathlib.Path(os.environ.get("WARMCAST_HOSTS_DIR") or "/var/cache/warmcast-hosts")
-NAMES = ["api-1", "api-2", "delivery-1", "delivery-2"]
+DELIVERIES = [f"delivery-{i}" for i in range(1, 5)]
+NAMES = ["api-1", "api-2", *DELIVERIES]
 APIS = ["http://10.77.0.11:8080", "http://10.77.0.12:8080"]
-OLD, NEW, BROKEN = "0.2.0~1.test", "0.2.0~2.test", "0.2.0~3.test"
+CONTENTS = [f"lv{i}" for i in range(1, 9)]
+OLD, NEW = "0.2.0~1.test", "0.2.0~2.test"
+BAD = {"crashing": "0.2.0~3.test", "refusing": "0.2.0~4.test", "lonely": "0.2.0~5.test", "dying": "0.2.0~6.test"}
 
 
 def run(*command, timeout_s=120, good=True):
@@ -30,48 +36,35 @@ def run(*command, timeout_s=120, good=True):
     return done
 
 
-def package(folder, version):
-    return pathlib.Path(run(REPOSITORY / "scripts/package", "--build", BUILD, "--output", folder, "--version", version,
-                            timeout_s=600).stdout.strip())
-
-
-def broken_package(folder, good):
-    """The same with a daemon that checks its configuration and dies."""
-    tree = folder / "broken"
-    run("dpkg-deb", "-R", good, tree)
-    control = tree / "DEBIAN/control"
-    control.write_text(control.read_text().replace(f"Version: {NEW}", f"Version: {BROKEN}"))
-    (tree / "DEBIAN/md5sums").unlink()
-    daemon = tree / "usr/sbin/warmcastd"
-    daemon.write_text('#!/bin/sh\ncase "$*" in *--check-config*) exit 0 ;; esac\nexit 1\n')
-    daemon.chmod(0o755)
-    made = folder / f"warmcast_{BROKEN}_amd64.deb"
-    run("dpkg-deb", "--root-owner-group", "-b", tree, made)
-    shutil.rmtree(tree)
-    return made
-
-
 def outside(*command, **more):
     """From where the hosts are reached over the network."""
     return run("ip", "netns", "exec", "lab", *command, **more)
 
 
-def play(playbook, variable, *more, good=True):
-    return outside("ansible-playbook", "-i", HOSTS_DIR / "inventory.yml", PLAYBOOKS / playbook, "-e", variable, *more,
-                   timeout_s=900, good=good)
+def play(playbook, *more, good=True):
+    return outside("env", f"ANSIBLE_CONFIG={PLAYBOOKS / 'ansible.cfg'}", "ansible-playbook", "-i", HOSTS_DIR / "inventory.yml",
+                   PLAYBOOKS / playbook, *more, timeout_s=900, good=good)
+
+
+def deb(path):
+    return ["-e", f"warmcast_deb={path}"]
 
 
 def on_host(host, *command):
     return run(HOSTS, "run", host, *command).stdout
 
 
-def nodes():
-    listed = json.loads(on_host("api-1", "warmcastctl", "--json", "nodes"))["nodes"]
-    return {n["name"]: (n["state"], n["liveness"]) for n in listed}
+def nodes(by="api-1"):
+    listed = json.loads(on_host(by, "warmcastctl", "--json", "nodes"))["nodes"]
+    return {n["name"]: (n["state"], n["liveness"], n["version"]) for n in listed if not n["expelled"]}
 
 
-def versions():
-    return {on_host(name, "dpkg-query", "-W", "-f", "'${Version}'", "warmcast") for name in NAMES}
+def all_run(version):
+    return {name: ("ready", "alive", version) for name in NAMES}
+
+
+def installed():
+    return {name: on_host(name, "dpkg-query", "-W", "-f", "'${Version}'", "warmcast") for name in NAMES}
 
 
 def create(api, content):
@@ -92,17 +85,23 @@ def uri_of(session, path):
     return session["uri"].partition(f"/{content}/")[0] + f"/{content}/{path}"
 
 
+def told(said, what):
+    """What a playbook's task of that name printed for one host."""
+    return re.findall(r'"msg": (".*?[^\\]"|\[.*?\])', said.stdout.partition(f"TASK [warmcast : {what}]")[2], re.DOTALL)[:1]
+
+
 @pytest.fixture(scope="module")
 def debs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("debs")
-    made = {version: package(folder, version) for version in (OLD, NEW)}
-    made[BROKEN] = broken_package(folder, made[NEW])
+    made = {version: warmpackages.build(folder, version, work=BUILD) for version in (OLD, NEW)}
+    for name, version in BAD.items():
+        made[name] = getattr(warmpackages, name)(folder, made[NEW], version)
     return made
 
 
 @pytest.fixture(scope="module")
 def hosts(debs):
-    run(HOSTS, "up", "--api", "2", "--delivery", "2", timeout_s=900)
+    run(HOSTS, "up", "--api", "2", "--delivery", "4", timeout_s=900)
     try:
         yield debs
     finally:
@@ -111,76 +110,127 @@ def hosts(debs):
 
 @pytest.fixture(scope="module")
 def content(hosts):
-    folder = HOSTS_DIR / "origin" / "lv1"
     segment = random.Random(1).randbytes(300_000)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "master.m3u8").write_text("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000\nindex.m3u8\n")
-    (folder / "index.m3u8").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nseg-0.m4s\n#EXT-X-ENDLIST\n")
-    (folder / "seg-0.m4s").write_bytes(segment)
+    for name in CONTENTS:
+        folder = HOSTS_DIR / "origin" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "master.m3u8").write_text("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000\nindex.m3u8\n")
+        (folder / "index.m3u8").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nseg-0.m4s\n#EXTINF:4,\nseg-1.m4s\n"
+                                           "#EXT-X-ENDLIST\n")
+        for i in range(2):
+            (folder / f"seg-{i}.m4s").write_bytes(segment)
     yield segment
-    shutil.rmtree(folder)
+    for name in CONTENTS:
+        shutil.rmtree(HOSTS_DIR / "origin" / name)
+
+
+class Viewers:
+    """viewers.py while the block runs; then what came of it is in `said`."""
+
+    def __enter__(self):
+        program = REPOSITORY / "tests/hosts/viewers.py"
+        command = ["ip", "netns", "exec", "lab", sys.executable, "-B", program, *APIS, "--", *CONTENTS]
+        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.said = None
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.said = json.loads(self.process.communicate("", timeout=120)[0])
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
 
 
 def test_bare_hosts_become_a_cluster(hosts, content):
-    play("site.yml", f"warmcast_deb={hosts[OLD]}")
-    assert nodes() == {name: ("ready", "alive") for name in NAMES}
-    session = create(APIS[0], "lv1")
-    assert fetch(uri_of(session, "seg-0.m4s")) == content
-    assert versions() == {OLD}
+    play("site.yml", *deb(hosts[OLD]))
+    assert nodes() == all_run(OLD)
+    assert set(installed().values()) == {OLD}
+    assert fetch(uri_of(create(APIS[0], "lv1"), "seg-0.m4s")) == content
 
 
 def test_a_second_run_changes_nothing(hosts):
-    said = play("site.yml", f"warmcast_deb={hosts[OLD]}").stdout
+    said = play("site.yml", *deb(hosts[OLD])).stdout
     assert said.count("changed=0 ") == len(NAMES), said[-3000:]
 
 
-class Viewers(threading.Thread):
-    """Creates a session, fetches a segment through it and ends it, again and again; each failure is a line."""
+def test_systemd_holds_the_viewers_sockets(hosts):
+    for name in NAMES:
+        assert on_host(name, "systemctl", "is-active", "warmcastd.socket").strip() == "active"
+    address = APIS[0].removeprefix("http://")
+    assert f"{address} (Stream)" in on_host("api-1", "systemctl", "show", "-P", "Listen", "warmcastd.socket")
 
-    def __init__(self, segment):
-        super().__init__(daemon=True)
-        self.segment, self.failures, self.good, self.ending = segment, [], 0, threading.Event()
 
-    def run(self):
-        while not self.ending.wait(0.1):
-            for api in APIS:
-                try:
-                    session = create(api, "lv1")
-                    assert fetch(uri_of(session, "seg-0.m4s")) == self.segment
-                    outside("curl", "-sSf", "-m", "10", "-X", "DELETE", f"{api}/v1/sessions/{session['session']}")
-                    self.good += 1
-                except (AssertionError, KeyError, ValueError, subprocess.TimeoutExpired) as error:
-                    self.failures.append(f"{time.strftime('%T')} {api}: {error!r}"[:600])
-
-    def end(self):
-        self.ending.set()
-        self.join(60)
-        return self.good, self.failures
+def test_a_check_names_the_batches_and_changes_nothing(hosts):
+    said = play("rolling_upgrade.yml", "--check", *deb(hosts[NEW]))
+    assert "api-1, delivery-" in told(said, "Say who is next")[0], said.stdout[-3000:]
+    assert set(installed().values()) == {OLD}
 
 
 def test_an_upgrade_is_noticed_by_nobody(hosts, content):
-    viewers = Viewers(content)
-    viewers.start()
-    try:
-        play("rolling_upgrade.yml", f"warmcast_deb={hosts[NEW]}")
-    finally:
-        good, failures = viewers.end()
-    assert good > 20 and not failures, (good, failures)
-    assert versions() == {NEW}
-    assert nodes() == {name: ("ready", "alive") for name in NAMES}
+    with Viewers() as viewers:
+        said = play("rolling_upgrade.yml", *deb(hosts[NEW]))
+    assert viewers.said["good"] > 100 and viewers.said["failed"] == 0, viewers.said
+    print(told(said, "Say how long it took")[0], viewers.said)
+    assert len(json.loads(told(said, "Say how long it took")[0])) == len(DELIVERIES)  # a quarter of them at once
+    assert nodes() == all_run(NEW)
+    assert set(installed().values()) == {NEW}
 
 
-def test_a_broken_package_stops_the_upgrade_and_is_taken_back(hosts):
-    said = play("rolling_upgrade.yml", f"warmcast_deb={hosts[BROKEN]}", good=False)
-    assert said.returncode != 0 and "delivery-1 did not get ready" in said.stdout, said.stdout[-3000:]
-    assert versions() == {NEW}
-    assert nodes() == {name: ("ready", "alive") for name in NAMES}
+@pytest.mark.parametrize("fault, why", [
+    ("dying", r"with 0\.1\.0~6\.test: 'Restart' failed"),
+    ("crashing", r"It ended and was started again|was started anew while it was judged|'.*' failed"),
+    ("refusing", r"(api|delivery)-\d: \d+ of \d+ requests failed \(\d+\.\d+ %\); the bound is 1\.00 %"),
+    ("lonely", r"'Wait until another node sees this start of it' failed"),
+])
+def test_a_bad_build_stops_in_its_first_batch_which_is_taken_back(hosts, content, fault, why):
+    with Viewers() as viewers:
+        said = play("rolling_upgrade.yml", *deb(hosts[fault]), "-e", "warmcast_ready_timeout=20", good=False)
+    assert said.returncode != 0
+    stopped = re.search(r'"msg": "(Stopped in the batch of api-1, delivery-\d\. .*)"', said.stdout)
+    assert stopped and re.search(why, stopped[1]), said.stdout[-6000:]
+    assert f"api-1 is back at {NEW}" in stopped[1], stopped[1]
+    assert nodes("api-2") == all_run(NEW)
+    assert set(installed().values()) == {NEW}
+    print(fault, stopped[1], viewers.said)
+    assert viewers.said["good"] > 100
+    if fault != "refusing":  # which is what its viewers get until it is judged
+        assert viewers.said["failed"] == 0, viewers.said
 
 
-def test_a_rollback_brings_the_older_package_back(hosts):
-    play("rollback.yml", f"warmcast_version={OLD}")
-    assert versions() == {OLD}
-    assert nodes() == {name: ("ready", "alive") for name in NAMES}
+def test_what_was_broken_off_is_taken_up_again(hosts):
+    """As if the controller had died between draining and restarting."""
+    on_host("delivery-2", "warmcastctl", "drain", "delivery-2")
+    on_host("delivery-2", f"echo {NEW} >/var/cache/warmcast-packages/draining")
+    assert nodes()["delivery-2"][0] == "draining"
+    said = play("rolling_upgrade.yml", *deb(hosts[NEW]))
+    assert "an upgrade of it was broken off" in said.stdout
+    assert nodes() == all_run(NEW)
+
+
+def test_another_configuration_is_rolled_out_too(hosts):
+    said = play("rolling_upgrade.yml", *deb(hosts[NEW]), "-e", '{"warmcast_config": {"capacity": {"sessions": 4321}}}')
+    assert "its configuration is another one" in said.stdout
+    assert json.loads(on_host("delivery-3", "warmcastctl", "--json", "status"))["sessions"]["capacity"] == 4321
+
+
+def test_a_rollback_brings_the_older_package_back(hosts, content):
+    with Viewers() as viewers:
+        play("rollback.yml")
+    assert viewers.said["good"] > 100 and viewers.said["failed"] == 0, viewers.said
+    assert nodes() == all_run(OLD)
+    assert set(installed().values()) == {OLD}
+    said = play("rollback.yml").stdout
+    assert said.count("changed=0 ") == len(NAMES), said[-3000:]
+
+
+def test_a_node_goes_and_another_one_comes(hosts):
+    play("remove_node.yml", "-e", "node=delivery-4")
+    assert "delivery-4" not in nodes()
+    assert on_host("delivery-4", "ls /etc/warmcast/token.keys")
+    on_host("delivery-4", "rm -rf /var/lib/warmcast/* /var/cache/warmcast/*")
+    play("add_node.yml", "-e", "node=delivery-4", *deb(hosts[OLD]))
+    assert nodes() == all_run(OLD)
 
 
 def test_a_power_cut_leaves_a_node_that_comes_back(hosts, content):

@@ -1,6 +1,7 @@
 /* One node's process: its core, the clock that wakes it and the store that takes its time. */
 #include "base/check.h"
 #include "base/timers.h"
+#include "base/version.h"
 #include "rpc/codec.h"
 #include "scale.h"
 
@@ -42,7 +43,7 @@ static size_t hello_bytes(struct scale *s, const struct scale_node *n, const cha
 		.incarnation = n->incarnation,
 		.version_min = RPC_VERSION_MIN,
 		.version_max = RPC_VERSION_MAX,
-		.build = BYTES_LIT(WARMCAST_VERSION),
+		.build = bytes_str(warmcast_version),
 		.rpc_address = bytes_str(address) };
 	arena_reset(&s->encode_arena);
 	buf_clear(&s->frame);

@@ -58,6 +58,7 @@ struct counts {
 	uint64_t scheduled, created, failed, refused, outcomes[LOAD_OUTCOMES];
 	uint64_t playlists, segments, late_segments, bytes, redirects, moves, heartbeats, deleted;
 	uint64_t ended, gave_up, cut_off, at_once, most_at_once;
+	uint64_t asked_again; /* requests lost with a kept connection */
 	/* Creation is counted from when the viewer came, segments from when they were to be asked for: waiting
 	 * for a connection is part of both. `lag`: how much later than scheduled this program acted itself. */
 	struct latency creation, first_byte, lag;

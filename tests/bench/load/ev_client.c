@@ -212,7 +212,8 @@ static void conn_fail(struct client_conn *k, enum load_failure f)
 	size_t server = k->server;
 	struct client_request *r = k->request;
 	/* The server closed an idle connection just as we used it: that is no failure of it (RFC 9112, 9.3.1). */
-	bool again = f == FAIL_CLOSED && k->used && !k->spoken && r != NULL && !r->again && !r->has_body;
+	bool again = f == FAIL_CLOSED && k->used && !k->spoken && r != NULL && !r->again &&
+	             (!r->has_body || r->key != NULL);
 	if (r == NULL)
 		take_idle(&c->servers[server], k);
 	conn_close(k);
@@ -434,6 +435,8 @@ static void compose(struct client_request *r, const struct uri *u)
 	    (const char *)u->authority.p);
 	if (r->has_body)
 		buf_printf(&r->head, "Content-Type: application/json\r\nContent-Length: %zu\r\n", r->body.n);
+	if (r->key != NULL)
+		buf_printf(&r->head, "Idempotency-Key: %s\r\n", r->key);
 	buf_put_str(&r->head, "\r\n");
 	if (r->has_body)
 		buf_put_bytes(&r->head, buf_bytes(&r->body));

@@ -3,6 +3,8 @@
  *
  * Ownership: a request belongs to the caller and stays where it is from client_start until `done` was called
  * or client_cancel; `done` is never called from within client_start, and may free or start the request again.
+ * What is lost with a kept connection before any of its answer came is asked once more on a new one
+ * (RFC 9112, 9.3.1): without a body, or with an Idempotency-Key.
  * Names are resolved when a server is first met, and the loop waits for that.
  * Threading: one loop, one thread.
  */
@@ -24,6 +26,8 @@ struct client_request {
 	const char *method; /* literal */
 	bool has_body;
 	bool keep; /* whether the body of the answer is wanted, or only its length */
+	/* Idempotency-Key: one with a body may be asked again then, as those without one are; NULL: none. */
+	const char *key;
 	struct buf body;
 	void (*done)(struct client_request *r);
 	void *arg;
@@ -35,6 +39,7 @@ struct client_request {
 	uint64_t bytes;                  /* of the body */
 	struct buf kept;                 /* the body */
 	struct bytes location;           /* valid in `done` only */
+	bool again; /* the connection was closed before an answer came, and it was asked once more */
 
 	/* the client's own */
 	struct client *client;
@@ -43,7 +48,7 @@ struct client_request {
 	struct buf head;
 	ev_timer timer;
 	struct client_request *next, *prev;
-	bool waiting, again;
+	bool waiting;
 };
 
 struct client *client_new(struct ev_loop *loop, unsigned connections_max, double timeout_s);

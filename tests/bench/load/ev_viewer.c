@@ -4,7 +4,10 @@
 #include "tests/bench/load/opened.h"
 #include "tests/bench/load/playlist.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define VIEWER_MAGIC 0x6c766965u
 
@@ -34,6 +37,7 @@ struct viewer {
 	bool map_done;
 	unsigned moves_in_a_row;
 	struct client_request media, control;
+	char key[64]; /* of the creation */
 	ev_timer pace, beat;
 	struct buf uri; /* of the request under way; of playlists the base of what they name */
 	struct buf base;
@@ -367,6 +371,7 @@ static void on_media(struct client_request *r)
 {
 	struct viewer *v = OBJ_CAST(struct viewer, VIEWER_MAGIC, r->arg);
 	v->all->counts->bytes += r->bytes;
+	v->all->counts->asked_again += r->again;
 	if (follow(v))
 		return;
 	enum load_failure f = failure_in(r, 200);
@@ -423,6 +428,8 @@ static void on_created(struct viewer *v)
 static void on_control(struct client_request *r)
 {
 	struct viewer *v = OBJ_CAST(struct viewer, VIEWER_MAGIC, r->arg);
+	v->all->counts->asked_again += r->again;
+	v->control.key = NULL;
 	if (v->phase == CREATING) {
 		on_created(v);
 	} else if (v->phase == ENDING) {
@@ -480,6 +487,9 @@ void viewer_open(struct viewing *all, const char *content, size_t api, uint64_t 
 	struct viewer *v = viewer_new(all, content, api, due_ns);
 	opened_request(v->content, &v->control.body);
 	v->control.keep = true;
+	/* Of this run and this viewer alone. */
+	(void)snprintf(v->key, sizeof(v->key), "load-%d-%" PRIu64, getpid(), c->scheduled);
+	v->control.key = v->key;
 	ask_api(v, "POST", "");
 }
 

@@ -3,6 +3,7 @@
 #include "tests/bench/load/report.h"
 
 #include "base/check.h"
+#include "base/version.h"
 
 #include <stdlib.h>
 
@@ -39,7 +40,7 @@ int main(int argc, char **argv)
 		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	if (options.version) {
-		puts("warmcast-load " WARMCAST_VERSION);
+		printf("warmcast-load %s\n", warmcast_version);
 		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	bool ran = load_run(&options, &counts, error);

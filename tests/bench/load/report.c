@@ -93,8 +93,8 @@ static void text_media(const struct counts *c, struct buf *out)
 	    "  %-22s %" PRIu64 " to the end, %" PRIu64 " gave up, %" PRIu64 " cut off; at most %" PRIu64
 	    " at once\n",
 	    "viewers", c->ended, c->gave_up, c->cut_off, c->most_at_once);
-	buf_printf(
-	    out, "  %-22s %" PRIu64 " heartbeats, %" PRIu64 " deleted\n", "sessions", c->heartbeats, c->deleted);
+	buf_printf(out, "  %-22s %" PRIu64 " heartbeats, %" PRIu64 " deleted, %" PRIu64 " requests asked again\n",
+	    "sessions", c->heartbeats, c->deleted, c->asked_again);
 }
 
 void report_text(const struct counts *c, struct buf *out)
@@ -207,6 +207,7 @@ static void json_media(const struct counts *c, struct buf *out)
 	json_u64(out, "gave_up", c->gave_up);
 	json_u64(out, "cut_off", c->cut_off);
 	json_u64(out, "most_at_once", c->most_at_once);
+	json_u64(out, "asked_again", c->asked_again);
 }
 
 static void json_places(const struct counts *c, struct buf *out)

@@ -191,6 +191,28 @@ static void an_idle_connection_that_was_closed_is_no_failure(void **state)
 	stop();
 }
 
+static void a_body_is_sent_again_only_with_a_key(void **state)
+{
+	struct client_request r;
+	(void)state;
+	start(1, 10);
+	request_init(&r, "POST");
+	r.has_body = true;
+	buf_put_str(&r.body, "{}");
+	f.closes = true;
+	assert_int_equal(asked(&r, f.uri), FAIL_NONE);
+	assert_int_equal(asked(&r, f.uri), FAIL_CLOSED);
+	assert_false(r.again);
+	assert_null(strstr(f.heard, "Idempotency-Key"));
+	assert_int_equal(asked(&r, f.uri), FAIL_NONE);
+	r.key = "one";
+	assert_int_equal(asked(&r, f.uri), FAIL_NONE);
+	assert_true(r.again);
+	assert_non_null(strstr(f.heard, "Idempotency-Key: one\r\n"));
+	client_request_fini(&r);
+	stop();
+}
+
 static void failures_have_names(void **state)
 {
 	struct client_request r;
@@ -236,6 +258,7 @@ int main(void)
 		cmocka_unit_test(connections_are_kept),
 		cmocka_unit_test(who_finds_none_free_waits_in_line),
 		cmocka_unit_test(an_idle_connection_that_was_closed_is_no_failure),
+		cmocka_unit_test(a_body_is_sent_again_only_with_a_key),
 		cmocka_unit_test(failures_have_names),
 		cmocka_unit_test(silence_times_out),
 	};

@@ -81,13 +81,15 @@ static void a_plan_is_a_table(void **state)
 	struct said s = run(CLUSTER(EIGHT), &(struct command_options){ 0 }, "plan");
 	assert_string_equal(s.errors, "");
 	assert_int_equal(s.status, CTL_DONE);
-	assert_string_equal(s.out, "BATCH  ZONE  API  DELIVERY  INGEST  PLACES  ONLY HERE  NODES\n"
-	                           "    1  z1      1         6       0     600          3  api-1,d-1,d-3\n"
-	                           "    2  z1      2         6       0     600          0  d-2,d-4\n"
-	                           "    3  z1      2         6       0     600          0  d-5,d-6\n"
-	                           "    4  z1      2         6       0     600          0  d-7,d-10\n"
-	                           "    5  z2      1         8       0     800          0  api-2\n"
-	                           "160 sessions now, 800 places\n");
+	assert_string_equal(s.out,
+	    "BATCH  ZONE  API  DELIVERY  INGEST  PLACES  ONLY HERE  NODES\n"
+	    "    1  z1      1         6       0     600          3  api-1,d-1,d-3\n"
+	    "    2  z1      2         6       0     600          0  d-2,d-4\n"
+	    "    3  z1      2         6       0     600          0  d-5,d-6\n"
+	    "    4  z1      2         6       0     600          0  d-7,d-10\n"
+	    "    5  z2      1         8       0     800          0  api-2\n"
+	    "160 sessions now, 800 places\n"
+	    "the asked node does not tell what is watched: all that is held counts as watched\n");
 	said_free(&s);
 }
 
@@ -106,6 +108,81 @@ static void a_plan_is_json(void **state)
 	json_decref(names);
 	json_decref(said);
 	said_free(&s);
+}
+
+/* Each holds something alone; d-1's first is watched, d-2 does not tell, d-3's is watched by nobody. */
+#define WATCHED(told2)                                                                               \
+	"\"watched\":[{\"id\":\"id-d-1\",\"told\":true,\"more\":0,\"contents\":[\"00000000000000a1\"]}," \
+	"{\"id\":\"id-d-2\",\"told\":" told2 ",\"more\":0,\"contents\":[]},"                             \
+	"{\"id\":\"id-d-3\",\"told\":true,\"more\":0,\"contents\":[]}],"                                 \
+	"\"ids\":[\"id-d-1\",\"id-d-2\",\"id-d-3\"],\"sets\":[[0],[0],[1],[2]],\"next\":null,"           \
+	"\"contents\":[\"00000000000000a1\",\"00000000000000a2\",\"00000000000000b1\",\"00000000000000c1\"]"
+#define WITH(nodes, held) "{\"nodes\":[" nodes "," APIS "]," held "}"
+
+static json_t *planned(const char *body)
+{
+	struct said s = run(body, &(struct command_options){ .json = true }, "plan");
+	assert_int_equal(s.status, CTL_DONE);
+	json_t *said = json_loads(s.out, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(said);
+	said_free(&s);
+	return said;
+}
+
+static json_int_t last_copies(const json_t *said)
+{
+	json_int_t n = 0;
+	const json_t *batches = json_object_get(said, "batches");
+	for (size_t i = 0; i < json_array_size(batches); i++)
+		n += json_integer_value(json_object_get(json_array_get(batches, i), "last_copies"));
+	return n;
+}
+
+static void only_what_is_watched_counts(void **state)
+{
+	(void)state;
+	json_t *said = planned(WITH(FOUR, WATCHED("true")));
+	assert_true(json_is_true(json_object_get(said, "watched_known")));
+	assert_int_equal(json_array_size(json_object_get(said, "untold")), 0);
+	assert_int_equal(last_copies(said), 1);
+	json_decref(said);
+	/* V2: of who does not tell, all that it holds. */
+	said = planned(WITH(FOUR, WATCHED("false")));
+	assert_int_equal(last_copies(said), 2);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(said, "untold"), 0)), "d-2");
+	json_decref(said);
+	said = planned(CLUSTER(FOUR)); /* the asked node is of a version that knows nothing of that */
+	assert_true(json_is_false(json_object_get(said, "watched_known")));
+	assert_int_equal(last_copies(said), 3);
+	json_decref(said);
+	struct said s = run(WITH(FOUR, WATCHED("false")), &(struct command_options){ 0 }, "plan");
+	assert_non_null(strstr(s.out, "what they hold counts as watched: d-2\n"));
+	said_free(&s);
+}
+
+/* A pair that nobody watches may go together. */
+static void what_nobody_watches_keeps_no_holder(void **state)
+{
+	(void)state;
+#define PAIR(told)                                                                       \
+	"\"watched\":[{\"id\":\"id-d-1\",\"told\":true,\"more\":" told ",\"contents\":[]}]," \
+	"\"ids\":[\"id-d-1\",\"id-d-2\"],\"sets\":[[0,1]],\"contents\":[\"00000000000000a1\"],\"next\":null"
+	static const struct {
+		const char *body;
+		bool together;
+	} cases[] = { { WITH(EIGHT, PAIR("0")), true }, { WITH(EIGHT, PAIR("1")), false } };
+	for (size_t i = 0; i < 2; i++) {
+		json_t *said = planned(cases[i].body);
+		const json_t *first = json_object_get(json_array_get(json_object_get(said, "batches"), 0), "nodes");
+		bool one = false, two = false;
+		for (size_t k = 0; k < json_array_size(first); k++) {
+			const char *name = json_string_value(json_array_get(first, k));
+			one = one || strcmp(name, "d-1") == 0;
+			two = two || strcmp(name, "d-2") == 0;
+		}
+		assert_int_equal(one && two, cases[i].together);
+		json_decref(said);
+	}
 }
 
 static void assert_refused(const char *cluster, const struct command_options *o, const char *why)
@@ -226,8 +303,27 @@ static void a_status_shows_what_remains(void **state)
 	    &(struct command_options){ 0 }, "status");
 	assert_null(strstr(s.out, "remain"));
 	assert_non_null(strstr(s.out, "4 run 1.0\n\n"
-	                              "AT                    ORDER  NODE  ASKED\n"
-	                              "2026-11-22T03:00:00Z  drain  d-1   api-2\n"));
+	                              "NODE  DRAINED               BY  BACK  BY  VERSION\n"
+	                              "d-1   2026-11-22T03:00:00Z  -   -     -   -\n"));
+	said_free(&s);
+	/* The latest order about a node tells of it; d-2's came from a node of a version before. */
+	s = run(
+	    "{\"drains\":["
+	    "{\"at\":\"2026-11-22T05:00:00Z\",\"order\":\"drain\",\"node\":\"d-1\",\"id\":\"id-d-1\",\"by\":"
+	    "\"ann@ops\"},"
+	    "{\"at\":\"2026-11-22T04:30:00Z\",\"order\":\"undrain\",\"node\":\"d-2\",\"id\":\"id-d-2\",\"by\":"
+	    "\"bob@ops\","
+	    "\"drained_at\":\"2026-11-22T04:00:00Z\",\"drained_by\":\"ann@ops\"},"
+	    "{\"at\":\"2026-11-22T03:30:00Z\",\"order\":\"undrain\",\"node\":\"d-3\",\"id\":\"gone\",\"by\":null}"
+	    ","
+	    "{\"at\":\"2026-11-22T03:00:00Z\",\"order\":\"drain\",\"node\":\"d-3\",\"id\":\"gone\",\"by\":null}],"
+	    "\"nodes\":[" FOUR "]," HELD "}",
+	    &(struct command_options){ 0 }, "status");
+	assert_non_null(
+	    strstr(s.out, "NODE  DRAINED               BY       BACK                  BY       VERSION\n"
+	                  "d-3   2026-11-22T03:00:00Z  -        2026-11-22T03:30:00Z  -        -\n"
+	                  "d-2   2026-11-22T04:00:00Z  ann@ops  2026-11-22T04:30:00Z  bob@ops  1.0\n"
+	                  "d-1   2026-11-22T05:00:00Z  ann@ops  -                     -        1.0\n"));
 	said_free(&s);
 	/* A plan meanwhile has to wait for the one that is away, and knows when all are done. */
 	s = run(half, &(struct command_options){ .to = "1.0" }, "plan");
@@ -349,6 +445,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plan_is_a_table),
 		cmocka_unit_test(a_plan_is_json),
+		cmocka_unit_test(only_what_is_watched_counts),
+		cmocka_unit_test(what_nobody_watches_keeps_no_holder),
 		cmocka_unit_test(a_refusal_says_why),
 		cmocka_unit_test(no_answer_is_taken_on_trust),
 		cmocka_unit_test(what_the_node_does_not_tell_is_not_risked),

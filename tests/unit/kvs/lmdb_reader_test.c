@@ -2,6 +2,7 @@
 #include "store_fixture.h"
 
 #include "base/prng.h"
+#include "base/text.h"
 #include "kvs/format.h"
 
 #include <lmdb.h>
@@ -199,9 +200,13 @@ struct walked {
 	size_t most;
 };
 
-static void walked_content(void *ctx, size_t n)
+static void walked_content(void *ctx, struct bytes key, size_t n)
 {
 	struct walked *w = ctx;
+	struct bytes origin, name;
+	uint64_t number;
+	assert_int_equal(rpc_location_key_split(key, &origin, &name), OK);
+	assert_true(text_u64(bytes_from(name, 1), 100, &number) != OK || n == 1 + number % 3); /* "c4" has two */
 	struct node_id first = node(0);
 	w->contents++;
 	w->holders += n;

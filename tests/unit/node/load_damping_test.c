@@ -49,12 +49,30 @@ static void test_unknown_capacity(void **state)
 	assert_false(tells(&d, load(11, 0), 100, 3000));
 }
 
+/* Where viewers of a draining node are led depends on them. */
+static void test_copies_are_told_at_once(void **state)
+{
+	(void)state;
+	struct load_damping d = { .capacity_sessions = 1000, .capacity_mbps = 10000 };
+	struct rpc_load l = load(0, 0);
+	assert_true(load_damping_tells(&d, &l, 1000, 1000));
+	l.copies_left = 1;
+	assert_true(load_damping_tells(&d, &l, 1000, 1001));
+	l.copies_left = 0;
+	l.copies_failed = 1;
+	assert_true(load_damping_tells(&d, &l, 1000, 1002));
+	assert_false(load_damping_tells(&d, &l, 1000, 1003));
+	l.copies_failed = 0;
+	assert_true(load_damping_tells(&d, &l, 1000, 1004));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_much_is_told_at_once),
 		cmocka_unit_test(test_little_waits_for_its_share),
 		cmocka_unit_test(test_unknown_capacity),
+		cmocka_unit_test(test_copies_are_told_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -381,11 +381,12 @@ static void test_key_files(void **state)
 		{ KEY_1 "\n" KEY_1, ERR_EXISTS, 0, 2 },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct token_keys keys = { .n = 77 };
+		struct token_keys keys = { .version = 77 };
 		size_t bad_line = 0;
 		assert_int_equal(token_keys_parse(bytes_str(cases[i].text), &keys, &bad_line), cases[i].err);
 		assert_int_equal(bad_line, cases[i].bad_line);
-		assert_int_equal(keys.n, cases[i].err == OK ? cases[i].n : 77);
+		assert_int_equal(token_keys_version(&keys), cases[i].err == OK ? 0 : 77);
+		assert_int_equal(token_keys_n(&keys), cases[i].err == OK ? cases[i].n : 0);
 	}
 }
 
@@ -399,7 +400,7 @@ static void test_key_file_bound(void **state)
 	for (int i = 0; i < TOKEN_KEYS_MAX; i++)
 		buf_printf(&text, "k%d:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", i);
 	assert_int_equal(token_keys_parse(buf_bytes(&text), &keys, &bad_line), OK);
-	assert_int_equal(keys.n, TOKEN_KEYS_MAX);
+	assert_int_equal(token_keys_n(&keys), TOKEN_KEYS_MAX);
 	buf_put_str(&text, KEY_2);
 	assert_int_equal(token_keys_parse(buf_bytes(&text), &keys, &bad_line), ERR_TOO_BIG);
 	assert_int_equal(bad_line, TOKEN_KEYS_MAX + 1);

@@ -437,6 +437,9 @@ static void warm(void **state)
 	assert_int_equal(w->id.b[0], 1);
 	assert_int_equal(w->origin.n, RPC_NAME_MAX);
 	assert_int_equal(w->content.n, RPC_CONTENT_MAX);
+	assert_int_equal(w->by.n, 0);
+	m.warm.by = BYTES_LIT("ann@ops-1");
+	assert_int_equal(round_trip(*state, &m)->warm.by.n, 9);
 	m.warm.content.n++;
 	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
 	m.warm.content.n = 0;
@@ -453,6 +456,28 @@ static void warm(void **state)
 	assert_int_equal(t->detail.n, RPC_TEXT_MAX);
 	told.warm_told.detail.n++;
 	assert_int_equal(encode(*state, &told), ERR_TOO_BIG);
+}
+
+static void what_is_watched(void **state)
+{
+	static uint64_t contents[RPC_WATCHED_MAX + 1];
+	static uint32_t viewers[RPC_WATCHED_MAX + 1];
+	for (unsigned i = 0; i <= RPC_WATCHED_MAX; i++) {
+		contents[i] = UINT64_MAX - i;
+		viewers[i] = UINT32_MAX - i;
+	}
+	struct rpc_msg m = { .kind = RPC_WATCHED_TOLD,
+		.watched_told = { 4711, contents, viewers, RPC_WATCHED_MAX, UINT64_MAX } };
+	const struct rpc_watched_told *t = &round_trip(*state, &m)->watched_told; /* it fits in a frame */
+	assert_true(t->request == 4711 && t->n == RPC_WATCHED_MAX && t->more == UINT64_MAX);
+	for (unsigned i = 0; i < RPC_WATCHED_MAX; i++)
+		assert_true(t->contents[i] == contents[i] && t->viewers[i] == viewers[i]);
+	m.watched_told.n++;
+	assert_int_equal(encode(*state, &m), ERR_TOO_BIG);
+	m.watched_told.n = 0;
+	assert_int_equal(round_trip(*state, &m)->watched_told.n, 0);
+	struct rpc_msg ask = { .kind = RPC_WATCHED_ASK, .watched_ask = { UINT64_MAX } };
+	assert_true(round_trip(*state, &ask)->watched_ask.request == UINT64_MAX);
 }
 
 static void what_is_unknown_cannot_be_said(void **state)
@@ -497,6 +522,7 @@ int main(void)
 		T(session_news),
 		T(leases),
 		T(warm),
+		T(what_is_watched),
 		T(what_is_unknown_cannot_be_said),
 		T(a_small_arena_is_too_small_and_no_more),
 	};

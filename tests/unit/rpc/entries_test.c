@@ -299,6 +299,17 @@ static void commands(void **state)
 	assert_int_equal(got.kind, RPC_COMMAND_PURGE);
 	assert_bytes_equal(got.subject, c.subject);
 	assert_true(node_id_eq(&got.issuer, &c.issuer));
+	assert_int_equal(got.by.n, 0);
+	/* Who gave it; of what cannot be an operator's name the order is none the worse. */
+	c.by = BYTES_LIT("ann@ops-1");
+	c.drained_ms = 1700000000001;
+	c.drained_by = BYTES_LIT("two words");
+	b.n = 0;
+	assert_int_equal(rpc_encode_command(&c, &b), OK);
+	assert_int_equal(rpc_decode_command(buf_bytes(&b), &a, &got), OK);
+	assert_bytes_equal(got.by, c.by);
+	assert_int_equal(got.drained_ms, c.drained_ms);
+	assert_int_equal(got.drained_by.n, 0);
 	/* A kind of a later time is known to be a command. */
 	c.kind = 77;
 	b.n = 0;
@@ -313,6 +324,20 @@ static void commands(void **state)
 	assert_int_equal(rpc_decode_command(BYTES_LIT("nonsense"), &a, &got), ERR_INVALID);
 	buf_fini(&b);
 	arena_fini(&a);
+}
+
+static void operators(void **state)
+{
+	(void)state;
+	uint8_t longest[RPC_OPERATOR_MAX + 1];
+	memset(longest, 'x', sizeof(longest));
+	assert_int_equal(rpc_operator(bytes_of(longest, RPC_OPERATOR_MAX)).n, RPC_OPERATOR_MAX);
+	assert_int_equal(rpc_operator(bytes_of(longest, sizeof(longest))).n, 0);
+	assert_int_equal(rpc_operator(BYTES_NONE).n, 0);
+	static const struct bytes bad[] = { BYTES_LIT("a b"), BYTES_LIT("a\n"), BYTES_LIT("a\x7f"),
+		BYTES_LIT("\""), BYTES_LIT("\\"), BYTES_LIT("\xc3\xa4"), BYTES_LIT("a\0") };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(rpc_operator(bad[i]).n, 0);
 }
 
 static void command_keys_and_order(void **state)
@@ -398,6 +423,7 @@ int main(void)
 		T(probe),
 		T(probe_keys),
 		T(commands),
+		T(operators),
 		T(command_keys_and_order),
 		T(what_was_forgotten_and_applied),
 		T(revocations),

@@ -135,6 +135,11 @@ static const struct {
 	          .bytes = 70000,
 	          .detail = BYTES_LIT("x") } },
 	    "ca02220a10aa0000000000000000000000000000bb1002180320ac02280130f0a2043a0178" },
+	{ { .kind = RPC_WATCHED_ASK, .watched_ask = { 300 } }, "d2020308ac02" },
+	{ { .kind = RPC_WATCHED_TOLD,
+	      .watched_told = { 300, (const uint64_t[]){ 0x0102030405060708, 9 }, (const uint32_t[]){ 300, 1 }, 2,
+	          7 } },
+	    "da021c08ac021210080706050403020109000000000000001a03ac02012007" },
 	{ { .kind = RPC_SESSION_NEWS,
 	      .session_news = { .alive = sessions, .alive_n = 2, .ended = sessions + 1, .ended_n = 1 } },
 	    "42360a10010000000000000000000000000000090a1002000000000000000000000000000000121002000000"
@@ -285,6 +290,11 @@ static void the_bytes_of_entries(void **state)
 	assert_int_equal(rpc_encode_load(&l, &out), OK);
 	assert_hex(buf_bytes(&out), "08ac02100218e70720808080808020280130ac02");
 	buf_clear(&out);
+	l.copies_left = 5;
+	l.copies_failed = 1;
+	assert_int_equal(rpc_encode_load(&l, &out), OK);
+	assert_hex(buf_bytes(&out), "08ac02100218e70720808080808020280130ac0240054801");
+	buf_clear(&out);
 	struct rpc_location o = {
 		.bytes = 1 << 20, .objects = 12, .share_permille = 500, .entry = BYTES_LIT("master.m3u8")
 	};
@@ -294,6 +304,33 @@ static void the_bytes_of_entries(void **state)
 	o.kbps = 4500;
 	assert_int_equal(rpc_encode_location(&o, &out), OK);
 	assert_hex(buf_bytes(&out), "08808040100c18f403220b6d61737465722e6d337538289423");
+	buf_fini(&out);
+}
+
+static void the_bytes_of_orders(void **state)
+{
+	(void)state;
+	struct buf out;
+	buf_init(&out, RPC_VALUE_MAX);
+	struct rpc_command c = { .at = { 0x0102030405060708, 9 },
+		.kind = RPC_COMMAND_PURGE,
+		.subject = BYTES_LIT("lv1"),
+		.issuer = { { 0xa1 } } };
+	assert_int_equal(rpc_encode_command(&c, &out), OK);
+	assert_hex(buf_bytes(&out), "090807060504030201100918012203"
+	                            "6c7631"
+	                            "2a10a1000000000000000000000000000000");
+	buf_clear(&out);
+	c.by = BYTES_LIT("ann@ops");
+	c.drained_ms = 7;
+	c.drained_by = BYTES_LIT("bob");
+	assert_int_equal(rpc_encode_command(&c, &out), OK);
+	assert_hex(buf_bytes(&out), "090807060504030201100918012203"
+	                            "6c7631"
+	                            "2a10a1000000000000000000000000000000"
+	                            "3207616e6e406f7073"
+	                            "390700000000000000"
+	                            "4203626f62");
 	buf_fini(&out);
 }
 
@@ -377,6 +414,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_bytes_of_messages),
 		cmocka_unit_test(the_bytes_of_a_conversation_with_names),
 		cmocka_unit_test(the_bytes_of_entries),
+		cmocka_unit_test(the_bytes_of_orders),
 		cmocka_unit_test(every_kind_is_here),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,6 +182,12 @@ void probe_handle(const struct admin *a, struct http_exchange *x)
 	http_problem(x, 503, "unavailable", "no probes", 0);
 }
 
+void watched_handle(const struct admin *a, struct http_exchange *x)
+{
+	(void)a;
+	(void)x;
+}
+
 bool warm_orders_handle(const struct admin *a, struct http_exchange *x, struct bytes path)
 {
 	(void)a;

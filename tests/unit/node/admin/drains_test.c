@@ -1,4 +1,5 @@
 /* GET /v1/drains over a fake replica: order, and each order once however many rows have it. */
+#include "base/check.h"
 #include "fake_http.h"
 #include "node/admin/admin.h"
 
@@ -64,6 +65,7 @@ void admin_answer_json(struct http_exchange *x, struct buf *body)
 
 static void order(size_t row, uint8_t id, uint64_t at_s, enum rpc_command_kind kind, struct bytes subject)
 {
+	CHECK(kvs.n[row] < COMMANDS_MAX);
 	kvs.rows[row][kvs.n[row]++] = (struct kvs_command){
 		.id = { { id } },
 		.what = { .at = { at_s * 1000, 0 }, .kind = kind, .subject = subject, .issuer = id_of(0) },
@@ -83,9 +85,9 @@ static void assert_told(const char *expected)
 	fake_exchange_fini(&x);
 }
 
-#define ORDER(at, order, node, hex)                                                       \
+#define ORDER(at, order, node, hex, more)                                                 \
 	"{\"at\":\"1970-01-01T00:00:" at "Z\",\"order\":\"" order "\",\"node\":\"" node "\"," \
-	"\"id\":\"" hex "000000000000000000000000000000\",\"asked\":\"n-0\"}"
+	"\"id\":\"" hex "000000000000000000000000000000\",\"asked\":\"n-0\",\"by\":" more "}"
 
 static void the_latest_order_comes_first_and_once(void **state)
 {
@@ -100,12 +102,42 @@ static void the_latest_order_comes_first_and_once(void **state)
 	order(1, 8, 30, RPC_COMMAND_UNDRAIN, first); /* recorded */
 	order(1, 6, 50, RPC_COMMAND_PURGE, BYTES_LIT("a content of 16b"));
 	order(1, 5, 60, RPC_COMMAND_DRAIN, BYTES_LIT("what a later version means"));
-	assert_told(
-	    "{\"drains\":[" ORDER("30", "undrain", "n-0", "00") "," ORDER("10", "drain", "n-1", "01") "]}\n");
+	assert_told("{\"drains\":[" ORDER("30", "undrain", "n-0", "00",
+	    "null,\"drained_at\":null,\"drained_by\":null") "," ORDER("10", "drain", "n-1", "01", "null") "]}\n");
+}
+
+static void it_is_told_who_drained_and_took_back(void **state)
+{
+	(void)state;
+	memset(&kvs, 0, sizeof(kvs));
+	static const struct node_id zero = { { 0 } }, one = { { 1 } };
+	struct admin_drained found;
+	order(0, 9, 10, RPC_COMMAND_DRAIN, bytes_of(one.b, NODE_ID_BYTES));
+	kvs.rows[0][0].what.by = BYTES_LIT("ann@ops");
+	admin_find_drain(&kvs, &zero, &found);
+	assert_int_equal(found.at_ms, 0);
+	admin_find_drain(&kvs, &one, &found);
+	assert_int_equal(found.at_ms, 10000);
+	assert_true(bytes_eq(bytes_of(found.by, found.by_n), BYTES_LIT("ann@ops")));
+	/* Known after it was taken back, too, and when that is said again. */
+	order(1, 8, 20, RPC_COMMAND_UNDRAIN, bytes_of(one.b, NODE_ID_BYTES));
+	struct rpc_command *back = &kvs.rows[1][0].what;
+	back->by = BYTES_LIT("bob@ops");
+	back->drained_ms = 10000;
+	back->drained_by = BYTES_LIT("ann@ops");
+	admin_find_drain(&kvs, &one, &found);
+	assert_int_equal(found.at_ms, 10000);
+	assert_true(bytes_eq(bytes_of(found.by, found.by_n), BYTES_LIT("ann@ops")));
+	assert_told("{\"drains\":[" ORDER("20", "undrain", "n-1", "01",
+	    "\"bob@ops\",\"drained_at\":\"1970-01-01T00:00:10Z\",\"drained_by\":\"ann@ops\"") "," ORDER("10",
+	    "drain", "n-1", "01", "\"ann@ops\"") "]}\n");
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(the_latest_order_comes_first_and_once) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_latest_order_comes_first_and_once),
+		cmocka_unit_test(it_is_told_who_drained_and_took_back),
+	};
 	return cmocka_run_group_tests_name("admin_drains", tests, NULL, NULL);
 }

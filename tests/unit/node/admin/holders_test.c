@@ -11,6 +11,8 @@
 
 enum { MEMBERS = 3 };
 
+#define KEY "omain\0lv1"
+
 struct kvs {
 	char unused;
 };
@@ -48,17 +50,17 @@ void admin_answer_json(struct http_exchange *x, struct buf *body)
 	http_respond(x, &r);
 }
 
-static void tell(
-    struct kvs_warmth *room, void (*content)(void *, size_t), void *ctx, size_t n, const unsigned *shares)
+static void tell(struct kvs_warmth *room, void (*content)(void *, struct bytes, size_t), void *ctx, size_t n,
+    const unsigned *shares)
 {
 	for (size_t i = 0; i < n; i++)
 		room[i] = (struct kvs_warmth){ { { (uint8_t)(i + 1) } }, shares[i] };
-	content(ctx, n);
+	content(ctx, BYTES_LIT(KEY), n);
 }
 
 /* Two pieces: a content of each kind, then nothing. */
 enum err kvs_reader_walk(struct kvs_reader *r, struct kvs_walk *w, size_t bundles, struct kvs_warmth *room,
-    size_t max, void (*content)(void *ctx, size_t holders), void *ctx)
+    size_t max, void (*content)(void *ctx, struct bytes key, size_t holders), void *ctx)
 {
 	assert_true(bundles > 0 && max >= 4);
 	r->walked = *w;
@@ -69,7 +71,7 @@ enum err kvs_reader_walk(struct kvs_reader *r, struct kvs_walk *w, size_t bundle
 		tell(room, content, ctx, 2, (unsigned[]){ 10, 20 });           /* nobody has */
 		tell(room, content, ctx, 3, (unsigned[]){ 1000, 1000, 1000 }); /* more than are asked for */
 		tell(room, content, ctx, 4, (unsigned[]){ 0, 10, 10, 1000 });  /* the last is no member */
-		content(ctx, max + 1);
+		content(ctx, BYTES_LIT(KEY), max + 1);
 		*w = (struct kvs_walk){ .hash = 0xab, .which = 3 };
 	} else {
 		w->end = true;
@@ -112,6 +114,10 @@ static void pieces_of_who_holds_what(void **state)
 	assert_string_equal(got.body, "{" IDS ",\"sets\":[],\"next\":null}\n");
 	assert_int_equal(r.walked.hash, 0xab);
 	assert_int_equal(r.walked.which, 3);
+	/* By the hash that nodes of every version call them (V1). */
+	got = ask(&r, "most=2&contents=1");
+	assert_non_null(strstr(got.body, "\"sets\":[[1,2],[0,1],[0]],\"contents\":[\"a5274281aba33ef6\","
+	                                 "\"a5274281aba33ef6\",\"a5274281aba33ef6\"],\"next\""));
 	got = ask(&r, "most=3");
 	assert_non_null(strstr(got.body, "\"sets\":[[1,2],[0,1],[0,1,2],[0]]"));
 }

@@ -333,12 +333,48 @@ static void refusals(void **state)
 	t->admin = delivery;
 }
 
+/* What a drain has copied, and how it hears of it. */
+static void copies_of_this_node_itself(void **state)
+{
+	struct test *t = *state;
+	struct warm_orders *all = t->admin.warm_orders;
+	struct node_id to = fixture_id(2);
+	struct rpc_warm_id id;
+	struct warm_copy told;
+	char long_name[RPC_CONTENT_MAX + 2];
+	memset(long_name, 'x', sizeof(long_name));
+	assert_int_equal(
+	    warm_orders_give(all, BYTES_LIT("main"), bytes_of(long_name, RPC_CONTENT_MAX + 1), &to, &id),
+	    ERR_TOO_BIG);
+	assert_int_equal(warm_orders_give(all, BYTES_LIT("main"), BYTES_LIT("lv1"), &to, &id), OK);
+	assert_int_equal(t->control.said_n, 1);
+	assert_int_equal(t->control.said[0].to.b[0], 2);
+	assert_string_equal(t->control.said[0].content, "lv1");
+	assert_true(warm_orders_told(all, &id, &told));
+	assert_true(told.state == 0 && !told.gone);
+	tell(t, 2, &id, RPC_WARM_RUNNING, 3);
+	assert_true(warm_orders_told(all, &id, &told));
+	assert_int_equal(told.state, RPC_WARM_RUNNING);
+	assert_int_equal(told.objects, 3);
+	assert_string_equal(told.detail, "why");
+	t->control.kvs.members[1].liveness = KVS_DOWN;
+	assert_true(warm_orders_told(all, &id, &told) && told.gone);
+	tell(t, 2, &id, RPC_WARM_DONE, 4);
+	assert_true(warm_orders_told(all, &id, &told) && !told.gone); /* it had ended by then */
+	warm_orders_forget(all, &id);
+	assert_false(warm_orders_told(all, &id, &told));
+	for (int i = 0; i < WARM_ORDERS_MAX; i++)
+		assert_int_equal(warm_orders_give(all, BYTES_LIT("main"), BYTES_LIT("lv1"), &to, &id), OK);
+	assert_int_equal(warm_orders_give(all, BYTES_LIT("main"), BYTES_LIT("lv1"), &to, &id), ERR_FULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(holders_count_then_the_own_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_order_and_its_progress, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_oldest_that_is_over_makes_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(copies_of_this_node_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -297,6 +297,38 @@ static void it_leaves_a_node_that_goes(void **state)
 	}
 }
 
+/* V5: who watches what only a draining node holds stays until another one holds it too. */
+static void it_stays_while_copies_are_made(void **state)
+{
+	struct fixture *f = *state;
+	for (uint8_t i = 1; i <= 3; i++)
+		fixture_add(f, i);
+	fixture_hold(f, 1, "");
+	f->nodes[0].state = NODE_DRAINING;
+	f->nodes[0].copies_left = 4;
+	struct place p = decide(f);
+	for (unsigned s = 0; s < 50; s++)
+		assert_int_equal(keep(&p, 1, s), 1);
+	assert_in_range(taken(&p), 2, 3); /* new ones go elsewhere */
+	fixture_hold(f, 3, "");
+	p = decide(f);
+	for (unsigned s = 0; s < 50; s++)
+		assert_int_equal(keep(&p, 1, s), 3);
+	f->reader.n = 1;
+	f->nodes[0].copies_left = 0; /* they are made, or cannot be */
+	p = decide(f);
+	for (unsigned s = 0; s < 50; s++)
+		assert_in_range(keep(&p, 1, s), 2, 3);
+	f->nodes[0].copies_left = 4;
+	f->nodes[0].liveness = KVS_SUSPECT;
+	p = decide(f);
+	assert_in_range(keep(&p, 1, 1), 2, 3);
+	f->nodes[0].liveness = KVS_ALIVE;
+	f->nodes[0].state = NODE_READY; /* undrained: what it once told means nothing */
+	p = decide(f);
+	assert_int_equal(keep(&p, 1, 1), 1);
+}
+
 static void holders_first(void **state)
 {
 	struct fixture *f = *state;
@@ -425,6 +457,7 @@ int main(void)
 		T(a_report_from_the_future_is_new),
 		T(a_session_stays_on_its_node_even_when_it_is_full),
 		T(it_leaves_a_node_that_goes),
+		T(it_stays_while_copies_are_made),
 		T(holders_first),
 		T(not_to_a_joining_or_suspected_one_while_others_are_ready),
 		T(the_same_choice_from_everywhere),

@@ -67,6 +67,27 @@ static void a_field(void **state)
 	assert_says(read_both("CMCD=bl%3D1", "nor=\"a\""), 1, "a");
 }
 
+static void a_picture_that_stood_still(void **state)
+{
+	(void)state;
+	assert_true(read_both("CMCD=bl%3D0%2Cbs%2Cbr%3D3200", NULL).starved);
+	assert_true(read_both("CMCD=bs%3Dtrue", NULL).starved);
+	assert_false(read_both("CMCD=bs%3Dfalse", NULL).starved);
+	assert_false(read_both("CMCD=bl%3D0%2Csid%3D%22a%2Cbs%2C%22", NULL).starved);
+	assert_false(read_both("bs=1", "bl=1").starved);
+	assert_true(read_both("CMCD=su", NULL).said);
+	assert_true(read_both("", "su").said);
+	assert_false(read_both("x=CMCD", NULL).said);
+	assert_false(read_both("CMCD=", NULL).said);
+
+	struct http_header h[] = { { BYTES_LIT("cmcd-request"), BYTES_LIT("bl=100") },
+		{ BYTES_LIT("cmcd-status"), BYTES_LIT("bs,rtp=12000") } };
+	struct http_request r = { .headers = h, .headers_n = 2 };
+	struct cmcd c;
+	cmcd_read(&r, &arena, &c);
+	assert_true(c.said && c.starved && c.has_buffer);
+}
+
 static void what_makes_no_sense(void **state)
 {
 	(void)state;
@@ -94,6 +115,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_query_argument),
 		T(a_field),
+		T(a_picture_that_stood_still),
 		T(what_makes_no_sense),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

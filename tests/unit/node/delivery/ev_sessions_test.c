@@ -188,6 +188,39 @@ static void threads_lose_no_session_and_keep_the_bound(void **state)
 	sessions_free(s);
 }
 
+static void what_they_watch_is_known(void **state)
+{
+	(void)state;
+	struct room room;
+	struct sessions *s = sessions_new(room_gate(&room, 3), IDLE_MS);
+	struct session_claim one = { .origin = BYTES_LIT("main"), .content = BYTES_LIT("lv1") };
+	struct session_claim two = { .origin = BYTES_LIT("main"), .content = BYTES_LIT("lv2") };
+	const struct session_claim *const claims[] = { &one, &two, &two, &one };
+	struct rpc_session_id id[4];
+	struct arena a;
+	struct watched *w;
+	size_t n;
+	arena_init(&a, 1 << 16);
+	for (unsigned i = 0; i < 4; i++) {
+		id[i] = id_of(i);
+		/* The last one finds no place, and is no viewer. */
+		assert_int_equal(sessions_touch(s, &id[i], claims[i], 100), i < 3 ? SESSION_STARTED : SESSION_FULL);
+	}
+	assert_int_equal(sessions_watched(s, &a, &w, &n), OK);
+	assert_int_equal(n, 2);
+	assert_int_equal(w[0].viewers + w[1].viewers, 3);
+	assert_true(sessions_end(s, &id[0], 200, NULL));
+	assert_int_equal(sessions_watched(s, &a, &w, &n), OK);
+	assert_int_equal(n, 1);
+	assert_true(bytes_eq(w->content, BYTES_LIT("lv2")));
+	struct told told = { 0 };
+	assert_int_equal(sessions_expire(s, 100 + IDLE_MS, 8, tell, &told), 2);
+	assert_int_equal(sessions_watched(s, &a, &w, &n), OK);
+	assert_int_equal(n, 0);
+	arena_fini(&a);
+	sessions_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +228,7 @@ int main(void)
 		cmocka_unit_test(only_a_start_asks_for_a_place),
 		cmocka_unit_test(a_heartbeat_refreshes_but_starts_none),
 		cmocka_unit_test(a_call_ends_at_most_so_many),
+		cmocka_unit_test(what_they_watch_is_known),
 		cmocka_unit_test(threads_lose_no_session_and_keep_the_bound),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,15 +30,15 @@ static void what_was_kept_is_found_with_all_it_says(void **state)
 	t.client = bytes_str(client);
 	t.prefixes[0] = bytes_str(first);
 	t.prefixes[1] = bytes_str(second);
-	assert_null(known_tokens_find(k, text_of(a, 1)));
-	known_tokens_keep(k, text_of(a, 1), &t);
+	assert_null(known_tokens_find(k, 7, text_of(a, 1)));
+	known_tokens_keep(k, 7, text_of(a, 1), &t);
 	memset(a, 'x', TEXT_CHARS); /* copies are what counts */
 	memset(origin, 'x', 4);
 	memset(content, 'x', 5);
 	memset(first, 'x', 6);
 	memset(second, 'x', 5);
 	memset(client, 'x', 2);
-	const struct token *found = known_tokens_find(k, text_of(a, 1));
+	const struct token *found = known_tokens_find(k, 7, text_of(a, 1));
 	assert_non_null(found);
 	assert_int_equal(found->not_after_s, 77);
 	assert_memory_equal(found->session, t.session, sizeof(t.session));
@@ -59,18 +59,31 @@ static void one_character_makes_it_another(void **state)
 	struct known_tokens *k = known_tokens_new();
 	char a[TEXT_CHARS + 1];
 	struct token t = { .not_after_s = 1 };
-	known_tokens_keep(k, text_of(a, 1), &t);
+	known_tokens_keep(k, 7, text_of(a, 1), &t);
 	for (size_t i = 0; i < TEXT_CHARS; i++) {
 		struct bytes text = text_of(a, 1);
 		a[i] = a[i] == 'z' ? 'y' : 'z';
-		assert_null(known_tokens_find(k, text));
+		assert_null(known_tokens_find(k, 7, text));
 	}
-	assert_null(known_tokens_find(k, bytes_head(text_of(a, 1), TEXT_CHARS - 1)));
-	assert_null(known_tokens_find(k, bytes_from(text_of(a, 1), 1)));
-	assert_null(known_tokens_find(k, bytes_from(text_of(a, 1), TEXT_CHARS - 3)));
-	assert_null(known_tokens_find(k, BYTES_NONE));
-	known_tokens_keep(k, BYTES_LIT("short"), &t); /* no token is */
-	assert_null(known_tokens_find(k, BYTES_LIT("short")));
+	assert_null(known_tokens_find(k, 7, bytes_head(text_of(a, 1), TEXT_CHARS - 1)));
+	assert_null(known_tokens_find(k, 7, bytes_from(text_of(a, 1), 1)));
+	assert_null(known_tokens_find(k, 7, bytes_from(text_of(a, 1), TEXT_CHARS - 3)));
+	assert_null(known_tokens_find(k, 7, BYTES_NONE));
+	known_tokens_keep(k, 7, BYTES_LIT("short"), &t); /* no token is */
+	assert_null(known_tokens_find(k, 7, BYTES_LIT("short")));
+	known_tokens_free(k);
+}
+
+static void what_former_keys_verified_is_not_found(void **state)
+{
+	(void)state;
+	struct known_tokens *k = known_tokens_new();
+	char a[TEXT_CHARS + 1];
+	struct token t = { .not_after_s = 1 };
+	known_tokens_keep(k, 7, text_of(a, 1), &t);
+	assert_null(known_tokens_find(k, 8, text_of(a, 1)));
+	known_tokens_keep(k, 8, text_of(a, 1), &t);
+	assert_non_null(known_tokens_find(k, 8, text_of(a, 1)));
 	known_tokens_free(k);
 }
 
@@ -83,15 +96,15 @@ static void the_longest_unused_gives_way(void **state)
 	char a[TEXT_CHARS + 1];
 	for (unsigned i = 0; i < MANY; i++) {
 		struct token t = { .not_after_s = i + 1 };
-		known_tokens_keep(k, text_of(a, i), &t);
-		const struct token *new = known_tokens_find(k, text_of(a, i));
-		const struct token *first = known_tokens_find(k, text_of(a, 0));
+		known_tokens_keep(k, 7, text_of(a, i), &t);
+		const struct token *new = known_tokens_find(k, 7, text_of(a, i));
+		const struct token *first = known_tokens_find(k, 7, text_of(a, 0));
 		assert_true(new != NULL &&new->not_after_s == i + 1);
 		assert_true(first != NULL && first->not_after_s == 1);
 	}
 	size_t there = 0;
 	for (unsigned i = 0; i < MANY; i++)
-		there += known_tokens_find(k, text_of(a, i)) != NULL;
+		there += known_tokens_find(k, 7, text_of(a, i)) != NULL;
 	assert_in_range(there, KNOWN_TOKENS_MAX / 2, KNOWN_TOKENS_MAX);
 	known_tokens_free(k);
 }
@@ -101,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_kept_is_found_with_all_it_says),
 		cmocka_unit_test(one_character_makes_it_another),
+		cmocka_unit_test(what_former_keys_verified_is_not_found),
 		cmocka_unit_test(the_longest_unused_gives_way),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

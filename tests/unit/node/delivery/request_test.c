@@ -172,6 +172,21 @@ static void a_forged_token_opens_nothing(void **state)
 	assert_int_equal(access_of(theirs, "vod/x/a", 0), MEDIA_TOKEN_INVALID);
 }
 
+/* A worker remembers what it verified, and yet a key that is removed opens nothing any more. */
+static void a_removed_key_opens_nothing_at_once(void **state)
+{
+	(void)state;
+	struct token_keys former = keys, others;
+	size_t bad_line;
+	struct bytes good = token_until(1000, TOKEN_PLAYBACK);
+	assert_int_equal(access_of(good, "vod/x/a", 0), MEDIA_ALLOWED);
+	assert_int_equal(token_keys_parse(bytes_str(other_key_text), &others, &bad_line), OK);
+	token_keys_take(&keys, &others);
+	assert_int_equal(access_of(good, "vod/x/a", 0), MEDIA_TOKEN_INVALID);
+	token_keys_take(&keys, &former);
+	assert_int_equal(access_of(good, "vod/x/a", 0), MEDIA_ALLOWED);
+}
+
 static void the_first_entry_lies_in_the_contents_folder(void **state)
 {
 	(void)state;
@@ -221,6 +236,7 @@ int main(void)
 		T(a_name_may_be_1024_bytes_long),
 		T(a_token_opens_its_content_and_prefixes_until_its_end),
 		T(a_forged_token_opens_nothing),
+		T(a_removed_key_opens_nothing_at_once),
 		T(the_first_entry_lies_in_the_contents_folder),
 		T(a_location_is_the_path_again),
 		T(a_request_that_came_round_is_known),

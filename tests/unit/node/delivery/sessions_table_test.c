@@ -37,7 +37,7 @@ static void starts_once_and_is_refreshed(void **state)
 {
 	struct sessions_table *t = *state;
 	assert_false(sessions_table_refresh(t, &ids[0], 1000, true));
-	sessions_table_start(t, &ids[0], 4500, 1000);
+	sessions_table_start(t, &ids[0], 4500, NULL, 1000);
 	assert_true(sessions_table_refresh(t, &ids[0], 2000, true));
 	assert_false(sessions_table_refresh(t, &ids[1], 2000, true));
 	assert_int_equal(t->n, 1);
@@ -46,7 +46,7 @@ static void starts_once_and_is_refreshed(void **state)
 static void an_end_tells_the_totals(void **state)
 {
 	struct sessions_table *t = *state;
-	sessions_table_start(t, &ids[0], 4500, 1000);
+	sessions_table_start(t, &ids[0], 4500, NULL, 1000);
 	assert_true(sessions_table_refresh(t, &ids[0], 1500, true));
 	assert_true(sessions_table_refresh(t, &ids[0], 1600, false));
 	assert_true(sessions_table_account(t, &ids[0], 100, true, 1700));
@@ -70,7 +70,7 @@ static void idle_ones_end_in_the_order_of_their_last_sign(void **state)
 {
 	struct sessions_table *t = *state;
 	for (unsigned i = 0; i < 3; i++)
-		sessions_table_start(t, &ids[i], 4500, 1000 + i);
+		sessions_table_start(t, &ids[i], 4500, NULL, 1000 + i);
 	assert_true(sessions_table_refresh(t, &ids[0], 5000, false));
 	struct session_end end;
 	assert_false(sessions_table_expire(t, 11000, 10000, &end));
@@ -85,15 +85,15 @@ static void idle_ones_end_in_the_order_of_their_last_sign(void **state)
 	assert_memory_equal(end.id.b, ids[0].b, sizeof(end.id.b));
 	assert_int_equal(t->n, 0);
 	/* An answer's end is a sign, too. */
-	sessions_table_start(t, &ids[1], 0, 21000);
-	sessions_table_start(t, &ids[2], 0, 22000);
+	sessions_table_start(t, &ids[1], 0, NULL, 21000);
+	sessions_table_start(t, &ids[2], 0, NULL, 22000);
 	assert_true(sessions_table_account(t, &ids[1], 0, false, 23000));
 	assert_true(sessions_table_expire(t, 32000, 10000, &end));
 	assert_memory_equal(end.id.b, ids[2].b, sizeof(end.id.b));
 	assert_true(sessions_table_expire(t, 33000, 10000, &end));
 	assert_memory_equal(end.id.b, ids[1].b, sizeof(end.id.b));
 	/* It starts anew afterwards. */
-	sessions_table_start(t, &ids[0], 4500, 30000);
+	sessions_table_start(t, &ids[0], 4500, NULL, 30000);
 	assert_true(sessions_table_end(t, &ids[0], 30001, &end));
 	assert_int_equal(end.started_ms, 30000);
 	assert_int_equal(end.bytes, 0);
@@ -102,8 +102,8 @@ static void idle_ones_end_in_the_order_of_their_last_sign(void **state)
 static void a_clock_that_steps_back_ends_nothing_early(void **state)
 {
 	struct sessions_table *t = *state;
-	sessions_table_start(t, &ids[0], 4500, 2000);
-	sessions_table_start(t, &ids[1], 4500, 1990); /* another worker's turn began earlier */
+	sessions_table_start(t, &ids[0], 4500, NULL, 2000);
+	sessions_table_start(t, &ids[1], 4500, NULL, 1990); /* another worker's turn began earlier */
 	struct session_end end;
 	assert_false(sessions_table_expire(t, 1000, 10, &end));
 	assert_false(sessions_table_expire(t, 2009, 10, &end));
@@ -119,7 +119,7 @@ static void many_are_found_while_it_grows_and_shrinks(void **state)
 	enum { MANY = 5000 };
 	for (unsigned i = 0; i < MANY; i++) {
 		struct rpc_session_id id = id_of(i);
-		sessions_table_start(t, &id, 4500, i);
+		sessions_table_start(t, &id, 4500, NULL, i);
 	}
 	assert_int_equal(t->n, MANY);
 	for (unsigned i = 0; i < MANY; i += 2) {
