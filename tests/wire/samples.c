@@ -95,7 +95,8 @@ static const struct rpc_msg messages[] = {
 	{ .kind = RPC_LEASE_GRANT, .lease_grant = { 300, 7, 9, 64, 10000, 5000, 100, 128, 500 } },
 	{ .kind = RPC_LEASE_CLOSE, .lease_close = { 9, 33, 7 } },
 	{ .kind = RPC_WARM,
-	    .warm = { { { [0] = 0xaa, [15] = 0xbb } }, BYTES_LIT("main"), BYTES_LIT("vod/lv1") } },
+	    .warm = { { { [0] = 0xaa, [15] = 0xbb } }, BYTES_LIT("main"), BYTES_LIT("vod/lv1"),
+	        BYTES_LIT("ann@ops") } },
 	{ .kind = RPC_WARM_TOLD,
 	    .warm_told = { .id = { { [0] = 0xaa, [15] = 0xbb } },
 	        .state = RPC_WARM_RUNNING,
@@ -104,6 +105,8 @@ static const struct rpc_msg messages[] = {
 	        .failed = 1,
 	        .bytes = 70000,
 	        .detail = BYTES_LIT("x") } },
+	{ .kind = RPC_WATCHED_ASK, .watched_ask = { 300 } },
+	{ .kind = RPC_WATCHED_TOLD, .watched_told = { 300, sums, (const uint32_t[]){ 300, 1 }, 2, 7 } },
 	{ .kind = RPC_SESSION_NEWS,
 	    .session_news = { .alive = sessions, .alive_n = 2, .ended = sessions + 1, .ended_n = 1 } },
 };
@@ -222,7 +225,7 @@ static void each_entry(struct sink *s)
 		.capacity_sessions = 5000,
 		.capacity_mbps = 9000 };
 	emit(s, "register", rpc_encode_register(&r, &s->out));
-	struct rpc_load l = { 300, 2, 999, 1ull << 40, 1, UINT32_MAX, 77 };
+	struct rpc_load l = { 300, 2, 999, 1ull << 40, 1, UINT32_MAX, 77, 4, 2 };
 	emit(s, "load", rpc_encode_load(&l, &s->out));
 	struct rpc_location o = { 1 << 20, 12, 500, BYTES_LIT("master.m3u8"), 4500 };
 	emit(s, "location", rpc_encode_location(&o, &s->out));
@@ -232,11 +235,16 @@ static void each_entry(struct sink *s)
 	struct rpc_claim c = { { 4, 0x0102030405060708u }, 3, true };
 	emit(s, "claim", rpc_encode_claim(&c, &s->out));
 	static const struct node_id drained = ID(0xdd, 0xee);
-	struct rpc_command purge = { { 1700000000000u, 4 }, RPC_COMMAND_PURGE, BYTES_LIT("vod/lv1"), ID(7, 7) };
+	struct rpc_command purge = { { 1700000000000u, 4 }, RPC_COMMAND_PURGE, BYTES_LIT("vod/lv1"), ID(7, 7),
+		BYTES_LIT("ann@ops"), 0, BYTES_NONE };
 	emit(s, "command", rpc_encode_command(&purge, &s->out));
 	for (uint32_t kind = RPC_COMMAND_EXPEL; kind <= RPC_COMMAND_UNDRAIN; kind++) {
 		struct rpc_command of_node = { { 1700000000000u, kind }, kind, bytes_of(&drained, NODE_ID_BYTES),
-			ID(7, 7) };
+			ID(7, 7), BYTES_LIT("ben"), 0, BYTES_NONE };
+		if (kind == RPC_COMMAND_UNDRAIN) {
+			of_node.drained_ms = 1699999999999u;
+			of_node.drained_by = BYTES_LIT("ann@ops");
+		}
 		emit(s, "command", rpc_encode_command(&of_node, &s->out));
 	}
 	emit(s, "forgotten", rpc_encode_forgotten(300, &s->out));
