@@ -6,7 +6,8 @@ import os
 import pytest
 from conftest import create
 from stranger import (ANNOUNCE, BROADCAST, FINGERPRINTS, HEARTBEAT, LEASE_ASK, LEASE_CLOSE, LEASE_GRANT, LEASES, NAMED_ANNOUNCE,
-                      NAMED_FRAME, NAMED_PULL, NAMES, PULL, RANGES, TREE, Fixed, Stranger, encode, kinds)
+                      NAMED_FRAME, NAMED_PULL, NAMES, PULL, RANGES, TREE, WARM, WARM_TOLD, WARMS, WATCHED_ASK, WATCHED_TOLD,
+                      WATCHES, Fixed, Stranger, encode, kinds)
 from warmcluster import until
 
 NO_KEY = {"*": {"secrets": {"cluster_key_file": None}}}
@@ -15,6 +16,8 @@ OF_FEATURE = {
     FINGERPRINTS: {RANGES},
     NAMES: {NAMED_FRAME, NAMED_ANNOUNCE, NAMED_PULL},
     LEASES: {LEASE_ASK, LEASE_GRANT, LEASE_CLOSE},
+    WARMS: {WARM, WARM_TOLD},
+    WATCHES: {WATCHED_ASK, WATCHED_TOLD},
 }
 # Fields 1001 to 1004, one of each type of the wire.
 TO_COME = encode([(1001, 150), (1002, Fixed(2**64 - 1)), (1003, b"\xff\0\xfex")]) + b"\xe5\x3e\x09\x09\x09\x09"
@@ -53,19 +56,32 @@ def test_only_what_both_sides_can_do_is_done(make_cluster, features):
         assert HEARTBEAT in said and node.is_ready()
 
 
-@pytest.mark.parametrize("features", [0, LEASES])
-def test_places_are_asked_for_where_leases_are_known(make_cluster, features):
+def order_copies(node):
+    node.admin_post("/v1/warm", {"content": "lv1", "copies": 1})
+
+
+def ask_what_is_watched(node):
+    node.admin_get("/v1/watched")
+
+
+@pytest.mark.parametrize("has_it", [False, True])
+@pytest.mark.parametrize("feature, kind, act", [(LEASES, LEASE_ASK, None), (WARMS, WARM, order_copies),
+                                                (WATCHES, WATCHED_ASK, ask_what_is_watched)])
+def test_a_delivery_node_is_asked_for_what_it_can_do(make_cluster, feature, kind, act, has_it):
     cluster = make_cluster(api=1, delivery=0, overrides=NO_KEY)
     node = cluster.node("api-1")
+    features = feature if has_it else 2**64 - 1 - feature
     with Stranger(node, features, name="delivery-9") as peer:
         peer.say_row([(b"r", register("delivery-9", 2, (11, Fixed(features))))])
         until("viewers are sent to it", 10, lambda: node.post_json("/v1/sessions", {"content": "lv1"})[0] == 201)
         assert create(node, "lv1")["node"] == "delivery-9"
-        if features & LEASES:
-            peer.hear_until(lambda heard: LEASE_ASK in kinds(heard), 10)
+        if act is not None:
+            act(node)
+        if has_it:
+            peer.hear_until(lambda heard: kind in kinds(heard), 10)
         else:
             peer.hear_beats(6)
-            assert LEASE_ASK not in kinds(peer.heard)
+            assert kind not in kinds(peer.heard)
 
 
 def check_unknown_is_kept(first, second, runs=(None,)):
