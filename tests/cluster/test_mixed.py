@@ -17,6 +17,7 @@ import uuid
 
 import pytest
 from conftest import REPOSITORY, base_of, create, fetch, holders, make_content, wait_event, wait_holder, warmcluster
+from test_hello import NO_KEY, check_unknown_is_kept
 from test_kvs import wait_equal
 from warmcluster import Cluster, until
 
@@ -275,3 +276,12 @@ def test_a_node_of_one_build_is_expelled_at_one_of_the_other(make_old):
         wait_event(cluster.node(whom), "expelled", level="error")
         for node in cluster.of_role("api"):
             until(f"{node.name} holds {whom} for expelled", 10, lambda n=node, w=whom: nodes_of(n)[w]["expelled"])
+
+
+@pytest.mark.parametrize("old_one", [0, 1])
+def test_what_a_version_to_come_says_passes_through_both_builds(make_cluster, old, old_one):
+    cluster = make_cluster(start=False, api=2, delivery=0, overrides=NO_KEY)
+    cluster.nodes[old_one].binary = old
+    cluster.up()
+    cluster.wait_met()
+    check_unknown_is_kept(*cluster.nodes, runs=(old, None))

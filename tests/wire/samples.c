@@ -31,8 +31,6 @@ static const struct rpc_entry entries[] = {
 static const struct rpc_row_version versions[] = { { ID(0xb1, 9), RPC_LOCATIONS, { 5, 6 }, 7 } };
 static const uint32_t prefixes[] = { 15, 1 };
 static const uint64_t sums[2 * RPC_RANGE_FANOUT] = { [0] = 0x0102030405060708, [31] = 1 };
-static const uint64_t watched[] = { 0x0102030405060708, 9 };
-static const uint32_t viewers[] = { 300, 1 };
 static const struct rpc_session_id sessions[] = { { { 1, [15] = 9 } }, { { 2 } } };
 
 /* On a link with names too: the last three kinds. */
@@ -98,9 +96,7 @@ static const struct rpc_msg messages[] = {
 	{ .kind = RPC_LEASE_CLOSE, .lease_close = { 9, 33, 7 } },
 	{ .kind = RPC_WARM,
 	    .warm = { { { [0] = 0xaa, [15] = 0xbb } }, BYTES_LIT("main"), BYTES_LIT("vod/lv1"),
-	        BYTES_LIT("ann@a") } },
-	{ .kind = RPC_WATCHED_ASK, .watched_ask = { 300 } },
-	{ .kind = RPC_WATCHED_TOLD, .watched_told = { 300, watched, viewers, 2, 300 } },
+	        BYTES_LIT("ann@ops") } },
 	{ .kind = RPC_WARM_TOLD,
 	    .warm_told = { .id = { { [0] = 0xaa, [15] = 0xbb } },
 	        .state = RPC_WARM_RUNNING,
@@ -109,6 +105,8 @@ static const struct rpc_msg messages[] = {
 	        .failed = 1,
 	        .bytes = 70000,
 	        .detail = BYTES_LIT("x") } },
+	{ .kind = RPC_WATCHED_ASK, .watched_ask = { 300 } },
+	{ .kind = RPC_WATCHED_TOLD, .watched_told = { 300, sums, (const uint32_t[]){ 300, 1 }, 2, 7 } },
 	{ .kind = RPC_SESSION_NEWS,
 	    .session_news = { .alive = sessions, .alive_n = 2, .ended = sessions + 1, .ended_n = 1 } },
 };
@@ -227,7 +225,7 @@ static void each_entry(struct sink *s)
 		.capacity_sessions = 5000,
 		.capacity_mbps = 9000 };
 	emit(s, "register", rpc_encode_register(&r, &s->out));
-	struct rpc_load l = { 300, 2, 999, 1ull << 40, 1, UINT32_MAX, 77, 8, 300 };
+	struct rpc_load l = { 300, 2, 999, 1ull << 40, 1, UINT32_MAX, 77, 4, 2 };
 	emit(s, "load", rpc_encode_load(&l, &s->out));
 	struct rpc_location o = { 1 << 20, 12, 500, BYTES_LIT("master.m3u8"), 4500 };
 	emit(s, "location", rpc_encode_location(&o, &s->out));
@@ -238,12 +236,15 @@ static void each_entry(struct sink *s)
 	emit(s, "claim", rpc_encode_claim(&c, &s->out));
 	static const struct node_id drained = ID(0xdd, 0xee);
 	struct rpc_command purge = { { 1700000000000u, 4 }, RPC_COMMAND_PURGE, BYTES_LIT("vod/lv1"), ID(7, 7),
-		BYTES_LIT("ann@a"), 0, BYTES_NONE };
+		BYTES_LIT("ann@ops"), 0, BYTES_NONE };
 	emit(s, "command", rpc_encode_command(&purge, &s->out));
 	for (uint32_t kind = RPC_COMMAND_EXPEL; kind <= RPC_COMMAND_UNDRAIN; kind++) {
 		struct rpc_command of_node = { { 1700000000000u, kind }, kind, bytes_of(&drained, NODE_ID_BYTES),
-			ID(7, 7), BYTES_LIT("bob@b"), kind == RPC_COMMAND_UNDRAIN ? 1690000000000u : 0,
-			kind == RPC_COMMAND_UNDRAIN ? BYTES_LIT("ann@a") : BYTES_NONE };
+			ID(7, 7), BYTES_LIT("ben"), 0, BYTES_NONE };
+		if (kind == RPC_COMMAND_UNDRAIN) {
+			of_node.drained_ms = 1699999999999u;
+			of_node.drained_by = BYTES_LIT("ann@ops");
+		}
 		emit(s, "command", rpc_encode_command(&of_node, &s->out));
 	}
 	emit(s, "forgotten", rpc_encode_forgotten(300, &s->out));
