@@ -32,7 +32,9 @@ static void verify_signed(const struct token_keys *keys, struct bytes pb, struct
 	if (pb.n > 0)
 		memcpy(raw + 4, pb.p, pb.n);
 	crypto_generichash_state state;
-	memcpy(&state, keys->keys[0].keyed, sizeof(state));
+	struct token_key first;
+	CHECK(token_keys_first(keys, &first));
+	memcpy(&state, first.keyed, sizeof(state));
 	crypto_generichash_update(&state, raw, 4 + pb.n);
 	crypto_generichash_final(&state, macs, sizeof(macs));
 	memcpy(raw + 4 + pb.n, macs, TOKEN_MAC_BYTES);
