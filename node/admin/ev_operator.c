@@ -1,3 +1,4 @@
+/* Who asks, by his own words. */
 #include "node/admin/admin.h"
 
 struct bytes admin_operator_of(const struct http_exchange *x)
