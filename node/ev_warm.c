@@ -65,7 +65,7 @@ static void log_change(const struct warmer_status *s)
 		                              : "fetching a content was stopped",
 		    LOG_STR("content", s->content), LOG_STR("warm", id), LOG_U64("objects", s->objects),
 		    LOG_U64("bytes", s->bytes), LOG_U64("failed", s->failed), LOG_U64("elapsed_ms", s->elapsed_ms),
-		    LOG_STR("detail", s->detail));
+		    LOG_STR("detail", s->detail), LOG_STR("by", s->by));
 }
 
 static void look(struct warming *w)

@@ -160,9 +160,9 @@ def test_it_is_known_who_ordered_what(cluster, monkeypatch):
     assert ctl(cluster, "warm", "who").returncode == 0
     order = wait_event(cluster.node("api-2"), "warm", content="who")
     assert order["by"] == "bob@ops-2"
-    until("a delivery node says by whose order it fetches", 10, lambda: [
+    until("a delivery node says by whose order it fetched", 10, lambda: [
         e for node in cluster.of_role("delivery") for e in node.log_events()
-        if e.get("event") == "warm-started" and e["warm"] == order["warm"] and e["by"] == "bob@ops-2"])
+        if e.get("event") == "warm-ended" and e["warm"] == order["warm"] and e["by"] == "bob@ops-2"])
 
 
 def test_what_is_no_name_is_not_taken_for_one(cluster):
