@@ -2,12 +2,14 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "ctl/commands.h"
+#include "ctl/complete.h"
 #include "ctl/probe.h"
 #include "ctl/rollout_run.h"
 #include "ctl/warm.h"
 
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PEAK_MAX UINT64_C(1000000000000)
 
@@ -101,12 +103,26 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+static const char *default_admin(void)
+{
+	const char *env = getenv("WARMCAST_ADMIN");
+	return env != NULL && env[0] != '\0' ? env : "127.0.0.1:9000";
+}
+
+/* For shells, and in no help. */
+static int complete(const char *line)
+{
+	complete_line(line, usage, default_admin(), stdout);
+	return fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 3 && strcmp(argv[1], "--complete") == 0)
+		return complete(argv[2]);
 	struct command_options o = { 0 };
 	bool wants_help = false;
-	const char *env = getenv("WARMCAST_ADMIN");
-	o.client.admin = env != NULL && env[0] != '\0' ? env : "127.0.0.1:9000";
+	o.client.admin = default_admin();
 	int c;
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (c) {

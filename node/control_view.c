@@ -31,6 +31,20 @@ static uint32_t load_of(const struct rpc_register *reg, const struct rpc_load *l
 	return load < UINT32_MAX ? (uint32_t)load : UINT32_MAX;
 }
 
+static uint32_t permille(uint64_t part, uint64_t whole)
+{
+	uint64_t p = whole > 0 ? part * 1000 / whole : 0;
+	return p < UINT32_MAX ? (uint32_t)p : UINT32_MAX;
+}
+
+/* By what it sends too: that is what its viewers feel. */
+static uint32_t busy_of(const struct rpc_register *reg, const struct rpc_load *l)
+{
+	uint32_t by_load = permille(load_of(reg, l), reg->capacity_sessions);
+	uint32_t by_egress = permille(l->egress_mbps, reg->capacity_mbps);
+	return by_load > by_egress ? by_load : by_egress;
+}
+
 static void fill(
     struct view_node *v, const struct kvs_member *m, struct tally *tally, const struct node_id *self)
 {
@@ -48,6 +62,7 @@ static void fill(
 	v->load_seen_ms = m->load_seen_ms;
 	v->miss_permille = m->has_load ? m->load.miss_permille : 0;
 	v->evict_age_s = m->has_load ? m->load.evict_age_s : 0;
+	v->busy_permille = m->has_load ? busy_of(m->reg, &m->load) : 0;
 	v->copies_left = m->has_load ? m->load.copies_left : 0;
 	if (m->reg->http_urls_n > 0 && is_plain_url(m->reg->http_urls[0]))
 		copy_text(v->http_url, sizeof(v->http_url), m->reg->http_urls[0]);

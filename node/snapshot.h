@@ -26,6 +26,7 @@ struct view_node {
 	uint64_t load_seen_ms;               /* monotonic, when that load came in here */
 	uint32_t miss_permille, evict_age_s; /* as in struct rpc_load */
 	uint32_t copies_left;                /* the same */
+	uint32_t busy_permille; /* of its bound in sessions or in Mbit/s, whichever is nearer; 0: unknown */
 	bool has_load;
 	char http_url[RPC_ADDRESS_MAX + 1]; /* the first it advertises */
 	char api_url[RPC_ADDRESS_MAX + 1];  /* of an api node: its public name, or that of all */

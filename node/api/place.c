@@ -132,6 +132,7 @@ static enum err gather(const struct api *api, const struct cluster_view *view,
 		pn->holder = an->holder;
 		pn->slot = v->slot;
 		pn->reported = v->has_load;
+		pn->busy_permille = v->busy_permille;
 		pn->copying = v->state == NODE_DRAINING && v->liveness == KVS_ALIVE && v->copies_left > 0;
 		pn->incarnation = v->incarnation;
 		pn->name = bytes_of(v->name, v->name_n);
@@ -226,4 +227,43 @@ size_t place_keep(const struct place *p, const struct node_id *node, struct byte
 		return best;
 	/* Nothing better is known: a last resort, or where it is, which plays on while it drains (A6). */
 	return d->usable_n > 0 ? d->candidates[0].node : home;
+}
+
+/* -- away from a node that is over its bounds -- */
+
+/* Whether the session is of the share that has to go for the others to be served well. Mixed once more, for
+ * sessions may have come here by that very score. */
+static bool is_to_go(const struct place_node *home, struct bytes session)
+{
+	if (home->busy_permille < PLACE_OVER_PERMILLE)
+		return false;
+	uint32_t share = 1000 - (uint32_t)(UINT64_C(1000) * PLACE_AIM_PERMILLE / home->busy_permille);
+	if (share > PLACE_LEAD_MAX_PERMILLE)
+		share = PLACE_LEAD_MAX_PERMILLE;
+	return hash_mix(keep_score(home, session) + 1) % 1000 < share;
+}
+
+/* By what it has told, and by what was assigned to it since. */
+static bool has_much_room(const struct place *p, const struct assign_candidate *c)
+{
+	const struct assign_node *n = &p->known[c->node];
+	bool sure = c->reason != ASSIGN_ROOM_UNSURE && c->reason != ASSIGN_NO_HEADROOM;
+	return still_serves(c) && sure && n->holder && p->nodes[c->node].busy_permille < PLACE_RELIEF_PERMILLE &&
+	       (uint64_t)n->load * 1000 < (uint64_t)n->capacity * PLACE_RELIEF_PERMILLE;
+}
+
+size_t place_lead(const struct place *p, const struct node_id *node, struct bytes session)
+{
+	const struct assign_result *d = &p->decision;
+	size_t keep = place_keep(p, node, session), best = SIZE_MAX;
+	if (keep == SIZE_MAX || !node_id_eq(&p->nodes[keep].id, node) || p->nodes[keep].copying ||
+	    !is_to_go(&p->nodes[keep], session))
+		return keep;
+	for (size_t i = 0; i < d->usable_n; i++) {
+		size_t at = d->candidates[i].node;
+		if (at != keep && has_much_room(p, &d->candidates[i]) &&
+		    (best == SIZE_MAX || keep_score(&p->nodes[at], session) > keep_score(&p->nodes[best], session)))
+			best = at;
+	}
+	return best != SIZE_MAX ? best : keep;
 }

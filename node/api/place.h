@@ -15,8 +15,9 @@ struct place_node {
 	uint64_t incarnation;
 	uint32_t slot;
 	bool holder;
-	bool reported; /* it has told its load; else that is only what was assigned to it here */
-	bool copying;  /* it drains, and has copies made of what its viewers watch first */
+	bool reported;          /* it has told its load; else that is only what was assigned to it here */
+	bool copying;           /* it drains, and has copies made of what its viewers watch first */
+	uint32_t busy_permille; /* as it has told (node/snapshot.h) */
 };
 
 struct place {
@@ -58,5 +59,17 @@ MUST_USE enum err place_decide_elsewhere(const struct api *api, struct api_worke
  * over the session's id), so that a player is not sent round. While it drains and has copies made, it stays
  * the one as long as no other holds the content (V5). Index into p->nodes, or SIZE_MAX for none. */
 size_t place_keep(const struct place *p, const struct node_id *node, struct bytes session);
+
+enum {
+	PLACE_OVER_PERMILLE = 1000,    /* so busy a node has viewers led away */
+	PLACE_AIM_PERMILLE = 950,      /* as many as bring it here, */
+	PLACE_LEAD_MAX_PERMILLE = 300, /* and no more than that of them, */
+	PLACE_RELIEF_PERMILLE = 800,   /* to holders less busy than this: who was led there is not led back */
+};
+
+/* Where a player should go that is free to move without losing anything: as place_keep, but away from a node
+ * that is over its bounds, if another one holds the content and has room to spare. The same sessions each
+ * time, picked by a hash, so that the others are left in peace. */
+size_t place_lead(const struct place *p, const struct node_id *node, struct bytes session);
 
 #endif

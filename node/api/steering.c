@@ -109,7 +109,7 @@ static struct order order_of(
 {
 	struct order o = { .n = 0 };
 	size_t own = find_name(p, r->own), other = find_name(p, r->other), present = find_name(p, r->present);
-	size_t keep = place_keep(p, present != SIZE_MAX ? &p->nodes[present].id : node, session);
+	size_t keep = place_lead(p, present != SIZE_MAX ? &p->nodes[present].id : node, session);
 	if (keep != SIZE_MAX && reachable(p, keep, own, other))
 		append(&o, keep);
 	for (size_t i = 0; i < p->decision.usable_n && o.n < ASSIGN_BEST; i++)
@@ -177,8 +177,8 @@ bool steering_pair(
 			*own = i;
 	if (*own == SIZE_MAX)
 		return false;
-	/* While this one drains, where the session is going to be led. */
-	size_t keep = place_keep(p, self, session);
+	/* While this one drains or is over its bounds, where the session is going to be led. */
+	size_t keep = place_lead(p, self, session);
 	if (keep != *own)
 		*other = keep;
 	for (size_t i = 0; i < p->decision.usable_n && *other == SIZE_MAX; i++)

@@ -1,10 +1,10 @@
 /* Which node a player should play from next: the steering list of one session (draft-pantos-hls-rfc8216bis,
  * section 7.1; the same JSON serves DASH, ETSI TS 103 998). Pure.
  *
- * A pathway is a delivery node, by its name. First comes the one that the session is to be on (place_keep):
- * the present one while it serves, so that nobody is sent round. Then those that the decision would take
- * next. At least two are listed where two are known, for with one alone players switch their own failover
- * off.
+ * A pathway is a delivery node, by its name. First comes the one that the session is to be on (place_lead):
+ * the present one while it serves and is not over its bounds, so that nobody is sent round. Then those that
+ * the decision would take next. At least two are listed where two are known, for with one alone players
+ * switch their own failover off.
  */
 #ifndef NODE_API_STEERING_H
 #define NODE_API_STEERING_H

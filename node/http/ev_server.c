@@ -10,7 +10,7 @@
 const struct http_limits http_limits_default = {
 	.header_timeout_ms = 10000,
 	.idle_timeout_ms = 60000,
-	.last_request_ms = 10000,
+	.last_request_ms = 3000,
 	.send_timeout_ms = 60000,
 	.body_timeout_ms = 30000,
 	.request_line_bytes = 8 << 10,

@@ -16,7 +16,7 @@
 struct http_limits {
 	uint32_t header_timeout_ms;  /* whole request head, 10 s */
 	uint32_t idle_timeout_ms;    /* between requests, 60 s */
-	uint32_t last_request_ms;    /* the same while draining, if less: for one last request, 10 s */
+	uint32_t last_request_ms;    /* the same while draining, if less: for one last request, 3 s */
 	uint32_t send_timeout_ms;    /* no byte taken by the viewer for that long: reset, 60 s */
 	uint32_t body_timeout_ms;    /* whole body, 30 s */
 	size_t request_line_bytes;   /* 8 KiB, else 414 */

@@ -203,13 +203,14 @@ def test_what_was_broken_off_is_taken_up_again(hosts):
     on_host("delivery-2", "warmcastctl", "drain", "delivery-2")
     on_host("delivery-2", f"echo {NEW} >/var/cache/warmcast-packages/draining")
     assert nodes()["delivery-2"][0] == "draining"
-    said = play("rolling_upgrade.yml", *deb(hosts[NEW]))
+    said = play("rolling_upgrade.yml", *deb(hosts[NEW]), "-e", "warmcast_judge_for=1s")
     assert "an upgrade of it was broken off" in said.stdout
     assert nodes() == all_run(NEW)
 
 
 def test_another_configuration_is_rolled_out_too(hosts):
-    said = play("rolling_upgrade.yml", *deb(hosts[NEW]), "-e", '{"warmcast_config": {"capacity": {"sessions": 4321}}}')
+    wish = {"warmcast_config": {"capacity": {"sessions": 4321}}, "warmcast_judge_for": "1s", "warmcast_watch": 1}
+    said = play("rolling_upgrade.yml", *deb(hosts[NEW]), "-e", json.dumps(wish))
     assert "its configuration is another one" in said.stdout
     assert json.loads(on_host("delivery-3", "warmcastctl", "--json", "status"))["sessions"]["capacity"] == 4321
 

@@ -2,8 +2,8 @@
 """Viewers of a cluster, for test_hosts.py: viewers.py API... -- CONTENT...
 
 Each creates a session, plays two segments of a content through it and ends it, again and again, until standard input is closed;
-then it prints {"good": N, "failures": [...]}. A request that gets no complete answer is tried once more, a creation with the same
-Idempotency-Key: only then it has failed."""
+then it prints {"good": N, "failures": [...]}. A request that gets no complete answer is tried once more, one to an api node at
+the next one, as by a name with several addresses, and a creation with the same Idempotency-Key: only then it has failed."""
 
 import http.client
 import json
@@ -38,33 +38,34 @@ class Viewers:
         self.apis, self.contents = apis, contents
         self.good, self.failures, self.ending = 0, [], threading.Event()
 
-    def insist(self, what, wanted, *request):
+    def insist(self, what, wanted, method, urls, *more):
         said = None
-        for _ in range(2):
+        for url in urls:
             try:
-                status, body = ask(*request)
+                status, body = ask(method, url, *more)
                 if status in wanted:
                     return body
                 said = f"{status} {body[:200]!r}"
             except (OSError, http.client.HTTPException) as error:
                 said = repr(error)
-        raise RuntimeError(f"{what} {request[1]}: {said}")
+        raise RuntimeError(f"{what} {url}: {said}")
 
-    def watch(self, api, content):
+    def watch(self, first, content):
         headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
+        apis = [f"{self.apis[(first + i) % len(self.apis)]}/v1/sessions" for i in range(2)]
         wish = json.dumps({"content": content})
-        session = json.loads(self.insist("create", (200, 201), "POST", f"{api}/v1/sessions", wish, headers))
+        session = json.loads(self.insist("create", (200, 201), "POST", apis, wish, headers))
         base = session["uri"].partition(f"/{content}/")[0] + f"/{content}/"
         for name in ("master.m3u8", "index.m3u8", "seg-0.m4s", "seg-1.m4s"):
             said = {"CMCD-Request": "bl=8000", "CMCD-Session": f'sid="{headers["Idempotency-Key"]}"'}
-            self.insist("fetch", (200,), "GET", base + name, None, said)
-        self.insist("end", (200, 202, 204, 404), "DELETE", f"{api}/v1/sessions/{session['session']}")
+            self.insist("fetch", (200,), "GET", [base + name] * 2, None, said)
+        self.insist("end", (200, 202, 204, 404), "DELETE", [f"{api}/{session['session']}" for api in apis])
 
     def loop(self, seed):
         choice = random.Random(seed)
         while not self.ending.wait(BETWEEN_S):
             try:
-                self.watch(choice.choice(self.apis), choice.choice(self.contents))
+                self.watch(choice.randrange(len(self.apis)), choice.choice(self.contents))
                 self.good += 1
             except (RuntimeError, ValueError, KeyError) as error:
                 self.failures.append(f"{time.strftime('%T')} {error}")

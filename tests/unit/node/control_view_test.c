@@ -105,9 +105,11 @@ static void load_is_of_the_nearer_bound(void **state)
 {
 	(void)state;
 	static const struct {
-		uint32_t capacity_mbps, sessions, reckoned_mbps, load;
-	} cases[] = { { 1000, 42, 0, 42 }, { 1000, 42, 80, 42 }, { 1000, 42, 600, 300 }, { 1000, 42, 1000, 500 },
-		{ 1000, 42, 2000, 1000 }, { 0, 42, 600, 42 }, { 1, 1, UINT32_MAX, UINT32_MAX } };
+		uint32_t capacity_mbps, sessions, reckoned_mbps, load, egress_mbps, busy;
+	} cases[] = { { 1000, 42, 0, 42, 0, 84 }, { 1000, 42, 80, 42, 500, 500 },
+		{ 1000, 42, 600, 300, 500, 600 }, { 1000, 42, 1000, 500, 1001, 1001 },
+		{ 1000, 42, 2000, 1000, 0, 2000 }, { 0, 42, 600, 42, 9999, 84 },
+		{ 1, 1, UINT32_MAX, UINT32_MAX, 0, UINT32_MAX } };
 	struct tally *t = tally_new();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct rpc_register r = reg("x");
@@ -117,8 +119,10 @@ static void load_is_of_the_nearer_bound(void **state)
 		m->has_load = true;
 		m->load.sessions = cases[i].sessions;
 		m->load.reckoned_mbps = cases[i].reckoned_mbps;
+		m->load.egress_mbps = cases[i].egress_mbps;
 		struct cluster_view *v = view_of(&k, t);
 		assert_int_equal(v->nodes[0].load, cases[i].load);
+		assert_int_equal(v->nodes[0].busy_permille, cases[i].busy);
 		cluster_view_free(v);
 	}
 	tally_free(t);

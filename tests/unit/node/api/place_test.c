@@ -329,6 +329,109 @@ static void it_stays_while_copies_are_made(void **state)
 	assert_int_equal(keep(&p, 1, 1), 1);
 }
 
+/* The id of the node that the session on `node` is led to, as a player is. */
+static uint8_t lead(const struct place *p, uint8_t node, unsigned session)
+{
+	uint8_t text[TOKEN_SESSION_BYTES] = { 0 };
+	memcpy(text, &session, sizeof(session));
+	struct node_id id = fixture_id(node);
+	size_t at = place_lead(p, &id, bytes_of(text, sizeof(text)));
+	return at == SIZE_MAX ? 0 : p->nodes[at].id.b[0];
+}
+
+enum { LED = 2000 };
+
+/* How many of LED sessions on node 1 are led to each of the others. */
+static unsigned led_away(const struct place *p, unsigned to[16])
+{
+	unsigned away = 0;
+	memset(to, 0, 16 * sizeof(*to));
+	for (unsigned s = 0; s < LED; s++) {
+		uint8_t at = lead(p, 1, s);
+		assert_true(at < 16);
+		to[at]++;
+		away += at != 1;
+	}
+	return away;
+}
+
+static void so_many_leave_a_node_that_is_over_its_bounds(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		uint32_t busy, min, max; /* permille; of LED sessions */
+	} cases[] = {
+		{ 999, 0, 0 }, { 1000, 60, 145 }, /* a twentieth */
+		{ 1300, 460, 620 },               /* 27 % bring it to 95 % */
+		{ 9000, 520, 680 },               /* never more than three tenths at a time */
+	};
+	unsigned to[16];
+	for (uint8_t i = 1; i <= 5; i++)
+		fixture_add(f, i);
+	for (uint8_t i = 1; i <= 4; i++)
+		fixture_hold(f, i, "");
+	f->nodes[3].busy_permille = PLACE_RELIEF_PERMILLE; /* 4 has hardly more room */
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		f->nodes[0].busy_permille = cases[i].busy;
+		struct place p = decide(f);
+		unsigned away = led_away(&p, to);
+		assert_in_range(away, cases[i].min, cases[i].max);
+		assert_int_equal(to[2] + to[3], away); /* warm, and with room: neither 4 nor 5 */
+		assert_true(away == 0 || (to[2] > away / 4 && to[3] > away / 4));
+		/* Who asks where he belongs is left where he is (a heartbeat may cost him a buffer). */
+		for (unsigned s = 0; s < 50; s++)
+			assert_int_equal(keep(&p, 1, s), 1);
+	}
+}
+
+/* The same ones however often they ask, more of them only as it gets worse, and nobody back. */
+static void who_is_led_away_does_not_come_back(void **state)
+{
+	struct fixture *f = *state;
+	for (uint8_t i = 1; i <= 3; i++) {
+		fixture_add(f, i);
+		fixture_hold(f, i, "");
+	}
+	f->nodes[0].busy_permille = 1100;
+	struct place a = decide(f);
+	f->nodes[0].busy_permille = 1050;
+	struct place b = decide(f);
+	f->nodes[0].busy_permille = 940; /* they have left */
+	f->nodes[1].busy_permille = 990; /* and were many for this one */
+	struct place c = decide(f);
+	for (unsigned s = 0; s < LED; s++) {
+		uint8_t at = lead(&a, 1, s);
+		assert_true(at == lead(&a, 1, s) && (lead(&b, 1, s) == 1 || lead(&b, 1, s) == at));
+		assert_int_equal(lead(&c, at, s), at);
+	}
+}
+
+static void without_room_elsewhere_they_stay(void **state)
+{
+	struct fixture *f = *state;
+	unsigned to[16];
+	for (uint8_t i = 1; i <= 4; i++)
+		fixture_add(f, i);
+	fixture_hold(f, 1, "");
+	f->nodes[0].busy_permille = 1500;
+	struct place p = decide(f);
+	assert_int_equal(led_away(&p, to), 0); /* no other holder: a cold node costs more than it helps */
+	fixture_hold(f, 2, "");
+	fixture_hold(f, 3, "");
+	f->nodes[1].load = f->nodes[1].capacity * 85 / 100;
+	f->nodes[2].state = NODE_DRAINING;
+	p = decide(f);
+	assert_int_equal(led_away(&p, to), 0);
+	f->nodes[1].load = 0;
+	p = decide(f);
+	unsigned away = led_away(&p, to);
+	assert_int_equal(away, to[2]);
+	assert_true(away > LED / 5);
+	f->nodes[0].state = NODE_DRAINING;
+	p = decide(f);
+	assert_int_equal(led_away(&p, to), LED); /* as ever */
+}
+
 static void holders_first(void **state)
 {
 	struct fixture *f = *state;
@@ -458,6 +561,9 @@ int main(void)
 		T(a_session_stays_on_its_node_even_when_it_is_full),
 		T(it_leaves_a_node_that_goes),
 		T(it_stays_while_copies_are_made),
+		T(so_many_leave_a_node_that_is_over_its_bounds),
+		T(who_is_led_away_does_not_come_back),
+		T(without_room_elsewhere_they_stay),
 		T(holders_first),
 		T(not_to_a_joining_or_suspected_one_while_others_are_ready),
 		T(the_same_choice_from_everywhere),
