@@ -343,7 +343,7 @@ static void read_register(struct kvs *k, struct member *m, const struct row *row
 	struct rpc_register *reg = register_decode(e.value);
 	if (reg != NULL)
 		set_register(k, m, reg);
-	else if (!out_events_full(k))
+	else if (k->out != NULL && !out_events_full(k))
 		out_event(k, KVS_EVENT_REFUSED_FRAME, &m->id, "register that cannot be read", e.version);
 }
 

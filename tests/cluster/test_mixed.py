@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import threading
@@ -276,6 +277,32 @@ def test_a_node_of_one_build_is_expelled_at_one_of_the_other(make_old):
         wait_event(cluster.node(whom), "expelled", level="error")
         for node in cluster.of_role("api"):
             until(f"{node.name} holds {whom} for expelled", 10, lambda n=node, w=whom: nodes_of(n)[w]["expelled"])
+
+
+def rows_of_others(node):
+    """Where each row stands that the node has of others, and what is in it."""
+    return {(r["id"], r["stream"]): r for r in node.admin_get("/v1/kvs/owners")[1]["rows"] if r["owner"] != node.name}
+
+
+def test_each_build_reads_all_that_the_other_keeps_on_disks(make_cluster, old, tmp_path):
+    """Every kind of record, not only those that a short life brings: tests/wire/record.c writes them."""
+    cluster = make_cluster(start=False, api=0, delivery=1)
+    (node,) = cluster.nodes
+    subprocess.run([cluster.binary.parent / "tests/wire/wire_record", tmp_path / "record"], check=True, timeout=60)
+    for part, folder in (("replica", node.data_dir), ("cache", node.cache_dir)):
+        shutil.copytree(tmp_path / "record" / part, folder, dirs_exist_ok=True)
+    rows, ids = [], set()
+    for program in (None, old, None, old):
+        node.binary = program
+        node.start()
+        rows.append(rows_of_others(node))
+        ids.add(nodes_of(node)[node.name]["id"])
+        (opened,) = [e for e in node.log_events() if e.get("event") == "disk-open"][len(rows) - 1:]
+        assert opened["units"] == 4 and opened["dropped"] == 0, opened
+        node.kill()
+    assert len(rows[0]) == 6 and all(r["entries"] + r["tombstones"] > 0 for r in rows[0].values()), rows[0]
+    assert all(r == rows[0] for r in rows[1:]), rows
+    assert len(ids) == 1 and not {e.get("event") for e in node.log_events()} & {"first-start", *LOST}
 
 
 @pytest.mark.parametrize("old_one", [0, 1])

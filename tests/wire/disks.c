@@ -77,13 +77,14 @@ static struct kvs_op row_of(const struct kvs_row_meta *m)
 	return (struct kvs_op){ .kind = KVS_OP_ROW, .row = m, .owner = m->owner, .stream = m->stream };
 }
 
+/* Without a value a tombstone. */
 static struct kvs_op entry_of(
-    const struct kvs_row_meta *m, uint64_t version, struct bytes key, const char *value)
+    const struct kvs_row_meta *m, uint64_t version, struct bytes key, struct bytes value)
 {
 	return (struct kvs_op){ .kind = KVS_OP_ENTRY,
 		.owner = m->owner,
 		.stream = m->stream,
-		.entry = { .version = version, .key = key, .value = bytes_str(value), .deleted = value == NULL } };
+		.entry = { .version = version, .key = key, .value = value, .deleted = value.n == 0 } };
 }
 
 static void apply(struct kvs_store *s, const struct kvs_op *ops, size_t n)
@@ -93,11 +94,33 @@ static void apply(struct kvs_store *s, const struct kvs_op *ops, size_t n)
 	CHECK(kvs_store_commit(s) == OK);
 }
 
-/* An owner's two rows: values are text, since nobody reads them here; three owners share the keys of
- * contents, of which the view makes bundles. */
-static void write_owner(struct kvs_store *s, struct node_id owner, struct incarnation run)
+static struct bytes register_of(unsigned i, struct buf *out)
 {
-	static const char *const values[] = { "one value", "one valve", "another value" };
+	char name[] = "node-0";
+	name[sizeof(name) - 2] = (char)('0' + i);
+	struct rpc_register r = { .name = bytes_str(name),
+		.roles = RPC_ROLE_DELIVERY,
+		.state = NODE_LEFT,
+		.rpc_address = BYTES_LIT("127.0.0.1:1"),
+		.build = BYTES_LIT("any"),
+		.version_min = 1,
+		.version_max = 1 };
+	CHECK(rpc_encode_register(&r, out) == OK);
+	return buf_bytes(out);
+}
+
+/* What holders say of one content differs in some bytes, or in none. */
+static struct bytes location_of(unsigned i, struct buf *out)
+{
+	struct rpc_location l = { 1000000, i % 3 == 0 ? 7 : 300, 500, BYTES_LIT("master.m3u8"), 4500 };
+	CHECK(rpc_encode_location(&l, out) == OK);
+	return buf_bytes(out);
+}
+
+/* An owner's two rows. Four owners share the keys of contents, of which the view makes bundles. */
+static void write_owner(struct kvs_store *s, unsigned i, struct node_id owner, struct incarnation run)
+{
+	static const struct bytes none = BYTES_NONE;
 	struct kvs_row_meta control = { .owner = owner,
 		.stream = RPC_CONTROL,
 		.incarnation = run,
@@ -108,22 +131,26 @@ static void write_owner(struct kvs_store *s, struct node_id owner, struct incarn
 		.floor = 3,
 		.base = 2 };
 	struct kvs_row_meta locations = control;
-	locations.stream = RPC_LOCATIONS;
-	struct kvs_op ops[4 + 2 + CONTENTS] = { row_of(&control),
-		entry_of(&control, 4, BYTES_LIT("r"), "register"),
-		entry_of(&control, 5, BYTES_LIT("x\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17"), NULL),
-		entry_of(&control, 9, BYTES_LIT("\1\377\0new"), "of a class to come"), row_of(&locations),
-		entry_of(&locations, 8, BYTES_LIT("t1"), NULL) };
-	size_t n = 6;
+	struct buf values[1 + CONTENTS];
 	uint8_t keys[CONTENTS][RPC_KEY_MAX];
-	for (size_t i = 0; i < CONTENTS; i++) {
-		size_t key_n = sizeof(keys[i]);
+	locations.stream = RPC_LOCATIONS;
+	for (size_t n = 0; n < 1 + CONTENTS; n++)
+		buf_init(&values[n], RPC_VALUE_MAX);
+	struct kvs_op ops[6 + CONTENTS] = { row_of(&control),
+		entry_of(&control, 4, RPC_KEY_REGISTER, register_of(i, &values[CONTENTS])),
+		entry_of(&control, 5, BYTES_LIT("x\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17"), none),
+		entry_of(&control, 9, BYTES_LIT("\1\377\0new"), BYTES_LIT("of a class to come")), row_of(&locations),
+		entry_of(&locations, 8, BYTES_LIT("t1"), none) };
+	for (unsigned c = 0; c < CONTENTS; c++) {
+		size_t key_n = sizeof(keys[c]);
 		char content[] = "vod/lv0";
-		content[sizeof(content) - 2] = (char)('0' + i);
-		CHECK(rpc_location_key(BYTES_LIT("main"), bytes_str(content), keys[i], &key_n) == OK);
-		ops[n++] = entry_of(&locations, 4 + i, bytes_of(keys[i], key_n), values[(i + owner.b[0]) % 3]);
+		content[sizeof(content) - 2] = (char)('0' + c);
+		CHECK(rpc_location_key(BYTES_LIT("main"), bytes_str(content), keys[c], &key_n) == OK);
+		ops[6 + c] = entry_of(&locations, 4 + c, bytes_of(keys[c], key_n), location_of(i + c, &values[c]));
 	}
-	apply(s, ops, n);
+	apply(s, ops, sizeof(ops) / sizeof(ops[0]));
+	for (size_t n = 0; n < 1 + CONTENTS; n++)
+		buf_fini(&values[n]);
 }
 
 void replica_write(const char *folder)
@@ -133,10 +160,10 @@ void replica_write(const char *folder)
 	buf_init(&why, 1 << 16);
 	struct kvs_store *s = open_store(folder, &id, &why);
 	CHECK(s != NULL);
-	write_owner(s, id.self, id.incarnation);
+	write_owner(s, 0, id.self, id.incarnation);
 	for (uint8_t i = 1; i <= 3; i++)
 		write_owner(
-		    s, (struct node_id){ { i, [15] = 0xee } }, (struct incarnation){ 7, 0x0102030405060708u });
+		    s, i, (struct node_id){ { i, [15] = 0xee } }, (struct incarnation){ 7, 0x0102030405060708u });
 	kvs_store_close(s);
 	buf_fini(&why);
 }

@@ -112,6 +112,29 @@ static void test_loaded_is_known(void **state)
 	pair_fini(&p);
 }
 
+/* As a version to come may have written it: the node starts, and keeps it. */
+static void test_a_register_that_cannot_be_read(void **state)
+{
+	(void)state;
+	struct pair p;
+	pair_init(&p);
+	struct kvs_config c = pair_config(0);
+	struct kvs *k = p.nodes[0].k = kvs_new(&c);
+	arena_init(&p.nodes[0].arena, (size_t)KVS_ARENA_BYTES * 2);
+	p.nodes[0].out.arena = &p.nodes[0].arena;
+	struct kvs_row_meta m = meta(1, 1, 0, 0);
+	m.stream = RPC_CONTROL;
+	struct rpc_entry e = { .version = 1, .key = RPC_KEY_REGISTER, .value = BYTES_LIT("\377\377") }, kept;
+	assert_int_equal(kvs_load_row(k, &m), OK);
+	assert_int_equal(kvs_load_entry(k, &m.owner, RPC_CONTROL, &e), OK);
+	pair_start(&p, 0, &c);
+	pair_run(&p, p.now_ms + 1000);
+	assert_true(kvs_entry_of(k, &m.owner, RPC_CONTROL, RPC_KEY_REGISTER, &kept));
+	assert_true(bytes_eq(kept.value, e.value));
+	assert_int_equal(kvs_members_n(k), 2);
+	pair_fini(&p);
+}
+
 /* A disk that lied: the row is exact at the same version, with other bytes. */
 static void test_differing_bytes(void **state)
 {
@@ -205,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_refused_rows),
 		cmocka_unit_test(test_refused_entries),
 		cmocka_unit_test(test_loaded_is_known),
+		cmocka_unit_test(test_a_register_that_cannot_be_read),
 		cmocka_unit_test(test_differing_bytes),
 		cmocka_unit_test(test_differing_without_owner),
 		cmocka_unit_test(test_inexact_settle),
