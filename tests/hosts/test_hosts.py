@@ -46,6 +46,9 @@ def play(playbook, *more, good=True):
                    PLAYBOOKS / playbook, *more, timeout_s=900, good=good)
 
 
+QUICK = ["-e", "warmcast_judge_for=3s", "-e", "warmcast_watch=1"]  # where it is not the judging that is tested
+
+
 def deb(path):
     return ["-e", f"warmcast_deb={path}"]
 
@@ -202,22 +205,22 @@ def test_what_was_broken_off_is_taken_up_again(hosts):
     """As if the controller had died between draining and restarting."""
     on_host("delivery-2", "warmcastctl", "drain", "delivery-2")
     on_host("delivery-2", f"echo {NEW} >/var/cache/warmcast-packages/draining")
-    assert nodes()["delivery-2"][0] == "draining"
-    said = play("rolling_upgrade.yml", *deb(hosts[NEW]), "-e", "warmcast_judge_for=1s")
+    assert nodes("delivery-2")["delivery-2"][0] == "draining"
+    said = play("rolling_upgrade.yml", *deb(hosts[NEW]), *QUICK)
     assert "an upgrade of it was broken off" in said.stdout
     assert nodes() == all_run(NEW)
 
 
 def test_another_configuration_is_rolled_out_too(hosts):
-    wish = {"warmcast_config": {"capacity": {"sessions": 4321}}, "warmcast_judge_for": "1s", "warmcast_watch": 1}
-    said = play("rolling_upgrade.yml", *deb(hosts[NEW]), "-e", json.dumps(wish))
+    wish = {"warmcast_config": {"capacity": {"sessions": 4321}}}
+    said = play("rolling_upgrade.yml", *deb(hosts[NEW]), *QUICK, "-e", json.dumps(wish))
     assert "its configuration is another one" in said.stdout
     assert json.loads(on_host("delivery-3", "warmcastctl", "--json", "status"))["sessions"]["capacity"] == 4321
 
 
 def test_a_rollback_brings_the_older_package_back(hosts, content):
     with Viewers() as viewers:
-        play("rollback.yml")
+        play("rollback.yml", *QUICK)
     assert viewers.said["good"] > 100 and viewers.said["failed"] == 0, viewers.said
     assert nodes() == all_run(OLD)
     assert set(installed().values()) == {OLD}
