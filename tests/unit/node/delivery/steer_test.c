@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -200,6 +201,31 @@ static void a_viewer_may_leave_while_it_comes(void **state)
 	raw_close(&c[2]);
 }
 
+/* What was waited for is what is answered with: nobody asks the origin store for it a second time. */
+static void one_that_no_disk_takes_is_fetched_once(void **state)
+{
+	(void)state;
+	struct token t = node_token("gated", "lv1");
+	struct raw c;
+	struct raw_answer a;
+	char path[128];
+	snprintf(path, sizeof(path), "%s/cache/tmp", node.dir);
+	gate_open(&node.gate);
+	raw_connect(&c, node.port);
+	node_ask(&c, "GET", node_sign(&node, &node.keys, &t), "lv1/master.m3u8", "");
+	gate_await_opens(&node.gate, 1);
+	gate_allow(&node.gate, GATED_LIST_BYTES / 2);
+	assert_int_equal(rmdir(path), 0); /* where files are while they come in */
+	gate_allow(&node.gate, GATED_LIST_BYTES);
+	assert_true(raw_answer(&c, &a, false));
+	assert_int_equal(a.status, 200);
+	assert_int_equal(a.body_n, GATED_LIST_BYTES);
+	raw_answer_free(&a);
+	raw_close(&c);
+	node_await_fills(&node);
+	assert_int_equal(gate_opens(&node.gate), 1);
+}
+
 /* And the server may stop. */
 static void the_server_may_stop_while_it_comes(void **state)
 {
@@ -228,6 +254,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_long_playlist_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_mpd, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_viewer_may_leave_while_it_comes, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_that_no_disk_takes_is_fetched_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_server_may_stop_while_it_comes, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
