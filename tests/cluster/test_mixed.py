@@ -257,7 +257,8 @@ def test_an_upgrade_and_a_rollback_under_load(make_old, old):
                 check_orders(cluster, "api-1", "api-3", "delivery-1", "delivery-3", "vod/back")
             audience.wait_served()
     print(f"{audience.created} sessions, {audience.fetched} objects, {audience.retried} retries")
-    assert audience.retried <= 0.01 * audience.created, (audience.retried, audience.created)
+    # What a crash may cut off is one request of each viewer.
+    assert audience.retried <= 2 * len(CRASHED) * len(audience.threads) + 0.01 * audience.created, audience.retried
     for node in cluster.nodes:
         events = [e.get("event") for e in node.log_events()]
         assert events.count("first-start") == 1 and not set(events) & set(LOST), (node.name, set(events) & set(LOST))
