@@ -260,6 +260,8 @@ static int setup(void **state)
 	m[1].liveness = KVS_SUSPECT;
 	m[1].has_load = true;
 	m[1].load.sessions = 9;
+	m[1].load.copies_left = 3;
+	m[1].load.copies_failed = 1;
 	m[1].load_seen_ms = 98500;
 	m[2].liveness = KVS_DOWN;
 	m[2].since_ms = 200000; /* later than now: no age */
@@ -442,6 +444,8 @@ static void nodes(void **state)
 	assert_int_equal(json_array_size(json_object_get(n, "claimed_by")), 0);
 	assert_true(json_is_null(json_object_get(n, "heard_age_ms")));
 	assert_int_at(n, "sessions", 9);
+	assert_int_at(json_object_get(n, "copies"), "left", 3);
+	assert_int_at(json_object_get(n, "copies"), "failed", 1);
 	assert_int_at(n, "load_age_ms", 1500);
 	assert_int_equal(json_array_size(json_object_get(n, "http")), 2);
 	assert_int_equal(json_array_size(json_object_get(n, "roles")), 2);
