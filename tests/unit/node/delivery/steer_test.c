@@ -105,6 +105,9 @@ static void a_head_says_the_same_length(void **state)
 static void a_renewed_one_is_rendered_too(void **state)
 {
 	(void)state;
+	struct token t = node_token("main", "lv1");
+	t.not_after_s = node_now_s() + 7200;
+	token = node_sign(&node, &node.keys, &t);
 	get_rendered("");
 	node_await_fills(&node);
 	atomic_fetch_add(&node_wall_offset_ms, 3600 * 1000); /* no longer fresh */
