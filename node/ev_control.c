@@ -455,6 +455,8 @@ void control_set_state(struct control *c, enum node_state wanted)
 	    LOG_STR("state", node_state_str(state)));
 	if (c->c.places != NULL)
 		places_set_draining(c->c.places, state == NODE_DRAINING || state == NODE_LEFT);
+	if (c->c.sessions != NULL)
+		sessions_set_draining(c->c.sessions, state == NODE_DRAINING);
 	/* Who hears that it drains should know by then whether copies are made first. */
 	if (ordered && c->c.sessions != NULL)
 		control_tell_load(c);

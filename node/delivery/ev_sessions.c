@@ -19,6 +19,7 @@ struct sessions {
 	unsigned magic;
 	struct session_gate gate;
 	uint32_t idle_timeout_ms;
+	atomic_bool draining;
 	atomic_size_t active;
 	atomic_uint next_shard; /* where the next sessions_expire starts */
 	struct shard *shards;
@@ -169,14 +170,20 @@ bool sessions_end(
 	return ended;
 }
 
+void sessions_set_draining(struct sessions *s, bool draining)
+{
+	OBJ_CHECK(s, SESSIONS_MAGIC);
+	atomic_store(&s->draining, draining);
+}
+
 /* Ends at most `max` of one shard; their places are free before anybody is told. */
 static size_t expire_some(struct sessions *s, struct shard *shard, uint64_t now_ms, size_t max,
     struct session_end ends[EXPIRE_BATCH])
 {
 	size_t n = 0;
+	uint32_t idle_ms = atomic_load(&s->draining) ? s->idle_timeout_ms / 2 : s->idle_timeout_ms;
 	CHECK(pthread_mutex_lock(&shard->lock) == 0);
-	while (n < max && n < EXPIRE_BATCH &&
-	       sessions_table_expire(&shard->table, now_ms, s->idle_timeout_ms, &ends[n]))
+	while (n < max && n < EXPIRE_BATCH && sessions_table_expire(&shard->table, now_ms, idle_ms, &ends[n]))
 		n++;
 	unlock(shard);
 	leave(s, ends, n);

@@ -61,6 +61,10 @@ bool sessions_alive(struct sessions *s, const struct rpc_session_id *id, uint64_
 /* Ends one; false when it is not active. `end` may be NULL. */
 bool sessions_end(
     struct sessions *s, const struct rpc_session_id *id, uint64_t now_mono_ms, struct session_end *end);
+/* While the node drains half of idle_timeout_ms is enough: who asks no more was led away, by a heartbeat (a
+ * third of it apart) or a steering list, and a drain that waited for his place to lapse would take twice as
+ * long. */
+void sessions_set_draining(struct sessions *s, bool draining);
 /* Ends those that were idle too long, at most `max` a call; tells each. Returns how many. */
 size_t sessions_expire(struct sessions *s, uint64_t now_mono_ms, size_t max,
     void (*ended)(void *arg, const struct session_end *e), void *arg);

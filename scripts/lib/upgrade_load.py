@@ -41,21 +41,24 @@ class Load:
         self.process = subprocess.Popen([*prefix, program, "--json", *options, *apis], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
     def end(self):
         """Nobody comes any more, then nobody plays any more."""
         report = ""
         for _ in range(2):
             self.process.send_signal(signal.SIGINT)
             try:
-                report, errors = self.process.communicate(timeout=END_S / 2)
+                report, _ = self.process.communicate(timeout=END_S / 2)
                 break
             except subprocess.TimeoutExpired:
                 continue
-        else:
-            self.process.kill()
-            _, errors = self.process.communicate()
         if not report:
-            raise Failed(f"warmcast-load tells nothing: {errors[-500:]}")
+            self.close()
+            raise Failed("warmcast-load tells nothing")
         return json.loads(report)
 
 
@@ -74,15 +77,27 @@ class Audience:
 
     def __init__(self, arguments, prefix, program, apis, create):
         self.screens = []
-        self.creations = Load(prefix, program, apis, "--rate", str(arguments.creations), "--duration", "100000", "--pace", "0",
-                              "--delete", "--contents", str(CREATIONS), "--names", "bench-{}")
+        # They fetch what they came for, so that what is led to another node is warm there for the next one.
+        self.creations = Load(prefix, program, apis, "--rate", str(arguments.creations), "--duration", "100000", "--pace", "100",
+                              "--watch", "0", "--heartbeats", "--delete", "--contents", str(CREATIONS), "--names", "bench-{}")
         self.players = Load(prefix, program, apis, "--rate", str(arguments.players / 5), "--duration", "5", "--contents",
                             str(SHOWS), "--names", "show-{}", "--watch", "0", "--heartbeats", "--linger", "100000")
+        try:
+            self.open_screens(arguments, prefix, apis, create)
+        except BaseException:
+            self.close()
+            raise
+        self.began = time.monotonic()
+
+    def open_screens(self, arguments, prefix, apis, create):
         for i in range(arguments.screens):
             self.screens.append(Screen("hls", create(apis[i % len(apis)], "film")["uri"], BUFFER_S, prefix))
         for screen in self.screens:
             until("hls.js plays", 60, lambda screen=screen: screen.time_s() > 5)
-        self.began = time.monotonic()
+
+    def close(self):
+        for one in (self.creations, self.players, *self.screens):
+            one.close()
 
     def end(self):
         seconds = time.monotonic() - self.began
@@ -97,7 +112,8 @@ class Audience:
 
 
 def media_failures(found):
-    return sum(error["count"] for error in found["players"]["errors"] if error["during"] in ("playlist", "segment"))
+    return sum(error["count"] for who in ("creations", "players") for error in found[who]["errors"]
+               if error["during"] in ("playlist", "segment"))
 
 
 def tell(name, found):

@@ -1,6 +1,7 @@
 """Rollouts on hosts of their own while an audience is there (scripts/bench upgrade): from the baseline's package to the present
 one and back, and with packages that are broken on purpose."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -54,8 +55,8 @@ class Lab:
         """(seconds, whether it went well); what Ansible said is in a file beside."""
         began = time.monotonic()
         words = [word for variable in variables for word in ("-e", variable)]
-        done = command(*PREFIX, "env", f"ANSIBLE_CONFIG={PLAYBOOKS / 'ansible.cfg'}", "ansible-playbook", "-i", HOSTS_DIR / "inventory.yml", PLAYBOOKS / playbook, *words,
-                       timeout_s=PLAYBOOK_S, good=False)
+        done = command(*PREFIX, "env", f"ANSIBLE_CONFIG={PLAYBOOKS / 'ansible.cfg'}", "ansible-playbook",
+                       "-i", HOSTS_DIR / "inventory.yml", PLAYBOOKS / playbook, *words, timeout_s=PLAYBOOK_S, good=False)
         log = self.folder / f"{playbook}.{time.strftime('%H%M%S')}.log"
         log.write_text(done.stdout + done.stderr)
         if good and done.returncode != 0:
@@ -94,7 +95,8 @@ def rows_of(name, found, took, warm_before):
         bench_pairs.absolute(f"{name}: sessions created", "/s", creations["created"] / found["seconds"]),
         judged(f"{name}: creations failed", "", creations["failed"], 0),
         judged(f"{name}: media requests failed", "", media_failures(found), 0),
-        judged(f"{name}: players that gave up", "", found["players"]["gave_up"], 0),
+        judged(f"{name}: viewers that gave up", "", creations["gave_up"] + found["players"]["gave_up"], 0),
+        bench_pairs.absolute(f"{name}: segments that were late", "", found["players"]["late_segments"]),
         bench_pairs.absolute(f"{name}: requests asked again", "", creations["asked_again"] + found["players"]["asked_again"]),
         judged(f"{name}: hls.js stalls", "", found["stalls"], 0),
         bench_pairs.absolute(f"{name}: hls.js picture stood still", "s, longest", found["still_ms"] / 1000),
@@ -111,33 +113,33 @@ class Rollouts:
         return Audience(self.arguments, PREFIX, self.arguments.load, self.lab.apis, self.lab.create)
 
     def quiet(self):
-        audience = self.audience()
-        time.sleep(BEFORE_S)
-        found = audience.end()
+        with contextlib.closing(self.audience()) as audience:
+            time.sleep(BEFORE_S)
+            found = audience.end()
         tell("before", found)
         self.warm_before = found["creations"]["warm_ratio"]
 
     def good(self, name, playbook, variable, version):
-        audience = self.audience()
-        took, _ = self.lab.play(playbook, variable)
-        found = audience.end()
+        with contextlib.closing(self.audience()) as audience:
+            took, _ = self.lab.play(playbook, variable)
+            found = audience.end()
         tell(name, found)
         self.rows += rows_of(name, found, took, self.warm_before)
         self.rows.append(judged(f"{name}: nodes that do not run {version}", "",
                                 sum(v != version for v in self.lab.versions().values()), 0))
 
-    def broken(self, kind, present):
-        audience = self.audience()
-        took, good = self.lab.play("rolling_upgrade.yml", f"warmcast_deb={self.packages[kind][0]}", good=False)
-        found = audience.end()
+    def broken(self, kind, before):
+        with contextlib.closing(self.audience()) as audience:
+            took, good = self.lab.play("rolling_upgrade.yml", f"warmcast_deb={self.packages[kind][0]}", good=False)
+            found = audience.end()
         tell(f"broken ({kind})", found)
         touched = self.lab.touched_by(self.packages[kind][1])
         self.rows += [
             judged(f"broken ({kind}): went through", "", int(good), 0),
             judged(f"broken ({kind}): nodes that had it, of each role", "",
                    max(sum(name.startswith(role) for name in touched) for role in ("api", "delivery")), 1),
-            judged(f"broken ({kind}): nodes not back on {present}", "",
-                   sum(v != present for v in self.lab.versions().values()), 0),
+            judged(f"broken ({kind}): nodes not back on {before}", "",
+                   sum(v != before for v in self.lab.versions().values()), 0),
             bench_pairs.absolute(f"broken ({kind}): until healed", "s", took),
             judged(f"broken ({kind}): creations failed", "", found["creations"]["failed"], 0),
             bench_pairs.absolute(f"broken ({kind}): media requests failed", "", media_failures(found)),
@@ -176,8 +178,6 @@ def rows(arguments, folder):
         rollouts.quiet()
         rollouts.good("upgrade", "rolling_upgrade.yml", f"warmcast_deb={present_deb}", present)
         rollouts.good("rollback", "rollback.yml", f"warmcast_version={baseline}", baseline)
-        if arguments.broken:
-            lab.play("rolling_upgrade.yml", f"warmcast_deb={present_deb}")
-            for kind in arguments.broken:
-                rollouts.broken(kind, present)
+        for kind in arguments.broken:
+            rollouts.broken(kind, baseline)
     return rollouts.rows

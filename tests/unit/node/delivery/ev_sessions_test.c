@@ -97,6 +97,24 @@ static void a_heartbeat_refreshes_but_starts_none(void **state)
 	sessions_free(s);
 }
 
+static void while_the_node_drains_half_the_time_is_enough(void **state)
+{
+	(void)state;
+	struct room room;
+	struct sessions *s = sessions_new(room_gate(&room, 10), IDLE_MS);
+	struct rpc_session_id id = id_of(1);
+	struct told told = { 0 };
+	assert_true(touch(s, &id, 0));
+	assert_int_equal(sessions_expire(s, IDLE_MS / 2, 10, tell, &told), 0);
+	sessions_set_draining(s, true);
+	assert_int_equal(sessions_expire(s, IDLE_MS / 2 - 1, 10, tell, &told), 0);
+	assert_int_equal(sessions_expire(s, IDLE_MS / 2, 10, tell, &told), 1);
+	sessions_set_draining(s, false);
+	assert_true(touch(s, &id, IDLE_MS));
+	assert_int_equal(sessions_expire(s, IDLE_MS + IDLE_MS / 2, 10, tell, &told), 0);
+	sessions_free(s);
+}
+
 static void a_call_ends_at_most_so_many(void **state)
 {
 	(void)state;
@@ -227,6 +245,7 @@ int main(void)
 		cmocka_unit_test(past_the_bound_none_starts),
 		cmocka_unit_test(only_a_start_asks_for_a_place),
 		cmocka_unit_test(a_heartbeat_refreshes_but_starts_none),
+		cmocka_unit_test(while_the_node_drains_half_the_time_is_enough),
 		cmocka_unit_test(a_call_ends_at_most_so_many),
 		cmocka_unit_test(what_they_watch_is_known),
 		cmocka_unit_test(threads_lose_no_session_and_keep_the_bound),
