@@ -3,8 +3,9 @@
 
 rollout: 2 api and 4 delivery nodes on hosts of their own (scripts/hosts), with the package of the last release, are upgraded to
 the present one by rolling_upgrade.yml and taken back by rollback.yml, while --creations sessions a second are created,
---players play at real pace and --screens browsers play by hls.js with six seconds of buffer. Then packages that are broken on
-purpose are rolled out: each has to be stopped in its first batch, and what it touched to be healed.
+--players play at real pace and --screens browsers play by hls.js with six seconds of buffer.
+broken: packages that are broken on purpose (it crashes after its start, answers 505 on 5 % of requests, never meets the others)
+are rolled out over the last release in the same way: each has to be stopped in its first batch, and what it touched to be healed.
 kill: the node that hls.js, Shaka, dash.js or ffmpeg plays from is killed, --kills times each, on loopback.
 
 Failed is what has no complete answer after it was asked again once, where HTTP allows that.
@@ -21,18 +22,17 @@ import bench_pairs
 from bench_pairs import Failed
 from warmcluster import REPOSITORY, ClusterError
 
-PARTS, BROKEN = ("rollout", "kill"), ("crashes", "errors", "alone")
+PARTS = ("rollout", "broken", "kill")
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="scripts/bench upgrade", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PARTS, help="(default both)")
+    parser.add_argument("--only", choices=PARTS, help="(default all)")
     parser.add_argument("--creations", type=int, default=1000, help="a second (default 1000)")
     parser.add_argument("--players", type=int, default=100, help="(default 100)")
     parser.add_argument("--screens", type=int, default=2, help="(default 2)")
     parser.add_argument("--kills", type=int, default=3, help="of each player's node (default 3)")
-    parser.add_argument("--broken", nargs="*", choices=BROKEN, default=BROKEN, help="(default all)")
     parser.add_argument("--keep", type=pathlib.Path, help="a folder for packages and what Ansible said")
     parser.add_argument("--json", action="store_true", help="one object instead of the table")
     arguments = parser.parse_args()
@@ -45,10 +45,10 @@ def parse():
 
 def measure(arguments, folder):
     rows = []
-    if arguments.only != "kill":
+    if arguments.only in (None, "rollout", "broken"):
         import upgrade_rollout
         rows += upgrade_rollout.rows(arguments, folder)
-    if arguments.only != "rollout":
+    if arguments.only in (None, "kill"):
         import upgrade_kill
         rows += upgrade_kill.rows(arguments.warmcastd, folder, arguments.kills)
     return rows

@@ -141,7 +141,7 @@ class Rollouts:
             judged(f"broken ({kind}): nodes not back on {before}", "",
                    sum(v != before for v in self.lab.versions().values()), 0),
             bench_pairs.absolute(f"broken ({kind}): until healed", "s", took),
-            judged(f"broken ({kind}): creations failed", "", found["creations"]["failed"], 0),
+            bench_pairs.absolute(f"broken ({kind}): creations failed", "", found["creations"]["failed"]),
             bench_pairs.absolute(f"broken ({kind}): media requests failed", "", media_failures(found)),
             bench_pairs.absolute(f"broken ({kind}): hls.js stalls", "", found["stalls"]),
         ]
@@ -176,8 +176,9 @@ def rows(arguments, folder):
         upgrade_load.fill(PREFIX, arguments.load, lab.apis, folder)
         rollouts = Rollouts(arguments, lab, packages)
         rollouts.quiet()
-        rollouts.good("upgrade", "rolling_upgrade.yml", f"warmcast_deb={present_deb}", present)
-        rollouts.good("rollback", "rollback.yml", f"warmcast_version={baseline}", baseline)
-        for kind in arguments.broken:
+        if arguments.only != "broken":
+            rollouts.good("upgrade", "rolling_upgrade.yml", f"warmcast_deb={present_deb}", present)
+            rollouts.good("rollback", "rollback.yml", f"warmcast_version={baseline}", baseline)
+        for kind in BROKEN if arguments.only != "rollout" else ():
             rollouts.broken(kind, baseline)
     return rollouts.rows
