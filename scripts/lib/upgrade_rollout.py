@@ -22,7 +22,7 @@ HOSTS_DIR = pathlib.Path(os.environ.get("WARMCAST_HOSTS_DIR") or "/var/cache/war
 PREFIX = ["ip", "netns", "exec", "lab"]
 APIS, DELIVERIES, BEFORE_S = 2, 4, 30
 PLAYBOOK_S = 3000
-BROKEN = {"crashes": warmpackages.crashing, "errors": warmpackages.refusing, "alone": warmpackages.lonely}
+BROKEN = {"crashes": warmpackages.crashing, "alone": warmpackages.lonely, "errors": warmpackages.refusing}
 
 
 def command(*words, timeout_s=120, good=True):
