@@ -3,6 +3,7 @@ browser. Failed is what has no complete answer after it was asked again once (RF
 
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -32,6 +33,12 @@ def make_contents(origin):
     for i in range(SHOWS):
         make_show(origin / f"show-{i}", SHOW_S // SEGMENT_S, SEGMENT_BYTES)
     make_film(origin / "film", FILM_S)
+
+
+def remove_contents(origin):
+    """Those and no others: the folder stays when hosts go, and may hold what an operator tries them with."""
+    for name in ("film", *(f"bench-{i}" for i in range(CREATIONS)), *(f"show-{i}" for i in range(SHOWS))):
+        shutil.rmtree(origin / name, ignore_errors=True)
 
 
 class Load:

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import time
 
@@ -48,8 +47,7 @@ class Lab:
 
     def __exit__(self, *_):
         command(HOSTS, "down", timeout_s=180, good=False)
-        for made in self.origin.iterdir():
-            shutil.rmtree(made)
+        upgrade_load.remove_contents(self.origin)
 
     def play(self, playbook, *variables, good=True):
         """(seconds, whether it went well); what Ansible said is in a file beside."""
